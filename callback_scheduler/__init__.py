@@ -1,0 +1,1 @@
+"""What we owe: orders, their deadlines, and where they are kept."""

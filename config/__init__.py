@@ -1,0 +1,1 @@
+"""What a site sets: the schema, and the files it is filled from."""

@@ -1,0 +1,1 @@
+"""What the caller hears: door, lines, calls and their flows."""

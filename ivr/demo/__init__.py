@@ -1,0 +1,1 @@
+"""A rehearsal of the service with phones of its own, over real SIP and RTP."""

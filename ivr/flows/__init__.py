@@ -1,0 +1,1 @@
+"""What happens in a call, one coroutine a file."""

@@ -1,0 +1,1 @@
+"""The child process that carries a call; the only folder that imports pjsua2."""

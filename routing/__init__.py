@@ -1,0 +1,1 @@
+"""Who should answer, and when; pure, no I/O."""
