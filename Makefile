@@ -1,0 +1,61 @@
+# The 12345 enterprise line. Needs make and Python 3.10-3.12, no root: everything goes into .venv.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+DECLARED := setup.cfg pyproject.toml
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    four scenes over real SIP and RTP, on this machine only, with a table of what was proved"
+	@echo "make run     the service, as config/hotline.yaml says"
+	@echo "make test    all tests (ARGS=... goes to pytest)"
+	@echo "make lint    ruff and mypy"
+	@echo "make bench   load and latency figures (several minutes)"
+	@echo "make clean   remove .venv and caches, but not var/ (orders and recordings)"
+
+demo: $(VENV)/.installed
+	@$(BIN)/hotline demo $(ARGS)
+
+run: $(VENV)/.installed
+	@$(BIN)/hotline serve --config config/hotline.yaml $(ARGS)
+
+test: $(VENV)/.installed-test
+	@.ci/install-test-tools
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.installed-test
+	@.ci/install-test-tools
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is newer than the files that declare the packages, or the packages are installed again.
+$(VENV)/.installed: $(DECLARED) | $(BIN)/python
+	@echo "installing into $(VENV) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@echo "installing what the tests need ..."
+	@$(PIP) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed-test
+	@echo "installing the linters ..."
+	@$(PIP) --editable '.[test,dev]'
+	@touch $@
+
+# --clear: what an interrupted or moved environment left behind is not built upon
+$(BIN)/python:
+	@found=$$(.ci/find-python) && echo "making $(VENV) with $$found" && "$$found" -m venv --clear $(VENV)

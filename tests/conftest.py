@@ -1,0 +1,32 @@
+"""Rules for every test run: in CI a skipped test is a failed run."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def _skips_fail() -> bool:
+    return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def _skipped(config: pytest.Config) -> list[pytest.TestReport]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return list(reporter.stats.get("skipped", [])) if reporter is not None else []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Turn a green run into a failed one when CI=true and something was skipped."""
+    if _skips_fail() and _skipped(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name the tests that made the run fail by being skipped."""
+    skipped = _skipped(config)
+    if not (_skips_fail() and skipped):
+        return
+    terminalreporter.section("skipped in CI, which counts as failed", red=True)
+    for report in skipped:
+        terminalreporter.line(report.nodeid)
