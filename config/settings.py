@@ -1,0 +1,252 @@
+"""The schema of hotline.yaml: what a site sets, read once at start."""
+
+from __future__ import annotations
+
+import os
+import re
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+from config import yaml_lines
+from config.errors import ConfigError, Fault
+from config.hours import HoursSettings
+
+_HERE = Path(__file__).parent
+_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::(?P<port>\d{1,5}))?")
+
+
+def _split(address: str) -> tuple[str, int | None]:
+    """Return host (IPv6 without brackets) and port of `host[:port]`; ValueError if it is none."""
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None or int(parts["port"] or 0) > 65535:
+        raise ValueError("an address is written host:port, such as 10.0.0.5:5060 or [2001:db8::5]:5060")
+    return parts["host"].strip("[]"), int(parts["port"]) if parts["port"] else None
+
+
+def _with_port(address: str) -> str:
+    if _split(address)[1] is None:
+        raise ValueError("the port is missing: host:port")
+    return address
+
+
+def _maybe_port(address: str) -> str:
+    _split(address)
+    return address
+
+
+def _beside_file(path: Path, info: ValidationInfo) -> Path:
+    """Make a path absolute: relative to the settings file's folder, or to this package when there is no file."""
+    folder = (info.context or {}).get("folder", _HERE)
+    return Path(os.path.abspath(Path(folder) / path))
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as wrong:
+        raise ValueError(f"is no regular expression: {wrong}") from wrong
+    return text
+
+
+HostPort = Annotated[str, AfterValidator(_with_port)]
+HostMaybePort = Annotated[str, AfterValidator(_maybe_port)]
+FilePath = Annotated[Path, AfterValidator(_beside_file), Field(validate_default=True)]
+Number = Annotated[str, Field(pattern=r"^\+?[0-9]{2,15}$")]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Strict(BaseModel):
+    """A part of the settings: cannot be changed, knows every key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
+
+
+class Trunk(Strict):
+    """A neighbour that calls come from and go to. The first trunk is where outgoing numbers go.
+
+    `allow` is what its messages may come from (addresses or CIDR). `register` makes the door register there, with a
+    password from the environment (`password_env`) or a file (`password_file`).
+    """
+
+    name: str = Field(min_length=1)
+    host: HostPort
+    allow: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
+    transport: Literal["udp", "tcp"] = "udp"
+    registers: bool = Field(default=False, alias="register")
+    username: str = ""
+    password_env: str = ""
+    password_file: Annotated[Path, AfterValidator(_beside_file)] | None = None
+    expires_s: int = Field(default=600, ge=60, le=86400)
+    caller_id: str = ""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, port = _split(self.host)
+        return host, port or 5060
+
+    def password(self) -> str:
+        """Return the password, "" if none is named; ConfigError if the named place does not have it."""
+        return _secret(f"trunk {self.name}", self.password_env, self.password_file)
+
+    @model_validator(mode="after")
+    def _can_register(self) -> Trunk:
+        if self.registers and not (self.username and (self.password_env or self.password_file)):
+            raise ValueError("register needs username and password_env or password_file")
+        return self
+
+
+class SipSettings(Strict):
+    """Addresses, trunks and limits of the door."""
+
+    listen: HostPort = "127.0.0.1:5060"
+    public_address: HostMaybePort | None = None
+    media_address: str = "127.0.0.1"
+    rtp_port: int = Field(default=10000, ge=1024, le=65534, multiple_of=2)
+    rtp_port_range: int = Field(default=10000, ge=100)
+    inner_port: Port = 0
+    own_numbers: tuple[Number, ...] = ()
+    trunks: tuple[Trunk, ...] = ()
+    max_message_bytes: int = Field(default=8192, ge=1500, le=65535)
+    retry_after_s: int = Field(default=10, ge=1, le=3600)
+
+    @property
+    def host(self) -> str:
+        """Host of `listen`."""
+        return _split(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        """Port of `listen`; 0 lets the system choose."""
+        return _split(self.listen)[1] or 0
+
+    @model_validator(mode="after")
+    def _fits(self) -> SipSettings:
+        if self.rtp_port + self.rtp_port_range > 65536:
+            raise ValueError("rtp_port + rtp_port_range goes beyond 65536")
+        names = [trunk.name for trunk in self.trunks]
+        if len(set(names)) < len(names):
+            raise ValueError("two trunks have the same name")
+        return self
+
+
+class LineSettings(Strict):
+    """How many lines there are, and when one is replaced. `count` is the most at work at once, `spare` how many are kept ready."""
+
+    count: int = Field(default=12, ge=1, le=2000)
+    spare: int = Field(default=2, ge=0, le=200)
+    reserved_for_callbacks_percent: int = Field(default=10, ge=0, le=90)
+    heartbeat_silence_s: Seconds = 5.0
+    recycle_after_calls: int = Field(default=200, ge=1)
+    recycle_after_h: float = Field(default=24.0, gt=0)
+
+
+class PhoneManners(Strict):
+    """What callers, seats and specialists may expect on the phone; times in seconds."""
+
+    menu_enabled: bool = True
+    menu_matters: tuple[str, ...] = Field(default=(), max_length=4)  # keys 1 to 4; 0 is a person
+    first_digit_s: Seconds = 5.0
+    between_digits_s: Seconds = 2.0
+    retries: int = Field(default=2, ge=0, le=5)
+    ring_s: Seconds = 18.0
+    next_tier_after_s: Seconds = 12.0
+    ring_all_s: Seconds = 45.0
+    waiting_word_every_s: Seconds = 10.0
+    accept_key_s: Seconds = 8.0
+    seat_wait_s: Seconds = 15.0
+    message_max_s: Seconds = 120.0
+    survey_enabled: bool = True
+    record_calls: bool = True
+    number_patterns: tuple[Annotated[str, AfterValidator(_pattern)], ...] = (
+        r"1[3-9]\d{9}",  # mobile
+        r"0(10|2\d|[3-9]\d{2})[2-8]\d{6,7}",  # landline with area code
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> PhoneManners:
+        if len(set(self.menu_matters)) < len(self.menu_matters):
+            raise ValueError("menu_matters names a matter twice")
+        if self.ring_s > self.ring_all_s:
+            raise ValueError("ring_s is longer than ring_all_s")
+        return self
+
+
+class PromptSettings(Strict):
+    """Where prompts lie and how they are spoken."""
+
+    directory: FilePath = Path("prompts")
+    language: Literal["zh", "en"] = "zh"
+    voice: str = "cmn"
+    speed_wpm: int = Field(default=160, ge=80, le=400)
+
+
+class Settings(Strict):
+    """All of hotline.yaml. Paths are relative to the file's folder, `data_dir` to the working directory."""
+
+    data_dir: Path = Path("var")
+    node_number: int = Field(default=1, ge=1, le=9)
+    redis_url: str | None = None
+    redis_password_env: str = ""
+    redis_password_file: Annotated[Path, AfterValidator(_beside_file)] | None = None
+    sip: SipSettings = SipSettings()
+    lines: LineSettings = LineSettings()
+    phone: PhoneManners = PhoneManners()
+    prompts: PromptSettings = Field(default_factory=PromptSettings)
+    directory_file: FilePath = Path("units.yaml")
+    matters_file: FilePath = Path("matters.yaml")
+    calendar_dir: FilePath = Path("calendar")
+    hours: HoursSettings = HoursSettings()
+
+    def redis_password(self) -> str:
+        """Return the password of `redis_url`, "" if none is named; ConfigError if the named place does not have it."""
+        return _secret("redis", self.redis_password_env, self.redis_password_file)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _prompts_are_given(cls, given: Any) -> Any:
+        """Validate the prompts' default too, so that its folder is the settings file's."""
+        return {**given, "prompts": given.get("prompts") or {}} if isinstance(given, dict) else given
+
+    @model_validator(mode="after")
+    def _has_no_secret(self) -> Settings:
+        if self.redis_url is not None:
+            parts = urlsplit(self.redis_url)
+            if parts.password or "password=" in parts.query:
+                raise ValueError(
+                    "redis_url carries a password: name an environment variable in redis_password_env, "
+                    "or a file in redis_password_file"
+                )
+            if parts.scheme not in ("redis", "rediss", "unix"):
+                raise ValueError("redis_url starts with redis://, rediss:// or unix://")
+        return self
+
+
+def load(path: Path) -> Settings:
+    """Return the settings in a YAML file; ConfigError with every bad key otherwise."""
+    return yaml_lines.read(path).validate(Settings)
+
+
+def create_data_dir(settings: Settings) -> Path:
+    """Create `data_dir`, for this user only, and return it absolute."""
+    folder = settings.data_dir.absolute()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _secret(owner: str, variable: str, file: Path | None) -> str:
+    if variable:
+        if variable not in os.environ:
+            raise ConfigError([Fault("environment", 0, variable, f"is not set; {owner} needs it")])
+        return os.environ[variable]
+    if file is None:
+        return ""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as wrong:
+        raise ConfigError([Fault(str(file), 0, "", f"the password of {owner} cannot be read: {wrong}")]) from wrong
