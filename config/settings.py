@@ -136,7 +136,10 @@ class SipSettings(Strict):
 
 
 class LineSettings(Strict):
-    """How many lines there are, and when one is replaced. `count` is the most at work at once, `spare` how many are kept ready."""
+    """How many lines there are, and when one is replaced.
+
+    `count` is the most at work at once, `spare` how many are kept ready.
+    """
 
     count: int = Field(default=12, ge=1, le=2000)
     spare: int = Field(default=2, ge=0, le=200)

@@ -83,7 +83,8 @@ def _content(node: yaml.Node, key: Key, document: Document) -> Any:
         return [_content(item, (*key, n), document) for n, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
         return dict(_members(node, key, document))
-    return None if node.style is None and node.value in _NULLS else node.value
+    is_plain = isinstance(node, yaml.ScalarNode) and node.style is None
+    return None if is_plain and node.value in _NULLS else node.value
 
 
 def _members(node: yaml.MappingNode, key: Key, document: Document) -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,145 @@
+"""Which days are workdays, from whom we know it, and how far that knowledge reaches.
+
+Three sources, the first that speaks wins:
+
+1. CSV files of the site (`calendar/2027.csv`): the State Council's notice, loaded as soon as it is out.
+2. chinesecalendar, up to the last year it has a notice for.
+3. Weekends and statutory days: a guess, since the days moved around a holiday (调休) are not known. *Provisional*.
+
+Only `load_calendar` reads files; a `Calendar` is pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+import chinese_calendar
+import holidays
+
+from config.errors import ConfigError
+from routing.calendar_file import DayType, ListedDay, read_folder, whole_years_only
+
+_PUBLISHED_HOLIDAYS: Mapping[date, str] = chinese_calendar.constants.holidays
+_PUBLISHED_MAKE_UP_WORKDAYS: Mapping[date, str] = chinese_calendar.constants.workdays
+FIRST_PUBLISHED_YEAR = min(_PUBLISHED_HOLIDAYS).year
+LAST_PUBLISHED_YEAR = max(_PUBLISHED_HOLIDAYS).year
+_PUBLISHED = f"chinesecalendar {version('chinesecalendar')}"
+_GUESSED = "weekends and statutory days"
+_SATURDAY = 5
+
+__all__ = ["FIRST_PUBLISHED_YEAR", "LAST_PUBLISHED_YEAR", "Calendar", "Day", "DayType", "load_calendar"]
+
+
+@dataclass(frozen=True)
+class Day:
+    """What sort of day it is, its holiday's name ("" if none) and who says so.
+
+    `is_provisional`: no notice for that year is known, so a later one may make it another sort of day.
+    """
+
+    on: date
+    day_type: DayType
+    name: str
+    source: str
+    is_provisional: bool
+
+    @property
+    def is_workday(self) -> bool:
+        """Whether people are at work."""
+        return self.day_type in (DayType.WORKDAY, DayType.MAKE_UP_WORKDAY)
+
+
+class Calendar:
+    """The days of China, as far as notices are known, and a guess beyond.
+
+    `listed` are days from files, which outrank chinesecalendar; `listed_years` maps each year that a file covers as a
+    whole to that file's name.
+    """
+
+    def __init__(
+        self, listed: Mapping[date, ListedDay] | None = None, listed_years: Mapping[int, str] | None = None
+    ) -> None:
+        self._listed = dict(listed or {})
+        self._listed_years = dict(listed_years or {})
+        self.covers_until = self._last_known_day()
+        self.version = f"{self.covers_until.year}-{self._fingerprint()}"
+
+    def day(self, on: date) -> Day:
+        """Return what sort of day `on` is."""
+        if on in self._listed:
+            row = self._listed[on]
+            return Day(on, row.day_type, row.name, row.file, is_provisional=False)
+        if on.year in self._listed_years:
+            return _plain_day(on, self._listed_years[on.year], is_provisional=False)
+        if FIRST_PUBLISHED_YEAR <= on.year <= LAST_PUBLISHED_YEAR:
+            return _published_day(on)
+        name = _statutory_days(on.year).get(on)
+        if name is not None:
+            return Day(on, DayType.HOLIDAY, name, _GUESSED, is_provisional=True)
+        return _plain_day(on, _GUESSED, is_provisional=True)
+
+    def next_workday(self, after: date) -> Day:
+        """Return the first workday strictly after `after`."""
+        day = self.day(after + timedelta(days=1))
+        while not day.is_workday:
+            day = self.day(day.on + timedelta(days=1))
+        return day
+
+    def _last_known_day(self) -> date:
+        year = LAST_PUBLISHED_YEAR
+        while year + 1 in self._listed_years:
+            year += 1
+        return date(year, 12, 31)
+
+    def _fingerprint(self) -> str:
+        """Return eight characters that change when any source does."""
+        rows = (f"{row.on},{row.day_type.value},{row.name},{row.file}" for _, row in sorted(self._listed.items()))
+        years = (f"{year}:{file}" for year, file in sorted(self._listed_years.items()))
+        sources = (_PUBLISHED, f"holidays {version('holidays')}", *rows, *years)
+        return sha256("\n".join(sources).encode()).hexdigest()[:8]
+
+
+def load_calendar(folder: Path) -> Calendar:
+    """Return the calendar with the CSV files of `folder` over chinesecalendar; no folder is the same as an empty one.
+
+    Raises ConfigError with every bad row (file, line and key). The file of a year that chinesecalendar does not know
+    must hold that year's statutory days: half a notice would be taken for a whole one.
+    """
+    days, faults = read_folder(folder)
+    years = {on.year: row.file for on, row in days.items() if not _is_published(on.year)}
+    faults += whole_years_only(folder, days, {year: _statutory_days(year) for year in years})
+    if faults:
+        raise ConfigError(faults)
+    return Calendar(days, years)
+
+
+def _is_published(year: int) -> bool:
+    return FIRST_PUBLISHED_YEAR <= year <= LAST_PUBLISHED_YEAR
+
+
+def _plain_day(on: date, source: str, is_provisional: bool) -> Day:
+    day_type = DayType.WEEKEND if on.weekday() >= _SATURDAY else DayType.WORKDAY
+    return Day(on, day_type, "", source, is_provisional)
+
+
+def _published_day(on: date) -> Day:
+    for days, day_type in (
+        (_PUBLISHED_HOLIDAYS, DayType.HOLIDAY),
+        (_PUBLISHED_MAKE_UP_WORKDAYS, DayType.MAKE_UP_WORKDAY),
+    ):
+        if on in days:
+            return Day(on, day_type, chinese_calendar.Holiday(days[on]).chinese, _PUBLISHED, is_provisional=False)
+    return _plain_day(on, _PUBLISHED, is_provisional=False)
+
+
+@lru_cache(maxsize=16)
+def _statutory_days(year: int) -> Mapping[date, str]:
+    """Return the days off by law (全国年节及纪念日放假办法), without those moved to or from weekends."""
+    by_law = holidays.country_holidays("CN", years=year, language="zh_CN", observed=False)
+    return {on: name for on, name in by_law.items() if not name.startswith("休息日")}
