@@ -1,0 +1,206 @@
+"""One leg: a SIP dialog with its sound, as pjsua2 sees it; what happens is queued for the loop."""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import pjsua2 as pj
+
+from ivr.line.keys import INFO, RFC4733, KeyFilter
+from ivr.line.messages import LegAnswered, LegEnded, LegIncoming, LegRinging, Ring
+from ivr.line.players import wrong_text
+
+if TYPE_CHECKING:
+    from ivr.line.endpoint import Line
+
+_Callback = TypeVar("_Callback", bound=Callable[..., None])
+_NAME_ADDR = re.compile(r'^\s*(?:"((?:[^"\\]|\\.)*)"|([^<"]*?))\s*<([^>]*)>')
+_SENT_BY_INFO = 1  # PJSUA_DTMF_METHOD_SIP_INFO
+
+
+def survived(callback: _Callback) -> _Callback:
+    """Turn an exception in a pjsua2 callback into a Fault: raised through the C++ stack it would abort the line."""
+
+    @functools.wraps(callback)
+    def guarded(self: Any, *args: Any) -> None:
+        try:
+            callback(self, *args)
+        except BaseException as wrong:  # nothing may pass into C++
+            text = f"{callback.__name__}: {wrong_text(wrong)}"
+            self.line.later(functools.partial(self.line.fault, text, self.leg_id))
+
+    return cast(_Callback, guarded)
+
+
+def name_and_uri(name_addr: str) -> tuple[str, str]:
+    """Return the display name and the URI of a From or To value."""
+    found = _NAME_ADDR.match(name_addr)
+    if found is None:
+        return "", name_addr.strip()
+    quoted, bare, uri = found.groups()
+    name = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else (bare or "")
+    return name, uri
+
+
+class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
+    """A leg of a line; `is_over` once its dialog has ended."""
+
+    def __init__(self, line: Line, account: Any, leg_id: int, call_id: int = pj.PJSUA_INVALID_ID) -> None:
+        super().__init__(account, call_id)
+        self.line = line
+        self.leg_id = leg_id
+        self.keys = KeyFilter()
+        self.is_over = False
+        self.is_ended_by_us = False
+        self.is_incoming = call_id != pj.PJSUA_INVALID_ID
+        self.has_media = False
+        self.rx_packets = 0
+        self.tx_packets = 0
+        self._is_confirmed = False
+        self._is_told_answered = False
+        self._last_ringing = 0
+
+    # -- verbs ------------------------------------------------------------------------------------------------------
+
+    def ring(self, command: Ring) -> None:
+        """Send the INVITE; pj.Error if it cannot be sent."""
+        parameters = pj.CallOpParam(True)
+        parameters.opt.audioCount = 1
+        parameters.opt.videoCount = 0
+        headers = pj.SipHeaderVector()
+        for name, value in command.headers.items():
+            header = pj.SipHeader()
+            header.hName, header.hValue = name, value
+            headers.append(header)
+        parameters.txOption.headers = headers
+        if command.from_number:
+            parameters.txOption.localUri = self.line.local_uri(command.from_number, command.display_name)
+        self.makeCall(command.uri, parameters)
+
+    def respond(self, sip_status: int, retry_after_s: int | None = None) -> None:
+        """Answer the INVITE with a status."""
+        parameters = pj.CallOpParam(True)
+        parameters.opt.audioCount = 1
+        parameters.opt.videoCount = 0
+        parameters.statusCode = sip_status
+        if retry_after_s is not None:
+            header = pj.SipHeader()
+            header.hName, header.hValue = "Retry-After", str(retry_after_s)
+            headers = pj.SipHeaderVector()
+            headers.append(header)
+            parameters.txOption.headers = headers
+        if sip_status >= 300:
+            self.is_ended_by_us = True
+        self.answer(parameters)
+
+    def end(self, sip_status: int = 0) -> None:
+        """Hang up by what fits the state: CANCEL, BYE or a final answer."""
+        self.is_ended_by_us = True
+        parameters = pj.CallOpParam()
+        parameters.statusCode = sip_status
+        self.count_packets()
+        self.hangup(parameters)
+
+    def count_packets(self) -> None:
+        """Read the RTP counters, while there is a stream to read them from."""
+        if not self.has_media:
+            return
+        try:
+            counted = self.getStreamStat(0).rtcp
+        except pj.Error:
+            return
+        self.rx_packets = counted.rxStat.pkt
+        self.tx_packets = counted.txStat.pkt
+
+    # -- callbacks --------------------------------------------------------------------------------------------------
+
+    @survived
+    def onCallState(self, _prm: Any) -> None:
+        now = self.getInfo()
+        if now.state == pj.PJSIP_INV_STATE_EARLY and not self.is_incoming:
+            if now.lastStatusCode != self._last_ringing:
+                self._last_ringing = now.lastStatusCode
+                self._tell(LegRinging(leg=self.leg_id, sip_status=now.lastStatusCode))
+        elif now.state == pj.PJSIP_INV_STATE_CONFIRMED:
+            self._is_confirmed = True
+            self._tell_answered(now.callIdString)
+        elif now.state == pj.PJSIP_INV_STATE_DISCONNECTED and not self.is_over:
+            self.count_packets()
+            self.is_over = True
+            self.has_media = False
+            self.line.later(functools.partial(self.line.leg_is_over, self, int(now.lastStatusCode), now.lastReason))
+
+    @survived
+    def onCallMediaState(self, _prm: Any) -> None:
+        # fires again on every re-INVITE: the port may be another one, so it is fetched again
+        now = self.getInfo()
+        active = (pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)
+        sound = [m for m in now.media if m.type == pj.PJMEDIA_TYPE_AUDIO and m.status in active]
+        self.has_media = bool(sound)
+        if sound:
+            media = self.getAudioMedia(-1)
+            self.line.later(functools.partial(self.line.leg_has_media, self, media))
+            if self._is_confirmed:
+                self._tell_answered(now.callIdString)
+        else:
+            self.line.later(functools.partial(self.line.leg_has_media, self, None))
+
+    @survived
+    def onDtmfDigit(self, prm: Any) -> None:
+        source = INFO if prm.method == _SENT_BY_INFO else RFC4733
+        self._key(prm.digit, source)
+
+    def _key(self, digit: str, source: str) -> None:
+        if self.keys.is_new(digit, source, time.monotonic()):
+            self.line.later(functools.partial(self.line.key_pressed, self, digit, source))
+
+    def _tell(self, event: Any) -> None:
+        self.line.later(functools.partial(self.line.send, event))
+
+    def _tell_answered(self, sip_call_id: str) -> None:
+        # 200 OK with its ACK, and where the sound goes; a late offer brings them the other way round
+        if self.has_media and not self._is_told_answered:
+            self._is_told_answered = True
+            self._tell(LegAnswered(leg=self.leg_id, sip_call_id=sip_call_id))
+
+    def incoming(self) -> LegIncoming:
+        """Return the event that announces this leg."""
+        now = self.getInfo()
+        display_name, from_uri = name_and_uri(now.remoteUri)
+        _name, to_uri = name_and_uri(now.localUri)
+        return LegIncoming(
+            leg=self.leg_id,
+            sip_call_id=now.callIdString,
+            from_uri=from_uri,
+            to_uri=to_uri,
+            display_name=display_name,
+        )
+
+    def ended(self, sip_status: int, reason: str) -> LegEnded:
+        """Return the last event of this leg."""
+        return LegEnded(
+            leg=self.leg_id,
+            sip_status=sip_status,
+            reason=reason,
+            by_remote=not self.is_ended_by_us,
+            rx_packets=self.rx_packets,
+            tx_packets=self.tx_packets,
+        )
+
+
+class Account(pj.Account):  # type: ignore[misc]  # pjsua2 carries no types
+    """Where INVITEs come in; it registers nowhere (the door does that)."""
+
+    leg_id = 0
+
+    def __init__(self, line: Line) -> None:
+        super().__init__()
+        self.line = line
+
+    @survived
+    def onIncomingCall(self, prm: Any) -> None:
+        self.line.leg_comes_in(prm.callId)

@@ -1,0 +1,116 @@
+"""Recordings of a line: the mix of some legs, written to a WAV file whose header is right when its end is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pjsua2 as pj
+
+from ivr.line import wav
+from ivr.line.bridge import PatchBoard
+from ivr.line.messages import Event, Fault, Record, RecordEnded
+from ivr.line.players import wrong_text
+
+# The conference closes the file some frames after it was told to; then the header is checked.
+_CLOSES_WITHIN_S = 0.5
+
+
+@dataclass
+class _Recording:
+    path: str
+    recorder: Any
+    legs: set[int] = field(default_factory=set)
+    ends_at: float = float("inf")
+
+
+class Recordings:
+    """All recordings of a line."""
+
+    def __init__(self, board: PatchBoard, send: Callable[[Event], None], leg_is_there: Callable[[int], bool]) -> None:
+        self._board = board
+        self._send = send
+        self._leg_is_there = leg_is_there
+        self._running: dict[int, _Recording] = {}
+        self._closing: list[tuple[float, int, str]] = []
+
+    def start(self, command: Record) -> None:
+        """Begin a recording, or give a running one other legs."""
+        legs = {leg for leg in command.legs if self._leg_is_there(leg)}
+        recording = self._running.get(command.recording)
+        if recording is None:
+            if not legs:
+                self._send(RecordEnded(recording=command.recording, path=command.path, duration_ms=0))
+                return
+            try:
+                recording = self._open(command)
+            except (OSError, pj.Error) as wrong:
+                self._send(Fault(text=f"recording {command.path} cannot start: {wrong_text(wrong)}"))
+                self._send(RecordEnded(recording=command.recording, path=command.path, duration_ms=0))
+                return
+        recording.legs = legs
+        port = ("recording", command.recording)
+        self._board.want(port, {(("leg", leg), port) for leg in legs})
+        if not legs:
+            self.stop(command.recording)
+
+    def _open(self, command: Record) -> _Recording:
+        Path(command.path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        recorder = pj.AudioMediaRecorder()
+        recorder.createRecorder(command.path)
+        recording = _Recording(command.path, recorder)
+        if command.max_s > 0:
+            recording.ends_at = time.monotonic() + command.max_s
+        self._running[command.recording] = recording
+        self._board.plug(("recording", command.recording), recorder)
+        return recording
+
+    def stop(self, number: int) -> None:
+        """Close a recording; its end is told once the file is whole."""
+        recording = self._running.pop(number, None)
+        if recording is None:
+            return
+        port = ("recording", number)
+        # removing the port takes its connections with it
+        self._board.forget(port)
+        self._board.want(port, ())
+        recording.recorder = None
+        self._closing.append((time.monotonic() + _CLOSES_WITHIN_S, number, recording.path))
+
+    def remove_leg(self, leg: int) -> None:
+        """A leg has gone; a recording ends with its last leg."""
+        for number, recording in list(self._running.items()):
+            if leg in recording.legs:
+                recording.legs.discard(leg)
+                if not recording.legs:
+                    self.stop(number)
+
+    def tick(self, now: float) -> None:
+        """End recordings whose time is over, and tell the end of those whose file is whole."""
+        for number in [number for number, recording in self._running.items() if recording.ends_at <= now]:
+            self.stop(number)
+        for closing in list(self._closing):
+            latest, number, path = closing
+            if wav.is_whole(path) or now >= latest:
+                self._closing.remove(closing)
+                self._tell_end(number, path)
+
+    def _tell_end(self, number: int, path: str) -> None:
+        try:
+            wav.repair(path)
+        except OSError as wrong:
+            self._send(Fault(text=f"recording {path} cannot be repaired: {wrong}"))
+        self._send(RecordEnded(recording=number, path=path, duration_ms=wav.duration_ms(path)))
+
+    def stop_all(self) -> None:
+        """Close every recording."""
+        for number in list(self._running):
+            self.stop(number)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a recording runs or is being closed."""
+        return bool(self._running or self._closing)
