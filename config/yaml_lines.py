@@ -44,14 +44,22 @@ class Document:
 
         The file's folder is passed as validation context `folder`.
         """
-        faults = list(self.faults)
         try:
             valid = model.model_validate(self.content, context={"folder": self.path.parent})
         except ValidationError as wrong:
-            faults += (self.fault(_in_file(error["loc"]), _plain(error)) for error in wrong.errors())
-        if faults:
-            raise ConfigError(faults)
+            faults = (self.fault(_in_file(error["loc"]), _plain(error)) for error in wrong.errors())
+            raise ConfigError([*self.faults, *faults]) from wrong
+        if self.faults:
+            raise ConfigError(self.faults)
         return valid
+
+    def faults_of(self, model: type[BaseModel]) -> tuple[Fault, ...]:
+        """Return every fault that `validate` would raise."""
+        try:
+            self.validate(model)
+        except ConfigError as wrong:
+            return wrong.faults
+        return ()
 
 
 def read(path: Path) -> Document:

@@ -1,0 +1,176 @@
+"""Who is responsible for what: matters, units with their tiers of specialists, and the seats.
+
+Only `load_directory` reads files; a `Directory` is pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from config import yaml_lines
+from config.errors import ConfigError, Fault
+from config.yaml_lines import Document
+from routing.clock import in_shanghai
+from routing.directory_file import Absence, MatterEntry, MattersFile, UnitEntry, UnitsFile, cross_faults
+from routing.errors import UnknownMatter, UnknownSeat, UnknownUnit
+from routing.matters import Matter
+from routing.tiers import Specialist, Tier
+
+__all__ = ["Directory", "Matter", "Seat", "Specialist", "Tier", "Unit", "load_directory"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit that owes answers; `tiers` are all of its people, absent ones included."""
+
+    unit_id: str
+    name: str
+    tiers: tuple[Tier, ...]
+    leader_number: str | None = None
+
+
+@dataclass(frozen=True)
+class Seat:
+    """An enterprise seat of the hotline."""
+
+    seat_id: str
+    name: str
+    number: str
+
+
+class Directory:
+    """All matters, units and seats, in the order of their files."""
+
+    def __init__(
+        self,
+        matters: tuple[Matter, ...],
+        units: tuple[Unit, ...],
+        seats: tuple[Seat, ...] = (),
+        absences: Mapping[str, tuple[Absence, ...]] | None = None,
+    ) -> None:
+        """`absences` has the days off of specialists, by specialist_id."""
+        self.matters = matters
+        self.units = units
+        self.seats = seats
+        self._absences = dict(absences or {})
+        self._matter_by_id = {matter.matter_id: matter for matter in matters}
+        self._matter_by_code = {matter.code: matter for matter in matters}
+        self._unit_by_id = {unit.unit_id: unit for unit in units}
+        self._seat_by_id = {seat.seat_id: seat for seat in seats}
+
+    def matter(self, matter_id: str) -> Matter:
+        """Return a matter; UnknownMatter if there is none of this id."""
+        try:
+            return self._matter_by_id[matter_id]
+        except KeyError as wrong:
+            raise UnknownMatter(matter_id) from wrong
+
+    def matter_by_code(self, code: str) -> Matter | None:
+        """Return the matter a seat means by `code`."""
+        return self._matter_by_code.get(code)
+
+    def matters_called(self, words: str) -> tuple[Matter, ...]:
+        """Return the matters whose name or alias has `words` in it."""
+        return tuple(matter for matter in self.matters if matter.is_called(words))
+
+    def unit(self, unit_id: str) -> Unit:
+        """Return a unit; UnknownUnit if there is none of this id."""
+        try:
+            return self._unit_by_id[unit_id]
+        except KeyError as wrong:
+            raise UnknownUnit(unit_id) from wrong
+
+    def unit_of(self, matter: Matter) -> Unit:
+        """Return the unit responsible for a matter; UnknownUnit if the matter belongs elsewhere."""
+        return self.unit(matter.unit_id)
+
+    def seat(self, seat_id: str) -> Seat:
+        """Return a seat; UnknownSeat if there is none of this id."""
+        try:
+            return self._seat_by_id[seat_id]
+        except KeyError as wrong:
+            raise UnknownSeat(seat_id) from wrong
+
+    def tiers(self, matter: Matter, at: datetime) -> tuple[Tier, ...]:
+        """Return who is to be rung for a matter at `at`: without those absent that day, and without empty tiers.
+
+        The first tier left rings at once. A matter that belongs elsewhere has no tiers.
+        """
+        if matter.belongs_elsewhere is not None:
+            return ()
+        present = [
+            Tier(tuple(person for person in tier.specialists if not self.is_absent(person, at)), tier.rings_after_s)
+            for tier in self.unit_of(matter).tiers
+        ]
+        left = [tier for tier in present if tier.specialists]
+        begin_s = left[0].rings_after_s if left else 0.0
+        return tuple(Tier(tier.specialists, tier.rings_after_s - begin_s) for tier in left)
+
+    def is_absent(self, specialist: Specialist, at: datetime) -> bool:
+        """Return whether a specialist is away on the day of `at`."""
+        on = in_shanghai(at).date()
+        return any(
+            absence.first_day <= on <= absence.last_day
+            for absence in self._absences.get(specialist.specialist_id, ())
+        )
+
+
+def load_directory(units_file: Path, matters_file: Path, next_tier_after_s: float = 12.0) -> Directory:
+    """Return the directory in two YAML files; ConfigError with every fault of both otherwise.
+
+    `next_tier_after_s` is the distance between tiers that give no `rings_after_s` themselves.
+    """
+    documents: list[Document] = []
+    faults: list[Fault] = []
+    for path in (units_file, matters_file):
+        try:
+            documents.append(yaml_lines.read(path))
+        except ConfigError as wrong:
+            faults += wrong.faults
+    if faults:
+        raise ConfigError(faults)
+    units, matters = documents
+    faults = [*units.faults_of(UnitsFile), *matters.faults_of(MattersFile), *cross_faults(units, matters)]
+    if faults:
+        raise ConfigError(faults)
+    return _built(units.validate(UnitsFile), matters.validate(MattersFile), next_tier_after_s)
+
+
+def _built(units: UnitsFile, matters: MattersFile, next_tier_after_s: float) -> Directory:
+    people = {
+        person_id: person
+        for unit in units.units.values()
+        for tier in unit.tiers
+        for person_id, person in tier.specialists.items()
+    }
+    return Directory(
+        tuple(_matter(matter_id, entry) for matter_id, entry in matters.matters.items()),
+        tuple(_unit(unit_id, entry, next_tier_after_s) for unit_id, entry in units.units.items()),
+        tuple(Seat(seat_id, entry.name, entry.number) for seat_id, entry in units.seats.items()),
+        {person_id: person.absences for person_id, person in people.items() if person.absences},
+    )
+
+
+def _matter(matter_id: str, entry: MatterEntry) -> Matter:
+    return Matter(
+        matter_id=matter_id,
+        name=entry.name,
+        aliases=entry.aliases,
+        code=entry.code,
+        unit_id=entry.unit_id or "",
+        is_direct=entry.is_direct,
+        belongs_elsewhere=entry.belongs_elsewhere,
+        elsewhere_name=entry.elsewhere_name,
+    )
+
+
+def _unit(unit_id: str, entry: UnitEntry, next_tier_after_s: float) -> Unit:
+    tiers: list[Tier] = []
+    for tier in entry.tiers:
+        usual_s = tiers[-1].rings_after_s + next_tier_after_s if tiers else 0.0
+        people = [Specialist(person_id, person.name, person.number) for person_id, person in tier.specialists.items()]
+        tiers.append(Tier(tuple(people), usual_s if tier.rings_after_s is None else tier.rings_after_s))
+    return Unit(unit_id, entry.name, tuple(tiers), entry.leader_number)
