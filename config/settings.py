@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from config import yaml_lines
 from config.errors import ConfigError, Fault
@@ -44,6 +44,15 @@ def _beside_file(path: Path, info: ValidationInfo) -> Path:
     return Path(os.path.abspath(Path(folder) / path))
 
 
+def _network(written: Any) -> Any:
+    if not isinstance(written, str):
+        return written
+    try:
+        return ip_network(written)
+    except ValueError as wrong:
+        raise ValueError(f"is no address or network such as 10.0.0.5 or 10.0.0.0/8: {wrong}") from wrong
+
+
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
@@ -55,6 +64,7 @@ def _pattern(text: str) -> str:
 HostPort = Annotated[str, AfterValidator(_with_port)]
 HostMaybePort = Annotated[str, AfterValidator(_maybe_port)]
 FilePath = Annotated[Path, AfterValidator(_beside_file), Field(validate_default=True)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Number = Annotated[str, Field(pattern=r"^\+?[0-9]{2,15}$")]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -75,7 +85,7 @@ class Trunk(Strict):
 
     name: str = Field(min_length=1)
     host: HostPort
-    allow: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
+    allow: tuple[Network, ...] = Field(min_length=1)
     transport: Literal["udp", "tcp"] = "udp"
     registers: bool = Field(default=False, alias="register")
     username: str = ""

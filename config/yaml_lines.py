@@ -47,7 +47,7 @@ class Document:
         try:
             valid = model.model_validate(self.content, context={"folder": self.path.parent})
         except ValidationError as wrong:
-            faults = (self.fault(_in_file(error["loc"]), _plain(error)) for error in wrong.errors())
+            faults = (self.fault(_in_file(error["loc"]), _plain(error)) for error in _causes(wrong))
             raise ConfigError([*self.faults, *faults]) from wrong
         if self.faults:
             raise ConfigError(self.faults)
@@ -110,6 +110,17 @@ def _members(node: yaml.MappingNode, key: Key, document: Document) -> Iterator[t
             document.faults.append(document.fault(here, _NO_SECRETS))
             continue  # its value goes no further, not even into an error message
         yield name, _content(value_node, here, document)
+
+
+def _causes(wrong: ValidationError) -> list[Any]:
+    """Return pydantic's errors without "too short" of a list whose items are the fault."""
+    errors = wrong.errors()
+    return [
+        error
+        for error in errors
+        if error["type"] != "too_short"
+        or not any(other["loc"][: len(error["loc"])] == error["loc"] for other in errors if other is not error)
+    ]
 
 
 def _in_file(loc: tuple[int | str, ...]) -> Key:
