@@ -113,8 +113,7 @@ class Directory:
         """Return whether a specialist is away on the day of `at`."""
         on = in_shanghai(at).date()
         return any(
-            absence.first_day <= on <= absence.last_day
-            for absence in self._absences.get(specialist.specialist_id, ())
+            absence.first_day <= on <= absence.last_day for absence in self._absences.get(specialist.specialist_id, ())
         )
 
 
