@@ -50,12 +50,17 @@ class Directory:
         units: tuple[Unit, ...],
         seats: tuple[Seat, ...] = (),
         absences: Mapping[str, tuple[Absence, ...]] | None = None,
+        general_matter_id: str = "",
     ) -> None:
-        """`absences` has the days off of specialists, by specialist_id."""
+        """`absences` has the days off of specialists, by specialist_id.
+
+        `general_matter_id` is the matter of a caller who named none; "" means the first that a unit of ours has.
+        """
         self.matters = matters
         self.units = units
         self.seats = seats
         self._absences = dict(absences or {})
+        self._general_matter_id = general_matter_id
         self._matter_by_id = {matter.matter_id: matter for matter in matters}
         self._matter_by_code = {matter.code: matter for matter in matters}
         self._unit_by_id = {unit.unit_id: unit for unit in units}
@@ -67,6 +72,16 @@ class Directory:
             return self._matter_by_id[matter_id]
         except KeyError as wrong:
             raise UnknownMatter(matter_id) from wrong
+
+    @property
+    def general_matter(self) -> Matter:
+        """The matter of a caller who named none; UnknownMatter if there is nothing to choose from."""
+        if self._general_matter_id:
+            return self.matter(self._general_matter_id)
+        first = next((matter for matter in self.matters if matter.belongs_elsewhere is None), None)
+        if first is None:
+            raise UnknownMatter("no matter belongs to a unit")
+        return first
 
     def matter_by_code(self, code: str) -> Matter | None:
         """Return the matter a seat means by `code`."""
@@ -150,6 +165,7 @@ def _built(units: UnitsFile, matters: MattersFile, next_tier_after_s: float) -> 
         tuple(_unit(unit_id, entry, next_tier_after_s) for unit_id, entry in units.units.items()),
         tuple(Seat(seat_id, entry.name, entry.number) for seat_id, entry in units.seats.items()),
         {person_id: person.absences for person_id, person in people.items() if person.absences},
+        matters.general_matter,
     )
 
 

@@ -102,8 +102,9 @@ class MatterEntry(Strict):
 
 
 class MattersFile(Strict):
-    """matters.yaml."""
+    """matters.yaml; `general_matter` is the matter of a caller who named none."""
 
+    general_matter: Id
     matters: dict[Id, MatterEntry] = Field(min_length=1)
 
 
@@ -113,6 +114,7 @@ def cross_faults(units: Document, matters: Document) -> Iterator[Fault]:
     Works on the files as written, so that these faults are reported together with those of the schema.
     """
     yield from _matter_faults(matters, members(units, "units"))
+    yield from _general_matter_faults(matters)
     yield from _number_faults(units)
     yield from _specialist_faults(units)
 
@@ -134,6 +136,15 @@ def _matter_faults(matters: Document, units: dict[str, Any]) -> Iterator[Fault]:
             yield matters.fault(("matters", matter_id, "unit_id"), f"no unit is called {unit_id!r}")
         if code is not None and codes.setdefault(code, matter_id) != matter_id:
             yield matters.fault(("matters", matter_id, "code"), f"{code} is the code of {codes[code]} already")
+
+
+def _general_matter_faults(matters: Document) -> Iterator[Fault]:
+    general = matters.content.get("general_matter") if isinstance(matters.content, dict) else None
+    known = members(matters, "matters")
+    if isinstance(general, str) and general not in known:
+        yield matters.fault(("general_matter",), f"no matter is called {general!r}")
+    elif isinstance(general, str) and "belongs_elsewhere" in known[general]:
+        yield matters.fault(("general_matter",), f"{general} belongs elsewhere: no unit would answer for the caller")
 
 
 def _number_faults(units: Document) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ import pytest
 import config
 from config.errors import ConfigError
 from routing.clock import SHANGHAI
-from routing.directory import load_directory
+from routing.directory import Directory, load_directory
 from routing.errors import UnknownMatter, UnknownSeat, UnknownUnit
 from routing.site import load_site
 
@@ -32,6 +32,7 @@ seats:
   seat_1: {name: 一, number: 8001}
 """
 MATTERS = """\
+general_matter: invoices
 matters:
   invoices: {name: 发票, code: 21, unit_id: tax, aliases: [Fapiao]}
   lawsuits: {name: 诉讼, code: 22, belongs_elsewhere: 9001, elsewhere_name: 法院}
@@ -156,9 +157,9 @@ def test_faults_between_units_and_matters_come_together_with_those_of_each(tmp_p
     matters = MATTERS.replace("unit_id: tax", "unit_id: taxes").replace("code: 22", "code: 21")
     matters += "  both: {name: 都, code: 92, unit_id: tax, belongs_elsewhere: 9002}\n"
     faults = "\n".join(faults_of(site_of(tmp_path, units=units, matters=matters)))
-    assert "matters.yaml:2: matters.invoices.unit_id: no unit is called 'taxes'" in faults
-    assert "matters.yaml:3: matters.lawsuits.code: 21 is the code of invoices already" in faults
-    assert "matters.yaml:4: matters.both" in faults
+    assert "matters.yaml:3: matters.invoices.unit_id: no unit is called 'taxes'" in faults
+    assert "matters.yaml:4: matters.lawsuits.code: 21 is the code of invoices already" in faults
+    assert "matters.yaml:5: matters.both" in faults
     assert "units.yaml:6: units.tax.tiers[0].specialists.ann.number: 8001 is the number of seat seat_1" in faults
     assert "units.yaml:8: units.tax.tiers[1].specialists.ann: ann stands in units.tax.tiers[0] already" in faults
     assert "units.yaml:10: units.tax.tiers[2].specialists.eve.number: is missing" in faults
@@ -187,7 +188,33 @@ def test_a_unit_nobody_could_reach_is_refused(tmp_path, units, message):
 def test_a_code_that_is_a_command_of_the_seats_phone_is_refused(tmp_path):
     for code in ("91", "05", "51", "1"):
         faults = faults_of(site_of(tmp_path, matters=MATTERS.replace("code: 21", f"code: {code}")))
-        assert faults[0].startswith("matters.yaml:2: matters.invoices.code: ")
+        assert faults[0].startswith("matters.yaml:3: matters.invoices.code: ")
+
+
+def test_a_caller_who_named_no_matter_has_the_general_one(tmp_path):
+    matters = MATTERS + "  other: {name: 其他, code: 83, unit_id: tax}\n"
+    assert directory_of(tmp_path, matters=matters).general_matter.matter_id == "invoices"
+    chosen = matters.replace("general_matter: invoices", "general_matter: other")
+    directory = directory_of(tmp_path, matters=chosen)
+    assert directory.general_matter.matter_id == "other"
+    lawsuits_first = sorted(directory.matters, key=lambda matter: matter.matter_id != "lawsuits")
+    assert Directory(tuple(lawsuits_first), directory.units).general_matter.matter_id == "invoices"
+    with pytest.raises(UnknownMatter):
+        _ = Directory((directory.matter("lawsuits"),), ()).general_matter
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("general_matter: nothing", "matters.yaml:1: general_matter: no matter is called 'nothing'"),
+        ("general_matter: lawsuits", "matters.yaml:1: general_matter: lawsuits belongs elsewhere"),
+        ("# none", "matters.yaml:2: general_matter: is missing"),
+    ],
+)
+def test_a_general_matter_nobody_answers_for_is_refused(tmp_path, given, message):
+    matters = MATTERS.replace("general_matter: invoices", given)
+    (fault,) = faults_of(site_of(tmp_path, matters=matters))
+    assert fault.startswith(message)
 
 
 def test_missing_files_are_all_named(tmp_path):
