@@ -53,16 +53,20 @@ class _Handset:
         self.ready.set()
         for event in lines:
             self.phone.heard(event)
-        self.phone.heard(ProcessGone())
         with self._sending:
             self._socket = None
             connection.close()
+
+    def is_gone(self) -> None:
+        """Wake who waits for the process to come up, and who waits for its end."""
+        self.exited.set()
+        self.ready.set()
 
     def end(self, kill: bool) -> None:
         """End the process, kindly first unless `kill`, and return when it is gone."""
         if not kill:
             self.send(Quit())
-        if kill or not self.exited.wait(_END_S):
+        if self.pid and (kill or not self.exited.wait(_END_S)) and not self.exited.is_set():
             # not reaped yet, since the parent has not reported it: the id is still this phone's
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
@@ -143,7 +147,7 @@ class PhoneExchange:
         except OSError as wrong:
             raise self._broken(f"cannot start the phone {name}: {wrong}") from wrong
         if not handset.ready.wait(_START_S) or not phone.sip_port:
-            raise self._broken(f"the phone {name} did not come up within {_START_S} s")
+            raise self._broken(f"the phone {name} did not come up" + (f" on port {sip_port}" if sip_port else ""))
         return phone
 
     def audio_matrix(self, *phones: Phone, seconds: float = 2.0, settle_s: float = 0.7,
@@ -173,7 +177,7 @@ class PhoneExchange:
             handset.send(Quit())
         until = time.monotonic() + _END_S
         for handset in handsets:
-            if handset.ready.is_set() and not handset.exited.wait(max(0.0, until - time.monotonic())):
+            if handset.pid and not handset.exited.wait(max(0.0, until - time.monotonic())):
                 handset.end(kill=True)
         self._end_parent()
         with contextlib.suppress(OSError):
@@ -190,8 +194,13 @@ class PhoneExchange:
         return path if path.exists() else write_tone(path, tone_hz)
 
     def _broken(self, text: str) -> ExchangeBroken:
-        printed = self._stderr_path.read_text(errors="replace")[-2000:]
-        return ExchangeBroken(f"{text}\n{printed}")
+        return ExchangeBroken(f"{text}\n{self._printed()}")
+
+    def _printed(self) -> str:
+        try:
+            return self._stderr_path.read_text(errors="replace")[-2000:]
+        except OSError:  # close() has removed it
+            return ""
 
     def _accept(self) -> None:
         while True:
@@ -211,6 +220,7 @@ class PhoneExchange:
         handset.pid = hello.pid
         handset.phone.heard(hello)
         handset.serve(connection, lines)
+        handset.phone.heard(ProcessGone(self._printed()))
 
     def _watch_parent(self) -> None:
         assert self._parent.stdout is not None
@@ -218,9 +228,9 @@ class PhoneExchange:
             with contextlib.suppress(ValueError):
                 exited = json.loads(line).get("exited")
                 if exited in self._handsets:
-                    self._handsets[exited].exited.set()
+                    self._handsets[exited].is_gone()
         for handset in list(self._handsets.values()):
-            handset.exited.set()
+            handset.is_gone()
 
     def _end_parent(self) -> None:
         assert self._parent.stdin is not None

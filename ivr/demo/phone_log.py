@@ -30,7 +30,9 @@ class LogEntry:
 
 @dataclass(frozen=True)
 class ProcessGone(Event):
-    """The phone's process ended; nothing will be heard from it again."""
+    """The phone's process ended; nothing will be heard from it again. `printed` is the last it wrote to stderr."""
+
+    printed: str = ""
 
 
 class PhoneLog:

@@ -1,0 +1,88 @@
+"""Phones, the service and SIPp for tests with real calls; each module must leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ivr.demo.exchange import PhoneExchange
+from ivr.demo.switchboard import Switchboard
+from tests.sip import processes
+from tests.sip.service_under_test import ServiceUnderTest
+from tests.sip.sipp import Sipp, may_play_captures
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _this_run() -> Iterator[None]:
+    os.environ[processes.MARK] = uuid.uuid4().hex
+    yield
+    del os.environ[processes.MARK]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_left_behind(_this_run: None) -> Iterator[None]:
+    """Fail the module's last test when a process or port of the module is still there."""
+    known = {process.pid for process in processes.of_this_run()}
+    known_ports = processes.own_ports()
+    yield
+    left = processes.left_after(5.0, known, known_ports)
+    assert not left, "left behind:\n" + "\n".join(left)
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[PhoneExchange]:
+    """Phones that leave their recordings in tmp_path."""
+    with PhoneExchange(tmp_path) as phones:
+        yield phones
+
+
+@pytest.fixture
+def switchboard() -> Iterator[Switchboard]:
+    """The trunk: connect(number, phone.sip_port) makes a number ring."""
+    with Switchboard() as trunk:
+        yield trunk
+
+
+@pytest.fixture
+def start_service(tmp_path: Path, switchboard: Switchboard) -> Iterator[Callable[..., ServiceUnderTest]]:
+    """Start services: start_service(at="2026-03-10T10:30+08:00", lines={"count": 4}, ...) returns a running one."""
+    with ExitStack() as running:
+
+        def start(at: str = "", **overrides: Any) -> ServiceUnderTest:
+            folder = tmp_path / f"service{len(list(tmp_path.glob('service*')))}"
+            folder.mkdir()
+            service = ServiceUnderTest(folder, switchboard.port, at, **overrides)
+            running.callback(service.stop)
+            return service.start()
+
+        yield start
+
+
+@pytest.fixture
+def service(start_service: Callable[..., ServiceUnderTest]) -> ServiceUnderTest:
+    """The service with the sample settings, on an ordinary Tuesday at 10:30."""
+    return start_service(at="2026-03-10T10:30:00+08:00")
+
+
+@pytest.fixture
+def sipp(tmp_path: Path) -> Sipp:
+    """SIPp, or a skip that names what is missing."""
+    program = shutil.which("sipp")
+    if program is None:
+        pytest.skip("SIPp is missing (Debian, Ubuntu: apt-get install sip-tester)")
+    return Sipp(program, tmp_path)
+
+
+@pytest.fixture
+def sipp_with_captures(sipp: Sipp) -> Sipp:
+    """SIPp where it may play packet captures, or a skip that says why not."""
+    if not may_play_captures():
+        pytest.skip("SIPp may not play captures here: play_pcap_audio needs root or CAP_NET_RAW")
+    return sipp
