@@ -7,16 +7,21 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ivr.demo.exchange import PhoneExchange
+from ivr.demo.service import Service
 from ivr.demo.switchboard import Switchboard
+from routing.clock import SHANGHAI
 from tests.sip import processes
-from tests.sip.service_under_test import ServiceUnderTest
 from tests.sip.sipp import Sipp, may_play_captures
+
+SAMPLE = Path(__file__).resolve().parents[2] / "config" / "hotline.yaml"
+TUESDAY_MORNING = datetime(2026, 3, 10, 10, 30, tzinfo=SHANGHAI)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,24 +56,22 @@ def switchboard() -> Iterator[Switchboard]:
 
 
 @pytest.fixture
-def start_service(tmp_path: Path, switchboard: Switchboard) -> Iterator[Callable[..., ServiceUnderTest]]:
-    """Start services: start_service(at="2026-03-10T10:30+08:00", lines={"count": 4}, ...) returns a running one."""
+def start_service(tmp_path: Path, switchboard: Switchboard) -> Iterator[Callable[..., Service]]:
+    """Start services whose trunk is the switchboard: start_service(at, phone={"ring_s": 4}) returns a running one."""
     with ExitStack() as running:
 
-        def start(at: str = "", **overrides: Any) -> ServiceUnderTest:
+        def start(at: datetime = TUESDAY_MORNING, **changes: Any) -> Service:
             folder = tmp_path / f"service{len(list(tmp_path.glob('service*')))}"
             folder.mkdir()
-            service = ServiceUnderTest(folder, switchboard.port, at, **overrides)
-            running.callback(service.stop)
-            return service.start()
+            return running.enter_context(Service(SAMPLE, folder, switchboard.port, at, changes))
 
         yield start
 
 
 @pytest.fixture
-def service(start_service: Callable[..., ServiceUnderTest]) -> ServiceUnderTest:
+def service(start_service: Callable[..., Service]) -> Service:
     """The service with the sample settings, on an ordinary Tuesday at 10:30."""
-    return start_service(at="2026-03-10T10:30:00+08:00")
+    return start_service()
 
 
 @pytest.fixture
