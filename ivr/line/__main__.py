@@ -13,7 +13,7 @@ import sys
 import traceback
 from typing import NoReturn
 
-from ivr.line import endpoint  # imported before any fork: its memory is shared by all lines
+from ivr.line import line as telephone  # imported before any fork: its memory is shared by all lines
 from ivr.line.messages import LineConfig, MalformedMessage
 
 _PR_SET_PDEATHSIG = 1
@@ -51,7 +51,7 @@ def _be_line(config: LineConfig, parent: int) -> NoReturn:
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         os.dup2(null, 1)  # pjproject prints its first words there, before it can be told not to
-        endpoint.serve(config)
+        telephone.serve(config)
         status = 0
     except BaseException:  # see above
         traceback.print_exc()

@@ -8,6 +8,7 @@ from typing import Any
 # Ports and owners are named ("leg", 3), ("play", 7), ("recording", 2), ("bridge", 1).
 Name = tuple[str, int]
 Pair = tuple[Name, Name]
+_NOWHERE: Name = ("nowhere", 0)
 
 
 class PatchBoard:
@@ -16,10 +17,13 @@ class PatchBoard:
     Conference changes are asynchronous since pjproject 2.15, and a port that is removed loses its connections with
     it. So a port that goes is forgotten, never disconnected (removing, then disconnecting a slot: pjproject #4719);
     and one that comes back after a re-INVITE is simply connected again, which the conference takes as often as told.
+
+    A leg nobody listens to is connected to the null sound device: the conference takes no frames from a port without
+    listeners, so its jitter buffer would fill up, and be heard as half a second of delay when it is bridged later.
     """
 
-    def __init__(self) -> None:
-        self._ports: dict[Name, Any] = {}
+    def __init__(self, null_device: Any) -> None:
+        self._ports: dict[Name, Any] = {_NOWHERE: null_device}
         self._wanted: dict[Hashable, frozenset[Pair]] = {}
         self._muted: set[Name] = set()
         self.made: set[Pair] = set()
@@ -59,6 +63,8 @@ class PatchBoard:
             and listener in self._ports
             and not (source in self._muted and listener[0] == "leg")
         }
+        heard = {source for source, _listener in target}
+        target |= {(name, _NOWHERE) for name in self._ports if name[0] == "leg" and name not in heard}
         for source, listener in self.made - target:
             self.made.discard((source, listener))
             self._ports[source].stopTransmit(self._ports[listener])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import time
@@ -15,7 +16,7 @@ from ivr.line.messages import LegAnswered, LegEnded, LegIncoming, LegRinging, Ri
 from ivr.line.players import wrong_text
 
 if TYPE_CHECKING:
-    from ivr.line.endpoint import Line
+    from ivr.line.line import Line
 
 _Callback = TypeVar("_Callback", bound=Callable[..., None])
 _NAME_ADDR = re.compile(r'^\s*(?:"((?:[^"\\]|\\.)*)"|([^<"]*?))\s*<([^>]*)>')
@@ -99,11 +100,23 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
 
     def end(self, sip_status: int = 0) -> None:
         """Hang up by what fits the state: CANCEL, BYE or a final answer."""
+        if self.is_ended_by_us:
+            return
         self.is_ended_by_us = True
         parameters = pj.CallOpParam()
         parameters.statusCode = sip_status
         self.count_packets()
         self.hangup(parameters)
+
+    def send_keys(self, keys: str, method: str) -> None:
+        """Press keys on this leg, by RFC 4733 or by SIP INFO."""
+        if method != INFO:
+            self.dialDtmf(keys)
+            return
+        parameters = pj.CallSendDtmfParam()
+        parameters.method = pj.PJSUA_DTMF_METHOD_SIP_INFO
+        parameters.digits = keys
+        self.sendDtmf(parameters)
 
     def count_packets(self) -> None:
         """Read the RTP counters, while there is a stream to read them from."""
@@ -139,15 +152,16 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
         # fires again on every re-INVITE: the port may be another one, so it is fetched again
         now = self.getInfo()
         active = (pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)
-        sound = [m for m in now.media if m.type == pj.PJMEDIA_TYPE_AUDIO and m.status in active]
-        self.has_media = bool(sound)
-        if sound:
-            media = self.getAudioMedia(-1)
-            self.line.later(functools.partial(self.line.leg_has_media, self, media))
-            if self._is_confirmed:
-                self._tell_answered(now.callIdString)
-        else:
-            self.line.later(functools.partial(self.line.leg_has_media, self, None))
+        self.has_media = any(m.type == pj.PJMEDIA_TYPE_AUDIO and m.status in active for m in now.media)
+        self.line.later(functools.partial(self.line.leg_has_media, self, self._sound()))
+        if self._is_confirmed:
+            self._tell_answered(now.callIdString)
+
+    def _sound(self) -> Any | None:
+        if self.has_media:
+            with contextlib.suppress(pj.Error):
+                return self.getAudioMedia(-1)
+        return None
 
     @survived
     def onDtmfDigit(self, prm: Any) -> None:

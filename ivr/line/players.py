@@ -125,14 +125,9 @@ class Plays:
             self._resting.popleft()
 
     @property
-    def is_playing(self) -> bool:
-        """Whether any play runs."""
-        return bool(self._playing)
-
-    @property
-    def is_resting(self) -> bool:
-        """Whether a player still waits for its release."""
-        return bool(self._resting)
+    def is_busy(self) -> bool:
+        """Whether a play runs, or its player still waits for its release."""
+        return bool(self._playing or self._resting)
 
 
 def wrong_text(wrong: BaseException) -> str:
