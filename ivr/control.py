@@ -1,0 +1,90 @@
+"""The operator's socket: one JSON request per line, one JSON answer per line, for this user only."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from twisted.internet.defer import ensureDeferred
+from twisted.internet.interfaces import IListeningPort, IReactorUNIX
+from twisted.internet.protocol import Factory
+from twisted.protocols.basic import LineOnlyReceiver
+
+log = structlog.get_logger()
+
+Answerer = Callable[..., Awaitable[Any]]
+_ANSWER_S = 10.0
+
+
+class ControlError(Exception):
+    """The node could not be asked, or refused."""
+
+
+class _Conversation(LineOnlyReceiver):
+    delimiter = b"\n"
+    MAX_LENGTH = 65536
+
+    def __init__(self, answerers: dict[str, Answerer]) -> None:
+        self._answerers = answerers
+
+    def lineReceived(self, line: bytes) -> None:
+        ensureDeferred(self._answer(line))
+
+    async def _answer(self, line: bytes) -> None:
+        try:
+            request = json.loads(line)
+            answerer = self._answerers[request.pop("ask")]
+            answer: dict[str, Any] = {"answer": await answerer(**request)}
+        except Exception as wrong:  # whatever an operator's request does, the node goes on
+            log.warning("control_refused", error=repr(wrong))
+            answer = {"error": f"{type(wrong).__name__}: {wrong}"}
+        self.sendLine(json.dumps(answer, ensure_ascii=False, default=str).encode())
+
+
+class Control:
+    """Serves `answerers` (name -> coroutine function of keyword arguments) on a Unix socket."""
+
+    def __init__(self, path: Path, reactor: IReactorUNIX, answerers: dict[str, Answerer]) -> None:
+        self._path = path
+        self._reactor = reactor
+        self._answerers = answerers
+        self._port: IListeningPort | None = None
+
+    def start(self) -> None:
+        """Listen; a socket left behind by a killed node is replaced (its data folder's lock is ours by now)."""
+        self._path.unlink(missing_ok=True)
+        factory = Factory.forProtocol(_Conversation)
+        factory.buildProtocol = lambda address: _Conversation(self._answerers)
+        mask = os.umask(0o177)
+        try:
+            self._port = self._reactor.listenUNIX(str(self._path), factory)
+        finally:
+            os.umask(mask)
+
+    async def stop(self) -> None:
+        if self._port is not None:
+            await self._port.stopListening()
+
+
+def ask(path: Path, question: str, **arguments: Any) -> Any:
+    """Ask a running node from another process and return its answer; ControlError if there is none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_ANSWER_S)
+        try:
+            connection.connect(str(path))
+            connection.sendall(json.dumps({"ask": question, **arguments}).encode() + b"\n")
+            with connection.makefile("rb") as answers:
+                line = answers.readline()
+        except OSError as wrong:
+            raise ControlError(f"no node answers at {path}: {wrong}") from wrong
+    if not line:
+        raise ControlError(f"the node at {path} closed the connection")
+    answer = json.loads(line)
+    if "error" in answer:
+        raise ControlError(answer["error"])
+    return answer["answer"]

@@ -1,0 +1,32 @@
+"""The menu of matters: one level, four at most, a person one key away; a switch turns it off."""
+
+from __future__ import annotations
+
+from ivr.call import Call
+from ivr.office import Office
+from ivr.prompts import Prompt
+from routing.matters import Matter
+
+PERSON = "0"
+
+
+async def choose_matter(call: Call, office: Office) -> Matter | None:
+    """Return the matter a caller chose; None if he wants a person, chose none, or there is no menu (GB/T 33358).
+
+    Out of hours 0 is any other matter.
+    """
+    menu = office.menu()
+    if not office.settings.phone.menu_enabled or not menu:
+        return None
+    call.step("menu")
+    options = [matter.name for matter in menu.values()]
+    prompt = Prompt.MENU_CLOSED if call.request.was_closed else Prompt.MENU
+    digit = await call.ask(
+        prompt, "".join(menu) + PERSON, otherwise=PERSON, again=Prompt.MENU_AGAIN, matters=options
+    )
+    call.request.key_path = call.record.key_path = digit
+    matter = menu.get(digit)
+    if matter is not None:
+        call.request.matter_id = call.record.matter_id = matter.matter_id
+        call.request.unit_id = call.record.unit_id = matter.unit_id
+    return matter

@@ -1,0 +1,20 @@
+"""好差评: five levels and solved or not, by key, after a service."""
+
+from __future__ import annotations
+
+from ivr.call import Call
+from ivr.orders import Orders
+from ivr.prompts import Prompt
+
+
+async def survey(call: Call, orders: Orders) -> None:
+    """Ask the caller to rate the service, 5 very good to 1 very bad; no answer is an answer too."""
+    if not call.manners.survey_enabled:
+        return
+    call.step("survey")
+    level = await call.ask(Prompt.SURVEY_LEVEL, "12345", otherwise="0", retries=1)
+    if level == "0":
+        return
+    solved = await call.ask(Prompt.SURVEY_SOLVED, "12", otherwise="", retries=1)
+    await orders.note_survey(call, int(level), {"1": True, "2": False}.get(solved))
+    await call.say(Prompt.SURVEY_THANKS)

@@ -1,0 +1,233 @@
+"""The node: the rooms of the service built, connected, started and stopped in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import structlog
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.stdio import StandardIO
+from twisted.python.failure import Failure
+
+from callback_scheduler.ledger import Ledger
+from callback_scheduler.order import Order
+from config.settings import create_data_dir
+from ivr.call import CallServices
+from ivr.control import Control
+from ivr.desk import Desk
+from ivr.door import Door
+from ivr.line.messages import LineConfig
+from ivr.line_pool import LinePool, LineSlot
+from ivr.office import Office
+from ivr.orders import Orders
+from ivr.presence import Presence
+from ivr.prompts import Prompt, PromptBook
+from ivr.recovery import recover
+from routing.clock import Clock, MovableClock, SystemClock
+from routing.site import Site
+
+log = structlog.get_logger()
+reactor: Any = installed_reactor  # Twisted gives the module this type's name, not its interface
+
+
+class Node:
+    """One machine's service; `start` and `stop` may each be called once."""
+
+    def __init__(self, site: Site, clock: Clock) -> None:
+        settings = self._settings = site.settings
+        self._clock = clock
+        self._data_dir = create_data_dir(settings)
+        self._recordings = self._data_dir / "recordings"
+        self._ledger = Ledger(
+            self._data_dir, reactor, node_number=settings.node_number, redis_url=settings.redis_url
+        )
+        self._prompts = PromptBook(settings.prompts, self._data_dir / "prompts", reactor)
+        self._office = Office(settings, site.directory, site.calendar, site.hours, clock)
+        self._orders = Orders(self._ledger, self._office)
+        services = CallServices(
+            reactor, clock, self._prompts, settings.phone, Presence(), self._recordings, self._dial_uri
+        )
+        self._desk = Desk(services, self._office, self._orders)
+        self._door = Door(settings.sip, self, reactor, self._desk.on_call)
+        self._lines: LinePool | None = None
+        self._control = Control(self._data_dir / "control.sock", reactor, self._answerers())
+
+    def take(self) -> LineSlot | None:
+        """Give the door a line for a new call; None while there is none."""
+        return self._lines.take() if self._lines else None
+
+    def _line_config(self) -> LineConfig:
+        """What all lines have in common; the door must be open, since its inner port is the lines' way out."""
+        sip = self._settings.sip
+        trunk = next(iter(sip.trunks), None)
+        return LineConfig(
+            line=0,
+            socket_path="",
+            outbound_proxy=self._door.inner_uri,
+            media_address=sip.media_address,
+            rtp_port=sip.rtp_port,
+            rtp_port_range=sip.rtp_port_range,
+            auth_username=trunk.username if trunk else "",
+            auth_password=trunk.password() if trunk else "",
+        )
+
+    def _dial_uri(self, number: str) -> tuple[str, str]:
+        """Return the URI a number of the directory is rung at, and the number shown there."""
+        sip = self._settings.sip
+        shown = next(iter(sip.own_numbers), "12345")
+        if number.startswith("sip:"):
+            return number, shown
+        trunk = sip.trunks[0]
+        transport = ";transport=tcp" if trunk.transport == "tcp" else ""
+        return f"sip:{number}@{trunk.host}{transport}", trunk.caller_id or shown
+
+    # -- life -------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start every room; the service answers calls when this returns, and 503 before."""
+        await self._ledger.start()
+        await recover(self._ledger, self._orders, self._clock, self._recordings)
+        await self._prompts.warm(self._filled_prompts())
+        await self._door.start()
+        lines = LinePool(self._settings.lines, self._line_config(), reactor, self._door.line_died)
+        await lines.start()
+        self._lines = lines
+        self._control.start()
+        log.info("service_started", sip=self._settings.sip.listen, data_dir=str(self._data_dir), pid=os.getpid())
+
+    async def stop(self) -> None:
+        """Let nobody in, release the callers, write everything, end every process."""
+        lines, self._lines = self._lines, None
+        await self._control.stop()
+        await self._desk.stop()
+        if lines is not None:
+            await lines.stop()
+        await self._door.stop()
+        await self._prompts.stop()
+        await self._ledger.stop()
+        log.info("service_stopped")
+
+    def _filled_prompts(self) -> list[tuple[Prompt, dict[str, object]]]:
+        """Return the prompts with values that any caller may need at once: menus and whispers."""
+        matters = self._office.directory.matters
+        options = [matter.name for matter in self._office.menu().values()]
+        menus = [(menu, {"matters": options}) for menu in (Prompt.MENU, Prompt.MENU_AGAIN, Prompt.MENU_CLOSED)]
+        whispers = (Prompt.WHISPER_SPECIALIST, Prompt.WHISPER_SEAT, Prompt.CONNECTING_SPECIALIST)
+        served = [matter for matter in matters if not matter.belongs_elsewhere]
+        return [*menus, *((whisper, {"matter": matter.name}) for matter in served for whisper in whispers)]
+
+    # -- what an operator may ask (see `control.py`) ----------------------------------------------------------------
+
+    def _answerers(self) -> dict[str, Callable[..., Awaitable[Any]]]:
+        return {
+            "status": self._status,
+            "orders": self._list_orders,
+            "order": self._one_order,
+            "calls": lambda limit=20: self._ledger.calls(limit),
+            "surveys": lambda limit=20: self._ledger.surveys(limit),
+            "set_clock": self._set_clock,
+        }
+
+    async def _status(self) -> dict[str, Any]:
+        return {
+            "at": self._clock.now().isoformat(),
+            "calls": self._desk.status(),
+            "lines": self._lines.status() if self._lines else {},
+            "door": self._door.status(),
+            "ledger": self._ledger.status(),
+        }
+
+    async def _list_orders(self, limit: int = 20) -> list[dict[str, Any]]:
+        return [_order_fields(order) for order in await self._ledger.orders(limit)]
+
+    async def _one_order(self, order_id: str) -> dict[str, Any] | None:
+        order = await self._ledger.order(order_id)
+        return _order_fields(order) if order else None
+
+    async def _set_clock(self, at: str) -> str:
+        if not isinstance(self._clock, MovableClock):
+            raise PermissionError("the clock moves only in a rehearsal: start the service with --at")
+        self._clock.set(datetime.fromisoformat(at))
+        log.warning("clock_set", at=at)
+        return self._clock.now().isoformat()
+
+
+def _order_fields(order: Order) -> dict[str, Any]:
+    fields = asdict(order)
+    fields |= fields.pop("deadline")
+    plain: dict[str, Any] = json.loads(json.dumps(fields, default=_plain))
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value.value
+
+
+class _EndsWithStdin(Protocol):
+    """Ends the service when whoever started it is gone."""
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self._end = end
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._end()
+
+
+def serve(site: Site, at: datetime | None = None, ends_with_stdin: bool = False) -> int:
+    """Run the service until SIGTERM or SIGINT; return the exit status: 0, or 1 if it could not start.
+
+    With `at` the clock is set to that moment and can be moved by an operator. Log lines go to standard error;
+    standard output gets one line of JSON when the service is ready.
+    """
+    _log_as_json()
+    node = Node(site, MovableClock(at) if at else SystemClock())
+    status = 0
+    stopping: list[Deferred[None]] = []
+
+    def stop() -> None:
+        if not stopping:
+            stopping.append(ensureDeferred(node.stop()))
+            stopping[0].addErrback(lambda failure: log.error("stop_failed", error=str(failure)))
+            stopping[0].addBoth(lambda _: reactor.stop())
+
+    def ready(_: object) -> None:
+        print(json.dumps({"event": "service_started", "sip": site.settings.sip.listen, "pid": os.getpid()}), flush=True)
+
+    def broken(failure: Failure) -> None:
+        nonlocal status
+        status = 1
+        log.error("start_failed", error=failure.getErrorMessage(), traceback=failure.getTraceback())
+        stop()
+
+    def start() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: reactor.callFromThread(stop))
+        if ends_with_stdin:
+            StandardIO(_EndsWithStdin(stop), reactor=reactor)
+        ensureDeferred(node.start()).addCallbacks(ready, broken)
+
+    reactor.callWhenRunning(start)
+    reactor.run(installSignalHandlers=True)
+    return status
+
+
+def _log_as_json() -> None:
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=False),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
