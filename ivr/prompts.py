@@ -44,10 +44,8 @@ class PromptBook:
         wanted = [(prompt, self.sound(prompt, {})) for prompt in Prompt if not prompt.takes]
         plain = [(prompt, self._sentence(self.catalogue.plain(prompt), prompt)) for prompt in Prompt if prompt.takes]
         extra = [self.sound(prompt, values, is_filled=False) for prompt, values in filled]
-        waits = {
-            sound: ensureDeferred(self._speech.render(sound, is_urgent=False))
-            for sound in (*(sound for _, sound in (*wanted, *plain)), *extra)
-        }
+        sounds = dict.fromkeys((*(sound for _, sound in (*wanted, *plain)), *extra))
+        waits = {sound: ensureDeferred(self._speech.render(sound, is_urgent=False)) for sound in sounds}
         made: dict[Sound, Rendering] = {}
         faults = []
         for sound, wait in waits.items():

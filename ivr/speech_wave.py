@@ -41,15 +41,18 @@ class Measure:
     clipped: bool
 
 
-def read(path: Path) -> Samples:
-    """Return a recording of any rate, width and number of channels as mono at 8 kHz; UnreadableSound otherwise."""
+def read(path: Path) -> tuple[Samples, bool]:
+    """Return a recording of any rate, width and number of channels as mono at 8 kHz, and whether it is clipped.
+
+    UnreadableSound if it is no recording.
+    """
     try:
         samples, rate_hz = soundfile.read(str(path), dtype="float64", always_2d=True)
     except (soundfile.SoundFileError, OSError, ValueError, TypeError) as wrong:
         raise UnreadableSound(f"{path}: cannot be read as a recording: {wrong}") from wrong
     if not len(samples):
         raise UnreadableSound(f"{path}: the recording is empty")
-    return resample(samples.mean(axis=1), rate_hz)
+    return resample(samples.mean(axis=1), rate_hz), any(map(is_clipped, samples.T))
 
 
 def resample(samples: Samples, rate_hz: int) -> Samples:
@@ -103,13 +106,18 @@ def level_dbfs(samples: Samples) -> float:
 def measure(samples: Samples) -> Measure:
     """Return the figures of a sound."""
     peak = float(np.abs(samples).max(initial=0.0))
-    full = np.abs(samples) >= 0.999
     return Measure(
         seconds=round(len(samples) / RATE_HZ, 3),
         level_dbfs=round(level_dbfs(samples), 1),
         peak_dbfs=round(20 * np.log10(peak), 1) if peak > 0 else _SILENT_DBFS,
-        clipped=bool((full[:-2] & full[1:-1] & full[2:]).any()),  # three in a row: no chance peak
+        clipped=is_clipped(samples),
     )
+
+
+def is_clipped(samples: Samples) -> bool:
+    """Tell whether three samples in a row are at full scale: no chance peak."""
+    full = np.abs(samples) >= 0.999
+    return bool((full[:-2] & full[1:-1] & full[2:]).any())
 
 
 def write(samples: Samples, path: Path) -> None:

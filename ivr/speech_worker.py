@@ -35,12 +35,13 @@ def _espeak() -> Espeak:
 
 def make(request: dict[str, Any]) -> dict[str, Any]:
     """Make the sound a request asks for, write it to `path` with its figures beside it, and return these."""
-    samples, phonemes = _samples(request)
+    samples, clipped, phonemes = _samples(request)
     path = Path(request["path"])
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     wave.write(samples, path)
     figures = {
         **dataclasses.asdict(wave.measure(samples)),
+        "clipped": clipped,
         "phonemes": phonemes,
         "crc32": zlib.crc32(path.read_bytes()),
     }
@@ -58,19 +59,23 @@ def prune(folder: Path, keep: int) -> None:
         sound.with_suffix(".json").unlink(missing_ok=True)
 
 
-def _samples(request: dict[str, Any]) -> tuple[wave.Samples, str]:
+def _samples(request: dict[str, Any]) -> tuple[wave.Samples, bool, str]:
+    """Return the sound asked for, whether it was clipped where it comes from, and its phonemes."""
     kind, text = request["kind"], request["text"]
     if kind == "tone":
-        return TONES[text](), ""
+        return TONES[text](), False, ""
     if kind == "recording":
         # the site's own level is kept: only what would be clipped by the conversion is held back
-        return wave.limit(wave.read(Path(text)), -0.5), ""
+        samples, clipped = wave.read(Path(text))
+        return wave.limit(samples, -0.5), clipped, ""
     espeak = _espeak()
     spoken = espeak.say(text, request["voice"], request["speed_wpm"])
     if not spoken.any():
         raise VoiceFailed(f"nothing is heard of {text!r}")
-    samples = wave.resample(spoken.astype("float64") / 32768, espeak.rate_hz)
-    return wave.level_speech(wave.trim(samples)), espeak.phonemes(text, request["voice"])
+    samples = spoken.astype("float64") / 32768
+    clipped = wave.is_clipped(samples)
+    samples = wave.level_speech(wave.trim(wave.resample(samples, espeak.rate_hz)))
+    return samples, clipped, espeak.phonemes(text, request["voice"])
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:
