@@ -1,0 +1,157 @@
+"""The door over TCP: framing, answers over the same connection, and connections that are of no use."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from ivr.sip_sockets import IDLE_S, MAX_CONNECTIONS, PARTIAL_MESSAGE_S
+from tests.sip_world import (
+    LINE, SDP, STRANGER, World, in_dialog, invite, line_request, message, packet, reply,
+)  # fmt: skip
+
+PEER = ("198.51.100.1", 49152)
+TCP = "SIP/2.0/TCP 198.51.100.1:5060"
+
+
+def connected(world: World, peer: tuple[str, int] = PEER) -> tuple[object, StringTransport]:
+    pair = world.connect(peer)
+    assert pair is not None
+    return pair
+
+
+def test_a_call_over_tcp_is_answered_over_its_connection() -> None:
+    world = World()
+    stream, transport = connected(world)
+    stream.dataReceived(invite(via=TCP))
+    seen = world.to_line()
+    assert b"<sip:192.0.2.10:5060;transport=tcp;lr>" in message(seen).values(b"record-route")
+    world.from_line(reply(seen, "200 OK", tag="lt", body=SDP))
+    assert message(transport.value()).status == 200
+    transport.clear()
+    stream.dataReceived(in_dialog("ACK"))
+    world.sent_in()
+    world.from_line(line_request("BYE", outer="sip:192.0.2.10:5060;transport=tcp;lr"))
+    bye = message(transport.value())
+    assert bye.top(b"via").startswith(b"SIP/2.0/TCP 192.0.2.10:5060")
+    assert world.sent_out() == []
+
+
+def test_messages_are_framed_by_content_length_however_they_are_cut() -> None:
+    world = World()
+    stream, _ = connected(world)
+    data = b"\r\n" + invite("a", tag="1", branch="z9hG4bK1") + b"\r\n\r\n" + invite("b", tag="2", branch="z9hG4bK2", body="")
+    for at in range(len(data)):
+        stream.dataReceived(data[at : at + 1])
+    assert [call.sip_call_id for _, call in world.calls] == ["a", "b"]
+
+
+def test_two_messages_in_one_segment_are_two_messages() -> None:
+    world = World()
+    stream, _ = connected(world)
+    stream.dataReceived(invite("a", tag="1", branch="z9hG4bK1") + invite("b", tag="2", branch="z9hG4bK2"))
+    assert [call.sip_call_id for _, call in world.calls] == ["a", "b"]
+    assert world.count("two_in_one") == 0
+
+
+def test_a_double_crlf_is_answered_with_one() -> None:
+    stream, transport = connected(World())
+    stream.dataReceived(b"\r\n\r\n")
+    assert transport.value() == b"\r\n"
+
+
+def test_a_foreign_connection_is_not_taken() -> None:
+    world = World()
+    assert world.connect(STRANGER) is None
+    assert world.count("foreign_source") == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"INVITE sip:a@b SIP/2.0\r\nContent-Length: 99999\r\n\r\n", "oversize"),
+        (b"x" * 9000, "oversize"),
+        (b"INVITE sip:a@b SIP/2.0\r\nContent-Length: -1\r\n\r\n", "bad_message"),
+        (b"INVITE sip:a@b SIP/2.0\r\nContent-Length: 1\r\nl: 2\r\n\r\n", "bad_message"),
+    ],
+)
+def test_a_stream_that_cannot_be_framed_is_closed(data: bytes, kind: str) -> None:
+    world = World()
+    stream, transport = connected(world)
+    stream.dataReceived(data)
+    assert transport.disconnected
+    assert world.count(kind) == 1
+
+
+def test_a_message_that_drips_is_not_waited_for() -> None:
+    world = World()
+    stream, transport = connected(world)
+    for _ in range(int(PARTIAL_MESSAGE_S) - 1):
+        stream.dataReceived(b"I")
+        world.reactor.advance(1.0)
+    assert not transport.disconnected
+    stream.dataReceived(b"I")
+    world.reactor.advance(1.0)
+    assert transport.disconnected
+
+
+def test_a_connection_without_a_word_is_closed_in_the_end() -> None:
+    world = World()
+    stream, transport = connected(world)
+    world.reactor.advance(IDLE_S - 1)
+    stream.dataReceived(b"\r\n")
+    world.reactor.advance(IDLE_S - 1)
+    assert not transport.disconnected
+    world.reactor.advance(1)
+    assert transport.disconnected
+
+
+def test_there_is_an_end_to_connections() -> None:
+    world = World()
+    for port in range(MAX_CONNECTIONS):
+        assert world.connect(("198.51.100.1", 1000 + port))
+    assert world.connect(("198.51.100.1", 999)) is None
+
+
+def test_a_trunk_that_says_tcp_is_rung_over_tcp() -> None:
+    world = World(trunk={"transport": "tcp"})
+    world.from_line(packet(
+        "INVITE sip:021@198.51.100.1:5060 SIP/2.0", call_id="o1", cseq="5 INVITE", from_="<sip:x>;tag=lt", body=SDP,
+        via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch=z9hG4bKl1", to="<sip:021@198.51.100.1>",
+    ))  # fmt: skip
+    host, port, factory = world.reactor.tcpClients[0][:3]
+    assert (host, port) == ("198.51.100.1", 5060)
+    stream = factory.buildProtocol(IPv4Address("TCP", host, port))
+    transport = StringTransport()
+    stream.makeConnection(transport)
+    sent = transport.value()
+    assert message(sent).top(b"via").startswith(b"SIP/2.0/TCP 192.0.2.10:5060")
+    assert message(sent).values(b"record-route")[0] == b"<sip:192.0.2.10:5060;transport=tcp;lr>"
+    stream.dataReceived(reply(sent, "200 OK", tag="pt", extra="Contact: <sip:p@10.1.1.1;transport=tcp>", body=SDP))
+    assert message(world.to_line()).status == 200
+    transport.clear()
+    world.door.line_died(LINE)
+    assert message(transport.value()).method == "BYE"
+
+
+def test_a_trunk_that_refuses_the_connection_is_a_503_for_the_line() -> None:
+    world = World(trunk={"transport": "tcp"})
+    world.from_line(packet(
+        "INVITE sip:021@198.51.100.1:5060 SIP/2.0", call_id="o1", cseq="5 INVITE", from_="<sip:x>;tag=lt",
+        via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch=z9hG4bKl1", to="<sip:021@198.51.100.1>",
+    ))  # fmt: skip
+    world.reactor.tcpClients[0][2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
+    answer = message(world.to_line())
+    assert (answer.status, len(answer.values(b"via"))) == (503, 1)
+
+
+def test_an_answer_whose_connection_has_gone_goes_to_the_address_in_the_via() -> None:
+    world = World()
+    stream, _ = connected(world)
+    stream.dataReceived(invite(via=TCP))
+    stream.connectionLost(Failure(ConnectionRefusedError()))
+    world.from_line(reply(world.to_line(), "180 Ringing", tag="lt"))
+    assert world.reactor.tcpClients[0][:2] == ("198.51.100.1", 5060)
