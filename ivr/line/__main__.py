@@ -90,6 +90,9 @@ class WarmParent:
         return bool(text)
 
     def _fork(self, line: bytes) -> None:
+        if line.startswith(b'{"kill"'):
+            self._kill(json.loads(line)["kill"])
+            return
         try:
             config = decode_config(line)
         except MalformedMessage as wrong:
@@ -104,6 +107,12 @@ class WarmParent:
             _be_line(config, parent)
         self._lines[pid] = config.line
         _tell({"forked": config.line, "pid": pid})
+
+    def _kill(self, number: int) -> None:
+        # not yet reaped, so the process id cannot be another's
+        for pid, line in self._lines.items():
+            if line == number:
+                os.kill(pid, signal.SIGKILL)
 
     def _reap(self) -> None:
         while self._lines:
@@ -133,7 +142,9 @@ def main() -> None:
     parser.add_argument("--parent", type=int, default=os.getppid(), help="the process to end with")
     arguments = parser.parse_args()
     die_with_parent(arguments.parent)
+    # it ends when its stdin does; signals to the whole group (Ctrl-C, a service manager) are for the node
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     gc.collect()
     gc.disable()
     # frozen objects are never written to by the collector: their pages stay shared

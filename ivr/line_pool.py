@@ -1,0 +1,308 @@
+"""The pool of lines: keeps spare ones ready, hands them out, watches, recycles and buries them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from twisted.internet.defer import Deferred
+
+from config.settings import LineSettings
+from ivr.line import messages as m
+from ivr.line_process import LineConnection, LineProcess, LineState, connections
+from ivr.line_slot import LineDied, LineSlot
+from ivr.warm_parent import Spawn, WarmParent
+
+__all__ = ["LineDied", "LinePool", "LineSlot", "LinesDidNotStart"]
+
+log = structlog.get_logger()
+
+_WATCH_EVERY_S = 1.0
+_START_WITHIN_S = 20.0
+_HELLO_WITHIN_S = 10.0
+_STOP_WITHIN_S = 6.0
+# An outgoing leg whose INVITE nobody answered at all cannot be cancelled before a first answer (RFC 3261 9.1).
+_RELEASE_WITHIN_S = 6.0
+_FIRST_RESTART_AFTER_S, _LAST_RESTART_AFTER_S = 0.5, 30.0
+_HEALTHY_AFTER_S = 60.0
+# sun_path is 108 bytes, its final zero among them
+_LONGEST_SOCKET_PATH = 107
+
+
+class LinesDidNotStart(RuntimeError):
+    """No line said Hello in time: pjsua2 is not installed, or has no port to listen on."""
+
+
+class LinePool:
+    """Up to `settings.count` lines. Of all their conversations, `reserved_for_callbacks_percent` (rounded) are kept
+    for callbacks: an ordinary call is not given the last free ones, unless callbacks hold that many already.
+    """
+
+    def __init__(
+        self,
+        settings: LineSettings,
+        line_config: m.LineConfig,
+        reactor: Any,
+        on_line_died: Callable[[int], None] = lambda _sip_port: None,
+        spawn: Spawn = WarmParent.spawn,
+    ) -> None:
+        self._settings = settings
+        self._template = line_config
+        self._reactor = reactor
+        self._on_line_died = on_line_died
+        self._spawn = spawn
+        self._lines: dict[int, LineProcess] = {}
+        self._next_number = line_config.line
+        self._capacity = 1
+        self._recycled = self._died = 0
+        self._parent: WarmParent | None = None
+        self._parent_born_at = 0.0
+        self._restart_after_s = _FIRST_RESTART_AFTER_S
+        self._restart: Any = None
+        self._watch: Any = None
+        self._port: Any = None
+        self._folder: str | None = None
+        self._socket_path = ""
+        self._is_stopping = False
+        self._waiting: list[tuple[Callable[[], bool], Deferred[None], Any]] = []
+
+    # -- start and stop ---------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start the warm parent and the spare lines; LinesDidNotStart if none comes up."""
+        self._is_stopping = False
+        self._socket_path = self._make_socket_path()
+        self._port = self._reactor.listenUNIX(self._socket_path, connections(self), mode=0o600)
+        self._start_parent()
+        self._watch = self._reactor.callLater(_WATCH_EVERY_S, self._look_after)
+        wanted = min(max(1, self._settings.spare), self._settings.count)
+        if not await self._until(lambda: self._free() >= wanted, _START_WITHIN_S):
+            await self.stop()
+            raise LinesDidNotStart(f"of {wanted} lines, fewer said Hello within {_START_WITHIN_S:.0f} s")
+        log.info("lines_started", **self.status())
+
+    async def stop(self) -> None:
+        """End all lines, hanging up what they carry, and the warm parent; wait for it."""
+        self._is_stopping = True
+        for timer in (self._watch, self._restart):
+            if timer is not None and timer.active():
+                timer.cancel()
+        for line in list(self._lines.values()):
+            line.state = LineState.LEAVING
+            line.send(m.Quit())
+        if self._parent is not None and not await self._until(lambda: not self._lines, _STOP_WITHIN_S):
+            log.warning("lines_killed", lines=sorted(self._lines))
+        if self._parent is not None:
+            self._parent.finish()
+            if not await self._until(lambda: self._parent is None, _STOP_WITHIN_S):
+                self._parent.kill_itself()
+                await self._until(lambda: self._parent is None, _STOP_WITHIN_S)
+        if self._port is not None:
+            await self._port.stopListening()
+            self._port = None
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._socket_path)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _make_socket_path(self) -> str:
+        wanted = self._template.socket_path
+        if wanted and len(os.fsencode(os.path.abspath(wanted))) <= _LONGEST_SOCKET_PATH:
+            path = Path(wanted).absolute()
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # left over from a node that was killed
+            path.unlink(missing_ok=True)
+            return str(path)
+        self._folder = tempfile.mkdtemp(prefix="lines-")  # 0700
+        return str(Path(self._folder) / "lines.sock")
+
+    def _until(self, holds: Callable[[], bool], within_s: float) -> Deferred[bool]:
+        """Fire with True once `holds`, with False when the time is over; looked at whenever something changes."""
+        done: Deferred[Any] = Deferred()
+        timer = self._reactor.callLater(within_s, lambda: self._settle(done, False))
+        self._waiting.append((holds, done, timer))
+        self._changed()
+        return done
+
+    def _settle(self, done: Deferred[Any], result: bool) -> None:
+        for waiting in list(self._waiting):
+            if waiting[1] is done:
+                self._waiting.remove(waiting)
+                if waiting[2].active():
+                    waiting[2].cancel()
+                done.callback(result)
+
+    def _changed(self) -> None:
+        for holds, done, _timer in list(self._waiting):
+            if holds():
+                self._settle(done, True)
+
+    # -- for the node -----------------------------------------------------------------------------------------------
+
+    def take(self, for_callback: bool = False) -> LineSlot | None:
+        """Return a slot for a conversation; None if the pool is full, or no line is ready at this moment."""
+        in_use = [slot for line in self._lines.values() for slot in line.slots.values()]
+        most = self._settings.count * self._capacity
+        callbacks = sum(slot.for_callback for slot in in_use)
+        kept = 0 if for_callback else max(0, self._reserved() - callbacks)
+        if self._is_stopping or len(in_use) + 1 + kept > most:
+            return None
+        free = [line for line in self._lines.values() if line.is_free]
+        if not free:
+            self._keep_spares()
+            return None
+        # the one that rested longest: late retransmissions of its last conversation are over
+        slot = min(free, key=lambda line: line.rests_since).take(for_callback)
+        self._keep_spares()
+        return slot
+
+    def _reserved(self) -> int:
+        return round(self._settings.count * self._capacity * self._settings.reserved_for_callbacks_percent / 100)
+
+    def _free(self) -> int:
+        return sum(line.capacity - len(line.slots) for line in self._lines.values() if line.state is LineState.READY)
+
+    def status(self) -> dict[str, int]:
+        """Return counts: lines there are, conversations free and in use, lines recycled and died, legs a line takes."""
+        living = [line for line in self._lines.values() if line.state is not LineState.DEAD]
+        return {
+            "total": len(living),
+            "free": self._free(),
+            "in_use": sum(len(line.slots) for line in living),
+            "recycled": self._recycled,
+            "died": self._died,
+            "cap": max((line.max_legs for line in living), default=0),
+        }
+
+    # -- births -----------------------------------------------------------------------------------------------------
+
+    def _start_parent(self) -> None:
+        self._parent_born_at = self._reactor.seconds()
+        # the watchdog may wait for killed lines while their successors are born already
+        self._parent = self._spawn(self._reactor, self, self._settings.count * 2 + 2)
+        self._keep_spares()
+
+    def _keep_spares(self) -> None:
+        """Fork until enough lines are ready or coming: the spare ones, and more of them the busier the house is."""
+        if self._is_stopping or self._parent is None:
+            return
+        living = [line for line in self._lines.values() if line.state in (LineState.STARTING, LineState.READY)]
+        coming = sum(line.state is LineState.STARTING for line in living)
+        in_use = sum(len(line.slots) for line in living)
+        wanted = max(self._settings.spare, in_use // 4)
+        missing = -(-(wanted - self._free()) // self._capacity) - coming
+        for _ in range(min(missing, self._settings.count - len(living))):
+            number, self._next_number = self._next_number, self._next_number + 1
+            self._lines[number] = LineProcess(number, self, self._reactor, _RELEASE_WITHIN_S)
+            self._parent.fork(dataclasses.replace(self._template, line=number, socket_path=self._socket_path))
+
+    def line_forked(self, number: int, pid: int) -> None:
+        """A line has been born."""
+        if number in self._lines:
+            self._lines[number].pid = pid
+
+    def hello(self, connection: LineConnection, hello: m.Hello) -> LineProcess | None:
+        """A line is ready; None if the kernel knows the process at the other end by another number."""
+        line = self._lines.get(hello.line)
+        if line is None or line.state is not LineState.STARTING or connection.peer_pid() not in (None, hello.pid):
+            log.error("hello_from_stranger", line_id=hello.line, pid=hello.pid)
+            return None
+        line.ready(connection, hello)
+        self._capacity = line.capacity
+        self._changed()
+        return line
+
+    # -- watching, recycling, burying -------------------------------------------------------------------------------
+
+    def _look_after(self) -> None:
+        self._watch = self._reactor.callLater(_WATCH_EVERY_S, self._look_after)
+        now = self._reactor.seconds()
+        for line in list(self._lines.values()):
+            silent_s = now - line.heard_at
+            most_s = _HELLO_WITHIN_S if line.state is LineState.STARTING else self._settings.heartbeat_silence_s
+            if silent_s > most_s:
+                log.error("line_silent", line_id=line.number, pid=line.pid, silent_s=round(silent_s, 1))
+                self._kill(line)
+            else:
+                self._recycle_if_due(line)
+        if now - self._parent_born_at > _HEALTHY_AFTER_S:
+            self._restart_after_s = _FIRST_RESTART_AFTER_S
+        self._keep_spares()
+
+    def _recycle_if_due(self, line: LineProcess) -> None:
+        is_old = self._reactor.seconds() - line.born_at > self._settings.recycle_after_h * 3600
+        is_due = is_old or line.served >= self._settings.recycle_after_calls
+        if is_due and line.state is LineState.READY and not line.slots:
+            self._recycle(line)
+
+    def _recycle(self, line: LineProcess) -> None:
+        line.state = LineState.LEAVING
+        line.send(m.Quit())
+        self._recycled += 1
+        log.info("line_recycled", line_id=line.number, served=line.served)
+        self._keep_spares()
+
+    def slot_freed(self, line: LineProcess) -> None:
+        """A conversation is over."""
+        line.rests_since = self._reactor.seconds()
+        self._recycle_if_due(line)
+        self._changed()
+
+    def slot_stuck(self, line: LineProcess) -> None:
+        """A leg of a given-back conversation does not end: the line is not worth keeping, once it is alone."""
+        log.warning("line_stuck", line_id=line.number)
+        if all(slot.is_released for slot in line.slots.values()):
+            line.slots.clear()
+            self._recycle(line)
+
+    def _kill(self, line: LineProcess) -> None:
+        if self._parent is not None:
+            self._parent.kill(line.number)
+        self._bury(line)
+
+    def connection_lost(self, line: LineProcess) -> None:
+        """A line has closed its socket: it is ending, or broken."""
+        if line.state is not LineState.LEAVING and line.state is not LineState.DEAD:
+            self._kill(line)
+
+    def line_exited(self, number: int, status: int) -> None:
+        """A line has ended and is reaped."""
+        line = self._lines.get(number)
+        if line is not None:
+            if line.state is not LineState.DEAD:
+                self._bury(line, status)
+            del self._lines[number]
+        self._keep_spares()
+        self._changed()
+
+    def _bury(self, line: LineProcess, status: int | None = None) -> None:
+        """Tell the slots of a line, then the door, that it has died; one that left as it was told has not died."""
+        was_leaving = line.state is LineState.LEAVING
+        slots = line.bury()
+        if was_leaving and not slots:
+            return
+        self._died += 1
+        log.error("line_died", line_id=line.number, pid=line.pid, status=status, conversations=len(slots))
+        self._on_line_died(line.sip_port)
+        self._keep_spares()
+
+    def parent_ended(self, reason: str) -> None:
+        """The warm parent has ended, and its lines with it: all anew, later each time it happens."""
+        self._parent = None
+        for line in list(self._lines.values()):
+            if line.state is not LineState.DEAD:
+                self._bury(line)
+        self._lines.clear()
+        if not self._is_stopping:
+            log.error("warm_parent_ended", reason=reason, again_in_s=self._restart_after_s)
+            self._restart = self._reactor.callLater(self._restart_after_s, self._start_parent)
+            self._restart_after_s = min(2 * self._restart_after_s, _LAST_RESTART_AFTER_S)
+        self._changed()
