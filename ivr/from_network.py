@@ -37,7 +37,8 @@ class FromNetwork:
             here.tally.count("foreign_source", source=source.host)
         elif message.fault is not None:
             here.tally.count("bad_message", source=source.host, reason=message.fault[1])
-            here.refuse(message, message.fault[0])
+            if all(message.first(name) for name in (b"call-id", b"cseq", b"from", b"to")):
+                here.refuse(message, message.fault[0])
         elif not self._method_is_let_through(message, found):
             here.tally.count("method_refused", method=message.method, source=source.host)
             here.refuse(message, 405, (ALLOW,))

@@ -36,7 +36,7 @@ def answer(request: SipMessage, status: int, tag: bytes, headers: Sequence[Heade
     lines += [
         b"From: " + (request.first(b"from") or b""),
         b"To: " + to,
-        b"Call-ID: " + request.call_id,
+        b"Call-ID: " + (request.first(b"call-id") or b""),
         b"CSeq: " + (request.first(b"cseq") or b""),
     ]
     lines += [name + b": " + value for name, value in headers]

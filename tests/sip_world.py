@@ -31,9 +31,16 @@ def wire(text: str) -> bytes:
 
 
 def packet(
-    start: str, *, call_id: str = "c1", cseq: str, via: str | list[str] = "", from_: str = "<sip:1380@carrier>;tag=ct",
-    to: str = "<sip:12345@hotline>", extra: str = "", body: str = "",
-) -> bytes:  # fmt: skip
+    start: str,
+    *,
+    call_id: str = "c1",
+    cseq: str,
+    via: str | list[str] = "",
+    from_: str = "<sip:1380@carrier>;tag=ct",
+    to: str = "<sip:12345@hotline>",
+    extra: str = "",
+    body: str = "",
+) -> bytes:
     """Return one message."""
     vias = [via] if isinstance(via, str) else via
     lines = [start, *(f"Via: {one}" for one in vias), f"From: {from_}", f"To: {to}", f"Call-ID: {call_id}"]
@@ -45,13 +52,26 @@ def packet(
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 
-def invite(call_id: str = "c1", *, branch: str = "z9hG4bKa1", tag: str = "ct", cseq: int = 1, body: str = SDP,
-           extra: str = "Contact: <sip:1380@198.51.100.1:5060>\nMax-Forwards: 70",
-           via: str = "SIP/2.0/UDP 198.51.100.1:5060") -> bytes:  # fmt: skip
+def invite(
+    call_id: str = "c1",
+    *,
+    branch: str = "z9hG4bKa1",
+    tag: str = "ct",
+    cseq: int = 1,
+    body: str = SDP,
+    extra: str = "Contact: <sip:1380@198.51.100.1:5060>\nMax-Forwards: 70",
+    via: str = "SIP/2.0/UDP 198.51.100.1:5060",
+) -> bytes:
     """Return an INVITE of the trunk."""
-    return packet("INVITE sip:12345@192.0.2.10 SIP/2.0", call_id=call_id, cseq=f"{cseq} INVITE",
-                  via=f"{via};branch={branch}", from_=f"<sip:13800001111@carrier>;tag={tag}",
-                  extra=extra, body=body)  # fmt: skip
+    return packet(
+        "INVITE sip:12345@192.0.2.10 SIP/2.0",
+        call_id=call_id,
+        cseq=f"{cseq} INVITE",
+        via=f"{via};branch={branch}",
+        from_=f"<sip:13800001111@carrier>;tag={tag}",
+        extra=extra,
+        body=body,
+    )
 
 
 def reply(request: bytes, status: str, *, tag: str = "", extra: str = "", body: str = "") -> bytes:
@@ -60,10 +80,15 @@ def reply(request: bytes, status: str, *, tag: str = "", extra: str = "", body: 
     to = (asked.first(b"to") or b"").decode() + (f";tag={tag}" if tag else "")
     routes = [f"Record-Route: {value.decode()}" for value in asked.values(b"record-route")]
     return packet(
-        f"SIP/2.0 {status}", call_id=asked.call_id.decode(), cseq=(asked.first(b"cseq") or b"").decode(),
-        via=[value.decode() for value in asked.values(b"via")], from_=(asked.first(b"from") or b"").decode(), to=to,
-        extra="\n".join([*routes, extra]), body=body,
-    )  # fmt: skip
+        f"SIP/2.0 {status}",
+        call_id=asked.call_id.decode(),
+        cseq=(asked.first(b"cseq") or b"").decode(),
+        via=[value.decode() for value in asked.values(b"via")],
+        from_=(asked.first(b"from") or b"").decode(),
+        to=to,
+        extra="\n".join([*routes, extra]),
+        body=body,
+    )
 
 
 @dataclass
@@ -209,30 +234,63 @@ class World:
 def line_invite(uri: str, *, call_id: str = "o1", cseq: int = 100, branch: str = "z9hG4bKl1", extra: str = "") -> bytes:
     """Return an INVITE of a line, with the door as its outbound proxy."""
     return packet(
-        f"INVITE {uri} SIP/2.0", call_id=call_id, cseq=f"{cseq} INVITE",
-        via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch={branch}", from_="<sip:12345@127.0.0.1>;tag=lt",
-        to=f"<{uri}>", body=SDP.replace("198.51.100.1", "127.0.0.1"),
+        f"INVITE {uri} SIP/2.0",
+        call_id=call_id,
+        cseq=f"{cseq} INVITE",
+        via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch={branch}",
+        from_="<sip:12345@127.0.0.1>;tag=lt",
+        to=f"<{uri}>",
+        body=SDP.replace("198.51.100.1", "127.0.0.1"),
         extra=f"Route: <sip:127.0.0.1:{INNER};lr>\nContact: <sip:line@127.0.0.1:{LINE};ob>\nMax-Forwards: 70\n{extra}",
-    )  # fmt: skip
+    )
 
 
-def in_dialog(method: str, call_id: str = "c1", *, tags: tuple[str, str] = ("ct", "lt"), branch: str = "z9hG4bKb1",
-              cseq: int = 1, extra: str = "", body: str = "") -> bytes:  # fmt: skip
+def in_dialog(
+    method: str,
+    call_id: str = "c1",
+    *,
+    tags: tuple[str, str] = ("ct", "lt"),
+    branch: str = "z9hG4bKb1",
+    cseq: int = 1,
+    extra: str = "",
+    body: str = "",
+) -> bytes:
     """Return a request of the caller at the trunk within its dialog."""
     routes = f"Route: <sip:{DOOR}:5060;lr>, <sip:127.0.0.1:{INNER};lr>\nMax-Forwards: 70\n"
     to = "<sip:12345@hotline>" + (f";tag={tags[1]}" if tags[1] else "")
-    return packet(f"{method} sip:12345@{DOOR}:5060 SIP/2.0", call_id=call_id, cseq=f"{cseq} {method}",
-                  via=f"SIP/2.0/UDP 198.51.100.1:5060;branch={branch}", to=to, body=body,
-                  from_=f"<sip:13800001111@carrier>;tag={tags[0]}", extra=routes + extra)  # fmt: skip
+    return packet(
+        f"{method} sip:12345@{DOOR}:5060 SIP/2.0",
+        call_id=call_id,
+        cseq=f"{cseq} {method}",
+        via=f"SIP/2.0/UDP 198.51.100.1:5060;branch={branch}",
+        to=to,
+        body=body,
+        from_=f"<sip:13800001111@carrier>;tag={tags[0]}",
+        extra=routes + extra,
+    )
 
 
-def line_request(method: str, call_id: str = "c1", *, cseq: int = 7, tags: tuple[str, str] = ("lt", "ct"),
-                 uri: str = "sip:1380@198.51.100.1:5060", outer: str = "", extra: str = "") -> bytes:  # fmt: skip
+def line_request(
+    method: str,
+    call_id: str = "c1",
+    *,
+    cseq: int = 7,
+    tags: tuple[str, str] = ("lt", "ct"),
+    uri: str = "sip:1380@198.51.100.1:5060",
+    outer: str = "",
+    extra: str = "",
+) -> bytes:
     """Return a request of the line within its dialog."""
     routes = f"Route: <sip:127.0.0.1:{INNER};lr>\nRoute: <{outer or f'sip:{DOOR}:5060;lr'}>\nMax-Forwards: 70\n"
-    return packet(f"{method} {uri} SIP/2.0", call_id=call_id, cseq=f"{cseq} {method}", extra=routes + extra,
-                  via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch=z9hG4bKl{method}{cseq}",
-                  from_=f"<sip:12345@hotline>;tag={tags[0]}", to=f"<sip:1380@carrier>;tag={tags[1]}")  # fmt: skip
+    return packet(
+        f"{method} {uri} SIP/2.0",
+        call_id=call_id,
+        cseq=f"{cseq} {method}",
+        extra=routes + extra,
+        via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch=z9hG4bKl{method}{cseq}",
+        from_=f"<sip:12345@hotline>;tag={tags[0]}",
+        to=f"<sip:1380@carrier>;tag={tags[1]}",
+    )
 
 
 def message(data: bytes) -> SipMessage:

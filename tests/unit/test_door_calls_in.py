@@ -5,13 +5,26 @@ from __future__ import annotations
 import pytest
 
 from tests.sip_world import (
-    DOOR, INNER, LINE, SDP, TRUNK, World, in_dialog, invite, line_request, message, packet, reply,
-)  # fmt: skip
+    DOOR,
+    INNER,
+    LINE,
+    SDP,
+    TRUNK,
+    World,
+    in_dialog,
+    invite,
+    line_request,
+    message,
+    packet,
+    reply,
+)
 
 
 def test_a_new_call_takes_a_line_tells_the_node_and_then_reaches_the_line() -> None:
     world = World()
-    world.from_network(invite(extra="P-Asserted-Identity: <sip:+8613900002222;npdi@carrier>\nContact: <sip:a@198.51.100.1>"))
+    world.from_network(
+        invite(extra="P-Asserted-Identity: <sip:+8613900002222;npdi@carrier>\nContact: <sip:a@198.51.100.1>")
+    )
     ((slot, call),) = world.calls
     assert slot.expected == ["c1"]
     assert (call.sip_call_id, call.caller, call.called) == ("c1", "+8613900002222", "12345")
@@ -236,7 +249,9 @@ def test_behind_nat_the_public_address_is_shown_in_route_contact_and_sdp() -> No
 
 def test_options_is_answered_by_the_door_itself() -> None:
     world = World()
-    world.from_network(packet("OPTIONS sip:192.0.2.10 SIP/2.0", cseq="9 OPTIONS", via="SIP/2.0/UDP 198.51.100.1;branch=z9hG4bKo"))
+    world.from_network(
+        packet("OPTIONS sip:192.0.2.10 SIP/2.0", cseq="9 OPTIONS", via="SIP/2.0/UDP 198.51.100.1;branch=z9hG4bKo")
+    )
     answer = message(world.to_network())
     assert answer.status == 200
     assert b"INVITE" in answer.first(b"allow")

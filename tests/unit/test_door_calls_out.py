@@ -6,18 +6,33 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from tests.sip_world import (
-    DOOR, INNER, LINE, SDP, TRUNK, World, line_invite, line_request, message, packet, reply,
-)  # fmt: skip
+    DOOR,
+    INNER,
+    LINE,
+    SDP,
+    TRUNK,
+    World,
+    line_invite,
+    line_request,
+    message,
+    packet,
+    reply,
+)
 
 PHONE = ("203.0.113.40", 5070)
 
 
 def from_phone(method: str, *, cseq: int = 1, branch: str = "z9hG4bKp1") -> bytes:
     """Return a request of the called party within the dialog o1."""
-    return packet(f"{method} sip:line@{DOOR}:5060 SIP/2.0", call_id="o1", cseq=f"{cseq} {method}",
-                  via=f"SIP/2.0/UDP 203.0.113.40:5070;branch={branch}", from_="<sip:a@203.0.113.40>;tag=pt",
-                  to="<sip:12345@127.0.0.1>;tag=lt",
-                  extra=f"Route: <sip:{DOOR}:5060;lr>, <sip:127.0.0.1:{INNER};lr>\nMax-Forwards: 70")  # fmt: skip
+    return packet(
+        f"{method} sip:line@{DOOR}:5060 SIP/2.0",
+        call_id="o1",
+        cseq=f"{cseq} {method}",
+        via=f"SIP/2.0/UDP 203.0.113.40:5070;branch={branch}",
+        from_="<sip:a@203.0.113.40>;tag=pt",
+        to="<sip:12345@127.0.0.1>;tag=lt",
+        extra=f"Route: <sip:{DOOR}:5060;lr>, <sip:127.0.0.1:{INNER};lr>\nMax-Forwards: 70",
+    )
 
 
 def test_a_lines_call_leaves_without_its_route_and_with_the_door_in_the_way() -> None:
@@ -77,10 +92,17 @@ def test_cancel_and_the_ack_of_a_refusal_follow_the_invite() -> None:
         if method == "ACK":
             world.from_network(reply(sent.to_bytes(), "486 Busy Here", tag="pt"))
             world.sent_in()
-        world.from_line(packet(f"{method} sip:02152550000@198.51.100.1:5060 SIP/2.0", call_id="o1", cseq=f"100 {method}",
-                               via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch=z9hG4bKl1",
-                               from_="<sip:12345@127.0.0.1>;tag=lt", to=to,
-                               extra=f"Route: <sip:127.0.0.1:{INNER};lr>\nMax-Forwards: 70"))  # fmt: skip
+        world.from_line(
+            packet(
+                f"{method} sip:02152550000@198.51.100.1:5060 SIP/2.0",
+                call_id="o1",
+                cseq=f"100 {method}",
+                via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch=z9hG4bKl1",
+                from_="<sip:12345@127.0.0.1>;tag=lt",
+                to=to,
+                extra=f"Route: <sip:127.0.0.1:{INNER};lr>\nMax-Forwards: 70",
+            )
+        )
         ((data, address),) = world.sent_out()
         assert address == TRUNK
         assert message(data).via.branch == sent.via.branch
@@ -138,8 +160,13 @@ def test_our_own_call_come_back_is_a_loop() -> None:
 @pytest.mark.parametrize("method", ["REGISTER", "SUBSCRIBE", "MESSAGE", "REFER"])
 def test_a_line_places_calls_and_nothing_else(method: str) -> None:
     world = World()
-    world.from_line(packet(f"{method} sip:a@198.51.100.1 SIP/2.0", cseq=f"1 {method}",
-                           via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch=z9hG4bKq"))  # fmt: skip
+    world.from_line(
+        packet(
+            f"{method} sip:a@198.51.100.1 SIP/2.0",
+            cseq=f"1 {method}",
+            via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch=z9hG4bKq",
+        )
+    )
     assert message(world.to_line()).status == 405
     assert world.sent_out() == []
 

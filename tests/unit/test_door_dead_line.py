@@ -6,8 +6,18 @@ from twisted.internet.defer import ensureDeferred
 
 from ivr.dialogs import CONFIRMED_S, EARLY_S, LINGER_S
 from tests.sip_world import (
-    LINE, SDP, STRANGER, TRUNK, World, in_dialog, invite, line_invite, line_request, message, reply,
-)  # fmt: skip
+    LINE,
+    SDP,
+    STRANGER,
+    TRUNK,
+    World,
+    in_dialog,
+    invite,
+    line_invite,
+    line_request,
+    message,
+    reply,
+)
 
 
 def test_a_caller_who_talks_gets_bye_with_the_lines_tags_and_next_cseq() -> None:

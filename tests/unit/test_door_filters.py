@@ -121,8 +121,15 @@ def test_a_keepalive_is_nothing() -> None:
     assert world.count("bad_message") == 0
 
 
-@pytest.mark.parametrize(("old", "new"), [(b"CSeq: 1 INVITE\r\n", b"CSeq: 1 INVITE\n"), (b"12345@hot", b"1\x002345@hot"),
-                                          (b"To: ", b"To: \r"), (b"\r\nTo: ", b"\r\n: x\r\nTo: ")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"CSeq: 1 INVITE\r\n", b"CSeq: 1 INVITE\n"),
+        (b"12345@hot", b"1\x002345@hot"),
+        (b"To: ", b"To: \r"),
+        (b"\r\nTo: ", b"\r\n: x\r\nTo: "),
+    ],
+)
 def test_a_head_that_two_readers_could_read_differently_is_dropped(old: bytes, new: bytes) -> None:
     world = World()
     data = invite()
@@ -156,17 +163,45 @@ def test_a_line_cannot_speak_in_another_lines_dialog() -> None:
     assert world.count("no_dialog") == 1
 
 
-PIECES = st.sampled_from([
-    b"INVITE sip:a@b SIP/2.0\r\n", b"SIP/2.0 200 OK\r\n", b"ACK sip:a@b SIP/2.0\r\n", b"Via: SIP/2.0/UDP h;branch=z\r\n",
-    b"v: SIP/2.0/UDP 192.0.2.10:5060\r\n", b"From: <sip:a@b>;tag=ct\r\n", b"t: \"x\" <sip:b>;tag=lt\r\n", b"Call-ID: c1\r\n",
-    b"CSeq: 1 INVITE\r\n", b"CSeq: 1 ACK\r\n", b"l: 5\r\n", b"Content-Length: 0\r\n", b"\r\n", b"\r\n ", b"Contact: <",
-    b"Route: <sip:192.0.2.10;lr>,", b"Content-Type: application/sdp\r\n", b"m=audio 1 RTP/AVP 8\r\n", b"c=IN IP4 1.2.3.4\r\n",
-    b"Content-Type: multipart/mixed;boundary=x\r\n", b"--x\r\n", b"Max-Forwards: 7\r\n", b"\"", b";", b",", b"\0", b"\xff",
-])  # fmt: skip
+PIECES = st.sampled_from(
+    [
+        b"INVITE sip:a@b SIP/2.0\r\n",
+        b"SIP/2.0 200 OK\r\n",
+        b"ACK sip:a@b SIP/2.0\r\n",
+        b"Via: SIP/2.0/UDP h;branch=z\r\n",
+        b"v: SIP/2.0/UDP 192.0.2.10:5060\r\n",
+        b"From: <sip:a@b>;tag=ct\r\n",
+        b't: "x" <sip:b>;tag=lt\r\n',
+        b"Call-ID: c1\r\n",
+        b"CSeq: 1 INVITE\r\n",
+        b"CSeq: 1 ACK\r\n",
+        b"l: 5\r\n",
+        b"Content-Length: 0\r\n",
+        b"\r\n",
+        b"\r\n ",
+        b"Contact: <",
+        b"Route: <sip:192.0.2.10;lr>,",
+        b"Content-Type: application/sdp\r\n",
+        b"m=audio 1 RTP/AVP 8\r\n",
+        b"c=IN IP4 1.2.3.4\r\n",
+        b"Content-Type: multipart/mixed;boundary=x\r\n",
+        b"--x\r\n",
+        b"Max-Forwards: 7\r\n",
+        b'"',
+        b";",
+        b",",
+        b"\0",
+        b"\xff",
+    ]
+)
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.one_of(st.binary(max_size=300), st.lists(st.one_of(PIECES, st.binary(max_size=6)), max_size=24).map(b"".join)))
+@given(
+    data=st.one_of(
+        st.binary(max_size=300), st.lists(st.one_of(PIECES, st.binary(max_size=6)), max_size=24).map(b"".join)
+    )
+)
 def test_no_bytes_whatsoever_escape_into_the_reactor(data: bytes) -> None:
     world = World()
     world.answered_call()
@@ -193,16 +228,39 @@ def test_no_damage_to_a_real_message_escapes_into_the_reactor(at: int, put: byte
 
 
 HOSTILE: dict[str, Any] = {
-    "spaces": b" " * 7000, "semicolons": b";" * 7000, "commas": b"," * 7000, "quotes": b'"' * 7001,
-    "brackets": b"<" * 7000, "escapes": b'"' + b"\\" * 7000, "params": b"<sip:a@b>" + b";a=b" * 1700,
-    "open": b'"a" ' * 1700, "folds": b"\r\n x" * 150, "tags": b";tag= " * 1100, "vias": b"SIP/2.0/UDP h " + b" " * 6900 + b"x",
-    "rports": b"SIP/2.0/UDP h;rport" + b" " * 6900 + b"x", "sips": b"sip:" * 1700, "ats": b"sip:" + b"@" * 7000,
-}  # fmt: skip
+    "spaces": b" " * 7000,
+    "semicolons": b";" * 7000,
+    "commas": b"," * 7000,
+    "quotes": b'"' * 7001,
+    "brackets": b"<" * 7000,
+    "escapes": b'"' + b"\\" * 7000,
+    "params": b"<sip:a@b>" + b";a=b" * 1700,
+    "open": b'"a" ' * 1700,
+    "folds": b"\r\n x" * 150,
+    "tags": b";tag= " * 1100,
+    "vias": b"SIP/2.0/UDP h " + b" " * 6900 + b"x",
+    "rports": b"SIP/2.0/UDP h;rport" + b" " * 6900 + b"x",
+    "sips": b"sip:" * 1700,
+    "ats": b"sip:" + b"@" * 7000,
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("header", [b"Via: ", b"From: ", b"To: ", b"Contact: ", b"Route: ", b"Record-Route: ",
-                                    b"Content-Length: ", b"CSeq: ", b"Call-ID: ", b"Content-Type: "])  # fmt: skip
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Via: ",
+        b"From: ",
+        b"To: ",
+        b"Contact: ",
+        b"Route: ",
+        b"Record-Route: ",
+        b"Content-Length: ",
+        b"CSeq: ",
+        b"Call-ID: ",
+        b"Content-Type: ",
+    ],
+)
 def test_no_header_can_be_written_so_that_reading_it_takes_long(name: str, header: bytes) -> None:
     world = World()
     start, _, rest = invite().partition(b"\r\n")

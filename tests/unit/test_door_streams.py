@@ -10,8 +10,17 @@ from twisted.python.failure import Failure
 
 from ivr.sip_sockets import IDLE_S, MAX_CONNECTIONS, PARTIAL_MESSAGE_S
 from tests.sip_world import (
-    LINE, SDP, STRANGER, World, in_dialog, invite, line_request, message, packet, reply,
-)  # fmt: skip
+    LINE,
+    SDP,
+    STRANGER,
+    World,
+    in_dialog,
+    invite,
+    line_request,
+    message,
+    packet,
+    reply,
+)
 
 PEER = ("198.51.100.1", 49152)
 TCP = "SIP/2.0/TCP 198.51.100.1:5060"
@@ -43,7 +52,12 @@ def test_a_call_over_tcp_is_answered_over_its_connection() -> None:
 def test_messages_are_framed_by_content_length_however_they_are_cut() -> None:
     world = World()
     stream, _ = connected(world)
-    data = b"\r\n" + invite("a", tag="1", branch="z9hG4bK1") + b"\r\n\r\n" + invite("b", tag="2", branch="z9hG4bK2", body="")
+    data = (
+        b"\r\n"
+        + invite("a", tag="1", branch="z9hG4bK1")
+        + b"\r\n\r\n"
+        + invite("b", tag="2", branch="z9hG4bK2", body="")
+    )
     for at in range(len(data)):
         stream.dataReceived(data[at : at + 1])
     assert [call.sip_call_id for _, call in world.calls] == ["a", "b"]
@@ -118,10 +132,17 @@ def test_there_is_an_end_to_connections() -> None:
 
 def test_a_trunk_that_says_tcp_is_rung_over_tcp() -> None:
     world = World(trunk={"transport": "tcp"})
-    world.from_line(packet(
-        "INVITE sip:021@198.51.100.1:5060 SIP/2.0", call_id="o1", cseq="5 INVITE", from_="<sip:x>;tag=lt", body=SDP,
-        via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch=z9hG4bKl1", to="<sip:021@198.51.100.1>",
-    ))  # fmt: skip
+    world.from_line(
+        packet(
+            "INVITE sip:021@198.51.100.1:5060 SIP/2.0",
+            call_id="o1",
+            cseq="5 INVITE",
+            from_="<sip:x>;tag=lt",
+            body=SDP,
+            via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch=z9hG4bKl1",
+            to="<sip:021@198.51.100.1>",
+        )
+    )
     host, port, factory = world.reactor.tcpClients[0][:3]
     assert (host, port) == ("198.51.100.1", 5060)
     stream = factory.buildProtocol(IPv4Address("TCP", host, port))
@@ -139,10 +160,16 @@ def test_a_trunk_that_says_tcp_is_rung_over_tcp() -> None:
 
 def test_a_trunk_that_refuses_the_connection_is_a_503_for_the_line() -> None:
     world = World(trunk={"transport": "tcp"})
-    world.from_line(packet(
-        "INVITE sip:021@198.51.100.1:5060 SIP/2.0", call_id="o1", cseq="5 INVITE", from_="<sip:x>;tag=lt",
-        via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch=z9hG4bKl1", to="<sip:021@198.51.100.1>",
-    ))  # fmt: skip
+    world.from_line(
+        packet(
+            "INVITE sip:021@198.51.100.1:5060 SIP/2.0",
+            call_id="o1",
+            cseq="5 INVITE",
+            from_="<sip:x>;tag=lt",
+            via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch=z9hG4bKl1",
+            to="<sip:021@198.51.100.1>",
+        )
+    )
     world.reactor.tcpClients[0][2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
     answer = message(world.to_line())
     assert (answer.status, len(answer.values(b"via"))) == (503, 1)
