@@ -170,7 +170,7 @@ class PhoneManners(Strict):
     ring_s: Seconds = 18.0
     next_tier_after_s: Seconds = 12.0
     ring_all_s: Seconds = 45.0
-    waiting_word_every_s: Seconds = 10.0
+    waiting_word_every_s: float = Field(default=10.0, gt=0, le=25)  # the music after a word lasts 28 s
     accept_key_s: Seconds = 8.0
     seat_wait_s: Seconds = 15.0
     message_max_s: Seconds = 120.0
@@ -195,8 +195,8 @@ class PromptSettings(Strict):
 
     directory: FilePath = Path("prompts")
     language: Literal["zh", "en"] = "zh"
-    voice: str = "cmn"
-    speed_wpm: int = Field(default=160, ge=80, le=400)
+    voice: str | None = None  # none: the catalogue's own
+    speed_wpm: int | None = Field(default=None, ge=80, le=400)
 
 
 class Settings(Strict):

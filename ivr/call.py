@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 
-from config.settings import PhoneManners
+from ivr.call_services import CallServices
 from ivr.cdr import CallRecord, LegRecord, Role
 from ivr.errors import CallEnded, CallError, LineLost
+from ivr.happenings import Happenings
 from ivr.leg import Leg, fail_all
 from ivr.line import messages
-from ivr.line.messages import Bridge, Record, StopRecord
 from ivr.line_pool import LineDied
-from ivr.presence import Presence
-from ivr.prompts import Prompt, PromptBook
+from ivr.prompts import Prompt
+from ivr.recordings import Recordings
 from ivr.request import Request
 from ivr.talk_meter import TalkMeter
 from ivr.waiting_music import WaitingMusic
-from routing.clock import Clock
 
 # How long the line has to report the end of legs and recordings when a call is over.
 _CLEAR_UP_S = 4.0
@@ -42,30 +39,6 @@ class Slot(Protocol):
     def new_leg(self) -> int: ...
     def send(self, command: messages.Command) -> None: ...
     def release(self) -> None: ...
-
-
-class CallServices:
-    """What every call of this node shares."""
-
-    def __init__(
-        self,
-        reactor: IReactorTime,
-        clock: Clock,
-        prompts: PromptBook,
-        manners: PhoneManners,
-        presence: Presence,
-        recordings: Path,
-        dial_uri: Callable[[str], tuple[str, str]],
-        monotonic_s: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.reactor = reactor
-        self.clock = clock
-        self.prompts = prompts
-        self.manners = manners
-        self.presence = presence
-        self.recordings = recordings
-        self.dial_uri = dial_uri  # number -> (URI to ring, number to show)
-        self.monotonic_s = monotonic_s  # the machine's, as in the lines' events; never moved
 
 
 class Call:
@@ -89,15 +62,13 @@ class Call:
         self.joined: tuple[Leg, ...] = ()
         self.line_lost = False
         self.log = structlog.get_logger().bind(call_id=record.call_id)
+        self.happenings = Happenings()
+        folder = services.recordings / f"{record.offered_at:%Y/%m/%d}"
+        self.recordings = Recordings(folder, record.call_id, slot.send)
         self._caller: Leg | None = None
         self._arrival: Deferred[None] = Deferred()
-        self._happenings: list[tuple[str, Any]] = []
-        self._happening_wait: Deferred[Any] | None = None
-        self._recordings: dict[int, Path] = {}
         self._farewells: list[Deferred[Any]] = []
-        self._alone_wait: Deferred[None] | None = None
-        self._recorded_ms: dict[int, int] = {}
-        self._recorded_waits: dict[int, Deferred[Any]] = {}
+        self._alone: Deferred[None] | None = None
         self._cleared: Deferred[None] | None = None
         self._meter = TalkMeter()
         self._music = WaitingMusic(self)
@@ -111,6 +82,11 @@ class Call:
     def caller(self) -> Leg:
         assert self._caller is not None, "the caller's leg has not arrived"
         return self._caller
+
+    @property
+    def talked_s(self) -> float:
+        """Seconds the caller and somebody else have talked with RTP both ways."""
+        return self._meter.caller_s
 
     def end_error(self) -> CallEnded:
         return LineLost("the line died") if self.line_lost else CallEnded("the caller has gone")
@@ -133,11 +109,12 @@ class Call:
         if isinstance(event, LineDied):
             self._line_died()
         elif isinstance(event, messages.Heartbeat):
-            self._meter.beat(event, self.joined, self.caller if self._caller else None)
+            self._meter.beat(event, self.joined, self._caller)
         elif isinstance(event, messages.LegIncoming):
             self._arrived(event)
         elif isinstance(event, messages.RecordEnded):
-            self._recording_ended(event)
+            self.recordings.on_ended(event)
+            self._check_cleared()
         elif isinstance(event, messages.Fault):
             self.log.warning("line_faulted", text=event.text)
         elif (leg := self.legs.get(getattr(event, "leg", 0))) is not None:
@@ -167,27 +144,19 @@ class Call:
         leg.on_ended(event)
         self.presence.free(leg.record.number, self)
         self.log.info("leg_ended", leg_id=leg.leg_id, role=leg.role.value, cause=leg.record.cause)
-        if leg in self.joined:
-            self.joined = tuple(other for other in self.joined if other is not leg)
+        self.joined = tuple(other for other in self.joined if other is not leg)
         # in one go: what begins to wait thereupon (a farewell to a specialist) must not fail with it
         fail_all(self.legs.values() if leg is self._caller else (leg,), leg.gone_error())
-        if self._alone_wait is not None and not self._alone_wait.called and len(self.joined) <= 1:
-            self._alone_wait.callback(None)
-        self._fire_happening("left", leg)
-        self._check_cleared()
-
-    def _recording_ended(self, event: messages.RecordEnded) -> None:
-        self._recordings.pop(event.recording, None)
-        self._recorded_ms[event.recording] = event.duration_ms
-        if (waiting := self._recorded_waits.pop(event.recording, None)) is not None and not waiting.called:
-            waiting.callback(event.duration_ms)
+        if self._alone is not None and not self._alone.called and len(self.joined) <= 1:
+            self._alone.callback(None)
+        self.happenings.put("left", leg)
         self._check_cleared()
 
     def _line_died(self) -> None:
         self.line_lost = True
         if not self._arrival.called:
             self._arrival.errback(LineLost("the line died before the call arrived"))
-        self._recordings.clear()
+        self.recordings.on_line_died()
         for leg in sorted(self.legs.values(), key=lambda leg: leg is not self._caller):
             self._leg_ended(leg, None)
         self._check_cleared()
@@ -213,7 +182,7 @@ class Call:
         await self.caller.answer()
         self.record.answered_at = self.clock.now()
 
-    async def say(self, prompt: Prompt, **values: object) -> None:
+    async def say(self, prompt: Prompt, **values: Any) -> None:
         """Speak to the caller."""
         self._music.stop()
         await self.caller.say(prompt, **values)
@@ -240,7 +209,7 @@ class Call:
         for leg in self.joined:
             leg.hush()
         self._meter.join(self.joined, self.services.monotonic_s())
-        self.send(Bridge(self.caller.leg_id, tuple(leg.leg_id for leg in self.joined)))
+        self.send(messages.Bridge(self.caller.leg_id, tuple(leg.leg_id for leg in self.joined)))
 
     def entertain(self) -> None:
         """Let the caller hear music, and a word every ten seconds, until joined or spoken to."""
@@ -251,13 +220,14 @@ class Call:
         self.join(*others)
         self._music.start(with_words=False)
 
-    def whisper(self, leg: Leg, prompt: Prompt, **values: object) -> None:
+    def whisper(self, leg: Leg, prompt: Prompt, **values: Any) -> None:
         """Speak to one leg alone while its conversation goes on; nobody waits for it."""
 
-        def forget(failure: Failure) -> None:
-            failure.trap(CallError)
+        async def say() -> None:
+            with suppress(CallError):
+                await leg.say(prompt, **values)
 
-        ensureDeferred(leg.say(prompt, **values)).addErrback(forget)
+        ensureDeferred(say())
 
     def take_leave(self, farewell: Deferred[Any]) -> None:
         """Let the call's end wait for `farewell`: somebody is being told why he was rung in vain."""
@@ -265,59 +235,17 @@ class Call:
 
     def record_legs(self, label: str, *legs: Leg, max_s: float = 0.0) -> tuple[int, Path]:
         """Start to record what `legs` say; return the recording's id and file."""
-        folder = self.services.recordings / f"{self.record.offered_at:%Y/%m/%d}"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        recording, path = self.new_id(), folder / f"{self.call_id}-{label}.wav"
-        self._recordings[recording] = path
-        if str(path) not in self.record.recordings:
-            self.record.recordings.append(str(path))
-        self.send(Record(recording, str(path), tuple(leg.leg_id for leg in legs), max_s=max_s))
-        return recording, path
+        recording = self.new_id()
+        return recording, self.recordings.start(recording, label, legs, max_s)
 
-    def record_more(self, recording: int, *legs: Leg) -> None:
-        """Change whose voices a running recording takes."""
-        if (path := self._recordings.get(recording)) is not None:
-            self.send(Record(recording, str(path), tuple(leg.leg_id for leg in legs)))
-
-    def stop_recording(self, recording: int) -> None:
-        self.send(StopRecord(recording))
-
-    async def recorded(self, recording: int) -> int:
-        """Wait until a recording is closed and return its length in milliseconds."""
-        if recording in self._recorded_ms:
-            return self._recorded_ms[recording]
-        self._recorded_waits[recording] = self.caller.wait()
-        duration_ms: int = await self._recorded_waits[recording]
-        return duration_ms
-
-    # -- happenings: what a conversation of several people waits for -----------------------------------------------
-
-    def happen(self, what: str, subject: Any) -> None:
-        """Put something in the queue of `next_happening`."""
-        self._fire_happening(what, subject)
-
-    async def next_happening(self, timeout_s: float | None = None) -> tuple[str, Any] | None:
-        """Return the next (what, subject) in order: ("left", leg) or what a flow put there."""
-        if self.caller.is_gone:
-            raise self.end_error()
-        if self._happenings:
-            return self._happenings.pop(0)
-        self._happening_wait = self.caller.wait(timeout_s)
-        happened: tuple[str, Any] | None = await self._happening_wait
-        return happened
-
-    def _fire_happening(self, what: str, subject: Any) -> None:
-        if self._happening_wait is not None and not self._happening_wait.called:
-            self._happening_wait.callback((what, subject))
-        else:
-            self._happenings.append((what, subject))
+    # -- the end ----------------------------------------------------------------------------------------------
 
     async def until_alone(self, timeout_s: float) -> Leg | None:
         """Wait until at most one leg is still joined, `timeout_s` at most; return it."""
         if len(self.joined) > 1:
-            self._alone_wait = Deferred()
-            timer = self.reactor.callLater(timeout_s, self._alone_wait.callback, None)
-            await self._alone_wait
+            self._alone = Deferred()
+            timer = self.reactor.callLater(timeout_s, self._alone.callback, None)
+            await self._alone
             if timer.active():
                 timer.cancel()
         return self.joined[0] if self.joined else None
@@ -327,38 +255,31 @@ class Call:
         if self._caller is not None:
             self._caller.hangup("node stopped")
 
-    # -- the end ----------------------------------------------------------------------------------------------
-
     async def clear(self) -> None:
         """Hang up all legs, close recordings, wait for the line to say so, and give the line back."""
         self._music.stop()
         await DeferredList(self._farewells, consumeErrors=True)
         for leg in self.legs.values():
             leg.hangup("call over")
-        for recording in self._recordings:
-            self.stop_recording(recording)
+        self.recordings.stop_all()
         if not self._is_clear():
             self._cleared = Deferred()
             timer = self.reactor.callLater(_CLEAR_UP_S, self._cleared.callback, None)
             await self._cleared
             if timer.active():
                 timer.cancel()
-        self.record.two_way_s = round(self._meter.caller_s, 1)
+        self.record.two_way_s = round(self.talked_s, 1)
+        self.record.recordings = [file for file in self.recordings.files if Path(file).exists()]
         self.presence.free_all(self)
         self.slot.listener = None
         self.slot.release()
 
     def _is_clear(self) -> bool:
-        return self.line_lost or (not self._recordings and all(leg.is_gone for leg in self.legs.values()))
+        return self.line_lost or (self.recordings.are_closed and all(leg.is_gone for leg in self.legs.values()))
 
     def _check_cleared(self) -> None:
         if self._cleared is not None and not self._cleared.called and self._is_clear():
             self._cleared.callback(None)
-
-    @property
-    def talked_s(self) -> float:
-        """Seconds the caller and somebody else have talked with RTP both ways."""
-        return self._meter.caller_s
 
 
 def new_call_id(at: datetime) -> str:

@@ -6,12 +6,12 @@ import json
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 from twisted.internet.defer import ensureDeferred
-from twisted.internet.interfaces import IListeningPort, IReactorUNIX
 from twisted.internet.protocol import Factory
 from twisted.protocols.basic import LineOnlyReceiver
 
@@ -26,6 +26,7 @@ class ControlError(Exception):
 
 
 class _Conversation(LineOnlyReceiver):
+    transport: Any
     delimiter = b"\n"
     MAX_LENGTH = 65536
 
@@ -43,23 +44,23 @@ class _Conversation(LineOnlyReceiver):
         except Exception as wrong:  # whatever an operator's request does, the node goes on
             log.warning("control_refused", error=repr(wrong))
             answer = {"error": f"{type(wrong).__name__}: {wrong}"}
-        self.sendLine(json.dumps(answer, ensure_ascii=False, default=str).encode())
+        self.transport.write(json.dumps(answer, ensure_ascii=False, default=str).encode() + b"\n")
 
 
 class Control:
     """Serves `answerers` (name -> coroutine function of keyword arguments) on a Unix socket."""
 
-    def __init__(self, path: Path, reactor: IReactorUNIX, answerers: dict[str, Answerer]) -> None:
+    def __init__(self, path: Path, reactor: Any, answerers: dict[str, Answerer]) -> None:
         self._path = path
         self._reactor = reactor
         self._answerers = answerers
-        self._port: IListeningPort | None = None
+        self._port: Any = None
 
     def start(self) -> None:
         """Listen; a socket left behind by a killed node is replaced (its data folder's lock is ours by now)."""
         self._path.unlink(missing_ok=True)
-        factory = Factory.forProtocol(_Conversation)
-        factory.buildProtocol = lambda address: _Conversation(self._answerers)
+        factory: Factory[_Conversation] = Factory()
+        factory.protocol = partial(_Conversation, self._answerers)
         mask = os.umask(0o177)
         try:
             self._port = self._reactor.listenUNIX(str(self._path), factory)

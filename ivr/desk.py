@@ -7,7 +7,8 @@ from typing import Any
 import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
-from ivr.call import Call, CallServices, Slot, new_call_id
+from ivr.call import Call, Slot, new_call_id
+from ivr.call_services import CallServices
 from ivr.cdr import CallRecord
 from ivr.door import IncomingCall
 from ivr.office import Office
@@ -56,6 +57,7 @@ class Desk:
                 "step": call.record.steps[-1] if call.record.steps else "",
                 "line": getattr(call.slot, "line_id", None),
                 "pid": getattr(call.slot, "pid", None),
+                "recording": not call.recordings.are_closed,
                 "running_s": round((now - call.record.offered_at).total_seconds(), 1),
             }
             for call in self.calls()

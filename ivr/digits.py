@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 import phonenumbers
 
@@ -39,7 +40,7 @@ class SeatKeys:
     Codes of matters never begin with 0, 5 or 9 (the directory checks it), so `*5` needs no waiting.
     """
 
-    _AT_ONCE = {"9": SeatCommand.DROP, "0": SeatCommand.LEAVE, "5": SeatCommand.CONSULT}
+    _AT_ONCE: ClassVar = {"9": SeatCommand.DROP, "0": SeatCommand.LEAVE, "5": SeatCommand.CONSULT}
 
     def __init__(self, between_digits_s: float) -> None:
         self._patience_s = between_digits_s * 2

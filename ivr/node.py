@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from callback_scheduler.ledger import Ledger
 from callback_scheduler.order import Order
 from config.settings import create_data_dir
-from ivr.call import CallServices
+from ivr.call_services import CallServices
 from ivr.control import Control
 from ivr.desk import Desk
 from ivr.door import Door
@@ -116,14 +116,17 @@ class Node:
         await self._ledger.stop()
         log.info("service_stopped")
 
-    def _filled_prompts(self) -> list[tuple[Prompt, dict[str, object]]]:
+    def _filled_prompts(self) -> list[tuple[Prompt, dict[str, Any]]]:
         """Return the prompts with values that any caller may need at once: menus and whispers."""
         matters = self._office.directory.matters
         options = [matter.name for matter in self._office.menu().values()]
-        menus = [(menu, {"matters": options}) for menu in (Prompt.MENU, Prompt.MENU_AGAIN, Prompt.MENU_CLOSED)]
+        filled: list[tuple[Prompt, dict[str, Any]]] = [
+            (menu, {"matters": options}) for menu in (Prompt.MENU, Prompt.MENU_AGAIN, Prompt.MENU_CLOSED)
+        ]
         whispers = (Prompt.WHISPER_SPECIALIST, Prompt.WHISPER_SEAT, Prompt.CONNECTING_SPECIALIST)
         served = [matter for matter in matters if not matter.belongs_elsewhere]
-        return [*menus, *((whisper, {"matter": matter.name}) for matter in served for whisper in whispers)]
+        filled += [(whisper, {"matter": matter.name}) for matter in served for whisper in whispers]
+        return filled
 
     # -- what an operator may ask (see `control.py`) ----------------------------------------------------------------
 
@@ -212,7 +215,7 @@ def serve(site: Site, at: datetime | None = None, ends_with_stdin: bool = False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: reactor.callFromThread(stop))
         if ends_with_stdin:
-            StandardIO(_EndsWithStdin(stop), reactor=reactor)
+            StandardIO(_EndsWithStdin(stop), reactor=reactor)  # type: ignore[no-untyped-call]
         ensureDeferred(node.start()).addCallbacks(ready, broken)
 
     reactor.callWhenRunning(start)

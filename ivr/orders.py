@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from callback_scheduler.ledger import Ledger, OpenedOrder
-from callback_scheduler.order import OrderDraft, OrderKind
+from callback_scheduler.ledger import Ledger
+from callback_scheduler.order import OpenedOrder, OrderDraft, OrderKind
 from ivr.call import Call
 from ivr.digits import dialable
 from ivr.errors import NoNumber

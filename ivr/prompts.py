@@ -27,9 +27,9 @@ class PromptBook:
 
     def __init__(self, settings: PromptSettings, cache_dir: Path, reactor: Any) -> None:
         self.catalogue: Catalogue = load_catalogue(settings.directory, settings.language)
-        chosen = settings.model_fields_set  # a voice and speed of hotline.yaml go before those of the language
-        self._voice = settings.voice if "voice" in chosen else self.catalogue.voice
-        self._speed_wpm = settings.speed_wpm if "speed_wpm" in chosen else self.catalogue.speed_wpm
+        # a voice and speed of hotline.yaml go before those of the language
+        self._voice = settings.voice or self.catalogue.voice
+        self._speed_wpm = settings.speed_wpm or self.catalogue.speed_wpm
         self.recordings = _recordings(settings.directory, settings.language)
         self._speech = Speech(cache_dir, reactor)
         self._reactor = reactor

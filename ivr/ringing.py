@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.interfaces import IDelayedCall
 
 from ivr.call import Call
 from ivr.cdr import Role
@@ -35,7 +34,7 @@ class Search:
         self._tiers = deque(tiers)
         self._due: deque[Specialist] = deque()
         self._asked: dict[Leg, Deferred[None]] = {}
-        self._timers: list[IDelayedCall] = []
+        self._timers: list[Any] = []
         self._is_late = False
         self._is_over = False
         self._promised = False

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from twisted.internet.interfaces import IDelayedCall
+from typing import TYPE_CHECKING, Any
 
 from ivr.prompts import Prompt
 
@@ -19,7 +17,7 @@ class WaitingMusic:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._timer: IDelayedCall | None = None
+        self._timer: Any = None
         self._is_on = False
         self._with_words = True
         self._turn = 0

@@ -14,7 +14,8 @@ from twisted.internet.task import Clock as VirtualTime
 from callback_scheduler.errors import JournalFull
 from callback_scheduler.order import OpenedOrder, OrderDraft
 from config.settings import Settings
-from ivr.call import Call, CallServices, new_call_id
+from ivr.call import Call, new_call_id
+from ivr.call_services import CallServices
 from ivr.cdr import CallRecord
 from ivr.line import messages as m
 from ivr.office import Office

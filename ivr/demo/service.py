@@ -132,7 +132,7 @@ class Service:
         until = time.monotonic() + timeout_s
         while time.monotonic() < until:
             status = self.ask("status")
-            if not status["calls"] and not status["ledger"]["waiting"]:
+            if not status["calls"] and not status["ledger"]["events_waiting"]:
                 return
             time.sleep(0.05)
         raise ServiceBroken(f"still busy after {timeout_s} s: {self.ask('status')}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -25,14 +25,14 @@ _IMPATIENT = {
 }
 
 
-def show(config: Path, data_dir: Path | None, *, as_json: bool, keep: bool) -> int:
+def show(config: Path, data_dir: Path, *, as_json: bool, keep: bool) -> int:
     """Play all scenes over real SIP and RTP on 127.0.0.1; return 0 only if every claim held.
 
-    Recordings stay in `data_dir` if one is given, else in a new folder that the last line names.
+    Recordings and log stay in the folder `demo` of `data_dir`, in place of those of the demo before.
     """
-    folder = (data_dir or Path(tempfile.mkdtemp(prefix="hotline-demo-"))).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder / "var", ignore_errors=True)
+    folder = data_dir.absolute() / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     began = time.monotonic()
     with Switchboard() as switchboard, PhoneExchange() as exchange:
         with Service(config, folder, switchboard.port, MORNING, _IMPATIENT) as service:
@@ -86,7 +86,5 @@ def _tell(text: str, as_json: bool) -> None:
 
 
 def _wait_for_interrupt() -> None:
-    try:
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
-    except KeyboardInterrupt:
-        pass
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.sigwait({signal.SIGTERM})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from callback_scheduler.ledger import OpenedOrder
-from callback_scheduler.order import OrderKind
+from callback_scheduler.order import OpenedOrder, OrderKind
 from ivr.call import Call
 from ivr.cdr import Outcome
 from ivr.errors import NoNumber

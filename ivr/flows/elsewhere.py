@@ -23,7 +23,7 @@ async def elsewhere(call: Call, matter: Matter) -> Outcome:
         return await tell_elsewhere(call, matter)
     call.join(call.caller, target)
     while not target.is_gone:
-        await call.next_happening()
+        await call.happenings.next(call.caller)
     await call.say(Prompt.THANKS_GOODBYE)
     call.caller.hangup("goodbye")
     return Outcome.ELSEWHERE

@@ -39,9 +39,9 @@ async def _record(call: Call, orders: Orders) -> str | None:
     recording, path = call.record_legs(f"message-{call.new_id()}", call.caller, max_s=call.manners.message_max_s)
     call.request.message_path = str(path)
     await orders.note_request(call)
-    call.caller.key_listener = lambda leg, digit: call.stop_recording(recording)
+    call.caller.key_listener = lambda leg, digit: call.recordings.stop(recording)
     try:
-        duration_ms = await call.recorded(recording)
+        duration_ms = await call.recordings.ended(recording, call.caller)
     finally:
         call.caller.key_listener = None
     if duration_ms >= _SHORTEST_MS:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from twisted.python.failure import Failure
+from typing import Any
+
+from twisted.internet.defer import ensureDeferred
 
 from ivr.call import Call
 from ivr.cdr import TransferResult
@@ -42,16 +44,13 @@ class Conversation:
             seat.key_listener = self._key_pressed
         self._rejoin()
         while self._seat or self._specialist or self._search:
-            happened = await self._call.next_happening()
-            if happened is None:
-                continue
-            what, subject = happened
+            what, subject = await self._call.happenings.next(self._call.caller)
             if what == "left":
                 self._left(subject)
             elif what == "seat asks":
                 await self._seat_asks(subject)
             elif what == "search over":
-                await self._search_over(subject)
+                self._search_over(subject)
 
     # -- who is joined ----------------------------------------------------------------------------------------
 
@@ -74,7 +73,7 @@ class Conversation:
         if not self._recording:
             self._recording, _ = self._call.record_legs("talk", self._call.caller, *parties)
         else:
-            self._call.record_more(self._recording, self._call.caller, *parties)
+            self._call.recordings.change(self._recording, (self._call.caller, *parties))
 
     def _left(self, leg: Leg) -> None:
         if leg is self._seat:
@@ -92,7 +91,7 @@ class Conversation:
     def _key_pressed(self, leg: Leg, digit: str) -> None:
         request = self._keys.press(digit, self._call.reactor.seconds())
         if request is not None:
-            self._call.happen("seat asks", request)
+            self._call.happenings.put("seat asks", request)
 
     async def _seat_asks(self, request: SeatRequest) -> None:
         if self._seat is None:
@@ -127,10 +126,7 @@ class Conversation:
     def _start_search(self, matter: Matter) -> None:
         self._call.record.transfer = TransferResult.ABANDONED  # until somebody accepts or all have been tried
         search = self._search = Search(self._call, self._office.tiers(matter), matter)
-        search.result.addCallbacks(
-            lambda leg: self._call.happen("search over", leg),
-            lambda failure: self._call.happen("search over", failure),
-        )
+        ensureDeferred(self._await_result(search))
         self._tell_seat(Prompt.SEAT_SPECIALIST_RINGING, matter=matter.name)
         search.start()
 
@@ -150,24 +146,31 @@ class Conversation:
         self._is_consulting = False
         self._seat.hangup("the seat left")
 
-    def _tell_seat(self, prompt: Prompt, **values: object) -> None:
+    def _tell_seat(self, prompt: Prompt, **values: Any) -> None:
         """Whisper to the seat alone, while the conversation goes on."""
         if self._seat is not None:
             self._call.whisper(self._seat, prompt, **values)
 
     # -- the search -------------------------------------------------------------------------------------------
 
-    async def _search_over(self, found: Leg | Failure) -> None:
+    async def _await_result(self, search: Search) -> None:
+        try:
+            found: Leg | NobodyAccepted = await search.result
+        except NobodyAccepted as nobody:
+            found = nobody
+        except CallEnded:
+            return  # whoever talks is told of it at his own await
+        self._call.happenings.put("search over", found)
+
+    def _search_over(self, found: Leg | NobodyAccepted) -> None:
         self._search = None
-        if isinstance(found, Leg) and not found.is_gone:
-            self._call.record.transfer = TransferResult.ACCEPTED
-            self._specialist = found
-            self._is_consulting = False
-            self._rejoin()
-            return
-        if isinstance(found, Failure) and found.check(NobodyAccepted):
+        if isinstance(found, NobodyAccepted):
             self._call.record.transfer = TransferResult.NOBODY
-            self._call.request.ten_minutes_promised |= found.value.promised
-        elif isinstance(found, Failure) and not found.check(CallEnded):
-            found.raiseException()
-        self._tell_seat(Prompt.SEAT_NOBODY_ACCEPTS)
+            self._call.request.ten_minutes_promised |= found.promised
+            self._tell_seat(Prompt.SEAT_NOBODY_ACCEPTS)
+            return
+        self._call.record.transfer = TransferResult.ACCEPTED
+        self._is_consulting = False
+        if not found.is_gone:
+            self._specialist = found
+            self._rejoin()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any, Union, cast
+from typing import Any, cast
 
 # -- commands: node -> line ---------------------------------------------------------------------------------------
 
@@ -244,9 +244,9 @@ class Fault(Event):
     leg: int = 0
 
 
-Command = Union[
-    Answer, Progress, Reject, Ring, Hangup, Play, Stop, Bridge, Mute, Record, StopRecord, SendKeys, Quit,
-]
+Command = (
+    Answer | Progress | Reject | Ring | Hangup | Play | Stop | Bridge | Mute | Record | StopRecord | SendKeys | Quit
+)
 
 _TYPES: dict[str, type[Any]] = {
     cls.__name__: cls

@@ -333,7 +333,7 @@ def test_a_matter_that_belongs_elsewhere_is_put_through_there(site: Site, tell: 
 
 def test_a_line_that_dies_in_talk_leaves_an_order(tell: Tell) -> None:
     story = seat_then_specialist(tell)
-    story.slot.die(LineDied())
+    story.slot.die(LineDied(1, 5999))
     story.finish()
     assert story.record.outcome is Outcome.LINE_LOST
     assert [draft.kind.value for draft in story.ledger.drafts] == ["interrupted"]
