@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.base import DelayedCall
@@ -141,16 +142,17 @@ class Farewell:
 
 
 class _Refusal:
-    """A final answer on its way."""
+    """A final answer that is sent until `stop`, for 32 s at most; `on_end` is called when that time is over."""
 
     def __init__(self, reactor: Any, premises: Premises, message: bytes, top_via: bytes) -> None:
         self._reactor, self._premises = reactor, premises
         self.message, self._top_via = message, top_via
         self._wait_s = T1_S
+        self._give_up_at = reactor.seconds() + GIVE_UP_S
         self._timer: DelayedCall | None = None
+        self._on_end: Callable[[], None] = lambda: None
 
-    def start(self, on_end: Any) -> None:
-        self._give_up_at = self._reactor.seconds() + GIVE_UP_S
+    def start(self, on_end: Callable[[], None]) -> None:
         self._on_end = on_end
         self._send()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from twisted.internet.defer import maybeDeferred
 from twisted.python.failure import Failure
 
 from ivr.sip_sockets import guarded, is_numeric
@@ -38,7 +39,7 @@ class Names:
             then(None)
         else:
             self._waiting[host] = [then]
-            self._reactor.resolve(host).addCallbacks(
+            maybeDeferred(self._reactor.resolve, host).addCallbacks(
                 lambda found: self._found(host, found), lambda failure: self._failed(host, failure)
             )
 

@@ -190,9 +190,10 @@ class Sockets:
 
     def listen(self, host: str, port: int, inner_port: int) -> None:
         """Open the sockets; CannotListenError if an address is taken. Port 0 takes one that is free for UDP and TCP."""
+        longest = self.max_bytes + 1  # what is cut off there is oversize
         for attempt in range(10):
             try:
-                udp = self.reactor.listenUDP(port, self._outer, interface=host, maxPacketSize=65535)
+                udp = self.reactor.listenUDP(port, self._outer, interface=host, maxPacketSize=longest)
                 self._ports.append(udp)
                 self.outer_port = udp.getHost().port
                 self._ports.append(self.reactor.listenTCP(self.outer_port, _Factory(self), interface=host))
@@ -202,7 +203,7 @@ class Sockets:
                     stop()
                 if port or attempt == 9:
                     raise
-        inner = self.reactor.listenUDP(inner_port, self._inner, interface="127.0.0.1", maxPacketSize=65535)
+        inner = self.reactor.listenUDP(inner_port, self._inner, interface="127.0.0.1", maxPacketSize=longest)
         self._ports.append(inner)
         self.inner_port = inner.getHost().port
         for port_object in (udp, inner):

@@ -132,6 +132,19 @@ def test_a_name_without_address_is_answered_503() -> None:
     assert world.count("unreachable") == 1
 
 
+def test_a_name_the_resolver_cannot_bear_is_answered_503_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+
+    def breaks(name: str) -> None:
+        raise UnicodeError("label too long")
+
+    monkeypatch.setattr(world.reactor, "resolve", breaks)
+    for number in range(2):
+        world.from_line(line_invite("sip:a@bad.example", call_id=f"o{number}"))
+        assert message(world.to_line()).status == 503
+    assert world.count("failed") == 0
+
+
 def test_a_line_that_died_during_the_lookup_places_no_call() -> None:
     world = World()
     world.reactor.resolving = Deferred()
