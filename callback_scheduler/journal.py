@@ -259,12 +259,12 @@ class Journal:
 
     # -- reading --------------------------------------------------------------------------------------------------
 
-    def replay(self, after: int = 0, event_type: str | None = None) -> Iterator[tuple[int, JournalEvent]]:
+    def replay(self, after: int = 0, event_types: tuple[str, ...] = ()) -> Iterator[tuple[int, JournalEvent]]:
         """Yield position and event of all that is on disk behind position `after`; safe in any thread.
 
-        With `event_type` only events of that type, read without decoding the others. Raises JournalCorrupt.
+        With `event_types` only events of these types, read without decoding the others. Raises JournalCorrupt.
         """
-        wanted = b'"type":"%s"' % event_type.encode() if event_type else b""
+        wanted = [b'"type":"%s"' % name.encode() for name in event_types]
         known = list(self._segments)
         for n, segment in enumerate(known):
             if n + 1 < len(known) and known[n + 1].first <= after + 1:
@@ -272,9 +272,9 @@ class Journal:
             if segment.first > self.position:
                 return
             for position, body in segments.read(segment.path, after, self.position):
-                if wanted in body:
+                if not wanted or any(name in body for name in wanted):
                     event = JournalEvent.from_json(body)
-                    if event_type in {None, event.event_type}:
+                    if not event_types or event.event_type in event_types:
                         yield position, event
 
     def status(self) -> dict[str, Any]:

@@ -399,8 +399,8 @@ def test_only_events_of_one_type_are_replayed_if_asked(book: Book) -> None:
     book.append(journal, "order")
     other = JournalEvent.new("call_ended", {"name": '"type":"order_opened"'}, AT)
     book.pump.wait(journal.append(other))
-    assert [position for position, _ in journal.replay(event_type="order_opened")] == [1]
-    assert [position for position, _ in journal.replay(event_type="call_ended")] == [2]
+    assert [position for position, _ in journal.replay(event_types=("order_opened",))] == [1]
+    assert [position for position, _ in journal.replay(event_types=("call_ended",))] == [2]
 
 
 def test_a_payload_is_copied_and_half_characters_cost_no_order(book: Book) -> None:

@@ -1,0 +1,210 @@
+"""The ledger: the one thing flows and node talk to about what happened and what is owed.
+
+Journal first, Redis second (design rule 15). While Redis is away calls go on: events wait in the journal, orders keep
+their own numbers, and if an open order turns out to have taken one up, its number still leads there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import structlog
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from callback_scheduler.applier import Applied, Applier
+from callback_scheduler.embedded_redis import EmbeddedRedis
+from callback_scheduler.errors import EmbeddedRedisError, StoreUnavailable
+from callback_scheduler.journal import Journal, JournalEvent
+from callback_scheduler.order import OpenedOrder, Order, OrderDraft, instant, to_payload
+from callback_scheduler.order_numbers import OrderNumbers
+from callback_scheduler.store import Outcome, Store
+
+log = structlog.get_logger()
+
+# The caller waits for the number in silence: longer than this is worse than a number that is merged later.
+MERGE_ANSWER_S = 1.0
+# A node that starts is given this long to see the open orders of before, so that repeated calls find them.
+_START_PATIENCE_S = 2.0
+_SETTLE_LOOK_S = 0.02
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Ledger:
+    """Journal and store of one node below `data_dir`; `redis_url` None starts a Redis of our own.
+
+    `reactor` gives time, callFromThread and nothing else. All methods are called in the reactor's thread.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        reactor: Any,
+        *,
+        node_number: int = 1,
+        redis_url: str | None = None,
+        key_prefix: str = "hotline:",
+        calls_kept: int = 100_000,
+    ) -> None:
+        self._reactor = reactor
+        self._numbers = OrderNumbers(node_number)
+        self._embedded = EmbeddedRedis(data_dir / "redis") if redis_url is None else None
+        url = self._embedded.url if self._embedded else str(redis_url)
+        self._store = Store.connect(url, prefix=key_prefix, calls_kept=calls_kept)
+        self._journal = Journal(data_dir / "journal", reactor, on_durable=self._offer)
+        self._applier = Applier(self._journal, self._store, self._on_applied)
+        self._answers: dict[str, Deferred[Outcome]] = {}
+        self._threads = ThreadPool(minthreads=0, maxthreads=4, name="ledger")
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the journal and begin to bring Redis up to it.
+
+        Raises JournalLocked or JournalCorrupt, and EmbeddedRedisError if there is no redis-server at all. A Redis
+        that does not come up is logged, and waited for behind the scenes.
+        """
+        self._threads.start()
+        try:
+            redis_answers = await self._in_thread(self._open)
+        except BaseException:
+            await self._close()
+            raise
+        self._applier.start()
+        if redis_answers:
+            await self.settled(_START_PATIENCE_S)
+        log.info("ledger_started", **self.status())
+
+    def _open(self) -> bool:
+        """Open the journal, start Redis, learn the numbers given so far; return whether Redis answers."""
+        self._journal.open()
+        for _, event in self._journal.replay(event_types=("order_opened",)):
+            self._numbers.note(event.payload["order_id"])
+        if self._embedded:
+            try:
+                self._embedded.start()
+            except EmbeddedRedisError as absent:
+                if not self._embedded.is_trying:
+                    raise
+                log.error("embedded_redis_not_ready", error=str(absent))
+        try:
+            for number in self._store.highest_numbers():  # a new journal must not give old numbers again
+                self._numbers.note(number)
+        except StoreUnavailable as away:
+            log.warning("redis_away_at_start", error=str(away))
+            return False
+        return True
+
+    async def stop(self) -> None:
+        """Write what waits, then let go of everything; what is not in Redis yet is in the journal."""
+        if not self._threads.started:
+            return  # never started, or failed to
+        await self._close()
+        log.info("ledger_stopped", position=self._journal.position, events_waiting=self._applier.waiting)
+
+    async def _close(self) -> None:
+        await self._in_thread(self._journal.close)
+        await self._in_thread(self._applier.stop)
+        await self._in_thread(self._store.close)
+        if self._embedded:
+            await self._in_thread(self._embedded.stop)
+        self._threads.stop()
+
+    # -- writing --------------------------------------------------------------------------------------------------
+
+    async def write(self, event_type: str, payload: dict[str, Any], at: datetime) -> None:
+        """Put an event on disk; Redis follows by itself. Raises JournalFull or JournalWriteFailed if it is not."""
+        await self._journal.append(JournalEvent.new(event_type, payload, at))
+
+    async def open_order(self, draft: OrderDraft) -> OpenedOrder:
+        """Put an order on disk and return the number that counts: an open order of number and matter takes it up.
+
+        Raises JournalFull or JournalWriteFailed if it is not on disk. Without an answer of Redis within a second
+        the order has its own number.
+        """
+        order_id = self._numbers.next(draft.opened_at)
+        event = JournalEvent.new("order_opened", to_payload(draft, order_id), draft.opened_at)
+        own = OpenedOrder(order_id, False, draft.deadline.due_at, draft.deadline.is_provisional)
+        answer: Deferred[Outcome] = Deferred()
+        self._answers[event.event_id] = answer
+        try:
+            await self._journal.append(event)
+            if not self._applier.is_up:
+                return own
+            outcome = await answer.addTimeout(MERGE_ANSWER_S, self._reactor)
+        except TimeoutError:
+            log.warning("merge_answer_late", order_id=order_id)
+            return own
+        finally:
+            del self._answers[event.event_id]
+        if outcome.order_id in {"", order_id} or outcome.status == "refused":
+            return own
+        log.info("order_merged", order_id=order_id, merged_into=outcome.order_id)
+        return OpenedOrder(outcome.order_id, True, instant(outcome.due_at), outcome.is_provisional)
+
+    # -- reading; StoreUnavailable while Redis is away ------------------------------------------------------------
+
+    async def orders(self, limit: int = 100) -> list[Order]:
+        """Return the last orders, newest first."""
+        return await self._in_thread(self._store.orders, limit)
+
+    async def order(self, order_id: str) -> Order | None:
+        """Return the order a number counts as; None if it was never given."""
+        return await self._in_thread(self._store.order, order_id)
+
+    async def due_before(self, at: datetime, limit: int = 1000) -> list[Order]:
+        """Return open orders due at `at` or before, earliest deadline first."""
+        return await self._in_thread(self._store.due_before, at, limit)
+
+    async def calls(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Return the last call records, newest first."""
+        return await self._in_thread(self._store.calls, limit)
+
+    async def surveys(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Return the last answers to the survey, newest first."""
+        return await self._in_thread(self._store.surveys, limit)
+
+    async def history(self, *event_types: str) -> list[JournalEvent]:
+        """Return all events of these types in the journal, in the order they were written."""
+        return await self._in_thread(lambda: [event for _, event in self._journal.replay(event_types=event_types)])
+
+    async def settled(self, timeout_s: float = 10.0) -> bool:
+        """Wait until all that is on disk is in Redis too; False if that takes longer than `timeout_s`."""
+        give_up_at = self._reactor.seconds() + timeout_s
+        while not self._applier.is_up or self._applier.waiting or self._journal.queued:
+            if self._reactor.seconds() > give_up_at:
+                return False
+            await deferLater(self._reactor, _SETTLE_LOOK_S)
+        return True
+
+    def status(self) -> dict[str, Any]:
+        """Return what an operator wants to know: journal, Redis, and how many events wait on the way."""
+        redis = self._applier.status() | {"kind": "embedded" if self._embedded else "redis_url"}
+        if self._embedded:
+            redis |= {"pid": self._embedded.pid, "starts": self._embedded.starts}
+        return {"journal": self._journal.status(), "redis": redis, "events_waiting": self._applier.waiting}
+
+    # -- between threads ------------------------------------------------------------------------------------------
+
+    def _offer(self, group: list[tuple[int, JournalEvent]]) -> None:
+        self._applier.offer(group)
+
+    def _on_applied(self, applied: Applied) -> None:
+        answered = [(e.event_id, outcome) for e, outcome in applied if e.event_type == "order_opened"]
+        if answered:
+            self._reactor.callFromThread(self._answer, answered)
+
+    def _answer(self, answered: list[tuple[str, Outcome]]) -> None:
+        for event_id, outcome in answered:
+            waiting = self._answers.get(event_id)
+            if waiting is not None and not waiting.called:
+                waiting.callback(outcome)
+
+    def _in_thread(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+        return deferToThreadPool(self._reactor, self._threads, work, *args, **kwargs)
