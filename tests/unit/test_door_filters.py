@@ -101,8 +101,8 @@ def test_too_long_a_message_is_dropped_and_counted() -> None:
 
 def test_the_second_message_in_a_datagram_is_cut_off_and_counted() -> None:
     world = World()
-    world.from_network(invite(body="") + invite("c2"))
-    assert b"c2" not in world.to_line()
+    world.from_network(invite(body="") + invite("second"))
+    assert b"second" not in world.to_line()
     assert len(world.calls) == 1
     assert world.count("two_in_one") == 1
 
