@@ -33,6 +33,7 @@ def _endpoint_config(line: LineConfig) -> Any:
     config.uaConfig.threadCnt = 0
     config.uaConfig.mainThreadOnly = True
     config.uaConfig.userAgent = line.user_agent
+    config.uaConfig.natTypeInSdp = 0
     config.logConfig.consoleLevel = 0
     config.logConfig.level = 4 if line.log_path else 0
     config.logConfig.filename = line.log_path

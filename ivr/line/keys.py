@@ -10,9 +10,9 @@ SAME_PRESS_WITHIN_S = 0.3
 RFC4733 = "rfc4733"
 INFO = "info"
 
-_SIGNAL = re.compile(r"^\s*Signal\s*=\s*([0-9A-D*#])", re.IGNORECASE | re.MULTILINE)
-_ONE_KEY = re.compile(r"^\s*([0-9A-D*#])\s*$", re.IGNORECASE)
-_EVENT_CODE = {"10": "*", "11": "#"}
+_CONTENT_TYPE = re.compile(r"^(?:Content-Type|c)\s*:\s*application/dtmf\s*(?:;|$)", re.IGNORECASE | re.MULTILINE)
+_SIGNAL = re.compile(r"^\s*(?:Signal\s*=\s*)?([0-9A-D*#]|1[01])\s*$", re.IGNORECASE | re.MULTILINE)
+_EVENT_CODES = {"10": "*", "11": "#"}
 
 
 class KeyFilter:
@@ -32,15 +32,8 @@ class KeyFilter:
         return True
 
 
-def key_of_info(content_type: str, body: str) -> str | None:
-    """Return the key in the body of a SIP INFO (application/dtmf-relay or application/dtmf), None if there is none."""
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/dtmf-relay":
-        found = _SIGNAL.search(body)
-    elif kind == "application/dtmf":
-        if body.strip() in _EVENT_CODE:
-            return _EVENT_CODE[body.strip()]
-        found = _SIGNAL.search(body) or _ONE_KEY.match(body)
-    else:
-        return None
-    return found.group(1).upper() if found else None
+def key_of_info(message: str) -> str | None:
+    """Return the key in a SIP INFO of application/dtmf: `5`, `Signal=5`, or an event code (10 is *, 11 is #)."""
+    head, _, body = message.replace("\r\n", "\n").partition("\n\n")
+    found = _SIGNAL.search(body) if _CONTENT_TYPE.search(head) else None
+    return _EVENT_CODES.get(found.group(1), found.group(1).upper()) if found else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pjsua2 as pj
 
-from ivr.line.keys import INFO, RFC4733, KeyFilter
+from ivr.line.keys import INFO, RFC4733, KeyFilter, key_of_info
 from ivr.line.messages import LegAnswered, LegEnded, LegIncoming, LegRinging, Ring
 from ivr.line.players import wrong_text
 
@@ -47,6 +47,23 @@ def name_and_uri(name_addr: str) -> tuple[str, str]:
     return name, uri
 
 
+class _Counter:
+    """Packets of a leg: a re-INVITE may replace the stream, and the new one counts from 0 again."""
+
+    def __init__(self) -> None:
+        self._of_former_streams = 0
+        self._of_this_stream = 0
+
+    def read(self, count: int) -> None:
+        if count < self._of_this_stream:
+            self._of_former_streams += self._of_this_stream
+        self._of_this_stream = count
+
+    @property
+    def total(self) -> int:
+        return self._of_former_streams + self._of_this_stream
+
+
 class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
     """A leg of a line; `is_over` once its dialog has ended."""
 
@@ -59,8 +76,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
         self.is_ended_by_us = False
         self.is_incoming = call_id != pj.PJSUA_INVALID_ID
         self.has_media = False
-        self.rx_packets = 0
-        self.tx_packets = 0
+        self._rx = _Counter()
+        self._tx = _Counter()
         self._is_confirmed = False
         self._is_told_answered = False
         self._last_ringing = 0
@@ -108,6 +125,11 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
         self.count_packets()
         self.hangup(parameters)
 
+    @property
+    def rx_packets(self) -> int:
+        """RTP packets received so far, as last counted."""
+        return self._rx.total
+
     def send_keys(self, keys: str, method: str) -> None:
         """Press keys on this leg, by RFC 4733 or by SIP INFO."""
         if method != INFO:
@@ -126,8 +148,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
             counted = self.getStreamStat(0).rtcp
         except pj.Error:
             return
-        self.rx_packets = counted.rxStat.pkt
-        self.tx_packets = counted.txStat.pkt
+        self._rx.read(counted.rxStat.pkt)
+        self._tx.read(counted.txStat.pkt)
 
     # -- callbacks --------------------------------------------------------------------------------------------------
 
@@ -168,6 +190,17 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
         source = INFO if prm.method == _SENT_BY_INFO else RFC4733
         self._key(prm.digit, source)
 
+    @survived
+    def onCallTsxState(self, prm: Any) -> None:
+        # pjsua knows only application/dtmf-relay; it refuses application/dtmf with 500, but shows it here
+        change = prm.e.body.tsxState
+        if prm.e.type != pj.PJSIP_EVENT_TSX_STATE or change.type != pj.PJSIP_EVENT_RX_MSG:
+            return
+        if change.tsx.method == "INFO" and change.tsx.role == pj.PJSIP_ROLE_UAS:
+            digit = key_of_info(change.src.rdata.wholeMsg)
+            if digit is not None:
+                self._key(digit, INFO)
+
     def _key(self, digit: str, source: str) -> None:
         if self.keys.is_new(digit, source, time.monotonic()):
             self.line.later(functools.partial(self.line.key_pressed, self, digit, source))
@@ -201,8 +234,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
             sip_status=sip_status,
             reason=reason,
             by_remote=not self.is_ended_by_us,
-            rx_packets=self.rx_packets,
-            tx_packets=self.tx_packets,
+            rx_packets=self._rx.total,
+            tx_packets=self._tx.total,
         )
 
 

@@ -24,13 +24,12 @@ _END_IS_OVERDUE_S = 1.0
 class _Player(pj.AudioMediaPlayer):  # type: ignore[misc]  # pjsua2 carries no types
     """Tells the end of its file, from another OS thread: so it only appends to a deque."""
 
-    def __init__(self, play: int, at_end: collections.deque[int]) -> None:
+    def __init__(self, at_end: collections.deque[Any]) -> None:
         super().__init__()
-        self._play = play
         self._at_end = at_end
 
     def onEof2(self) -> None:
-        self._at_end.append(self._play)
+        self._at_end.append(self)
 
 
 @dataclass
@@ -48,12 +47,13 @@ class Plays:
         self._send = send
         self._playing: dict[int, _Playing] = {}
         self._of_leg: dict[int, int] = {}
-        self._at_end: collections.deque[int] = collections.deque()
+        self._at_end: collections.deque[Any] = collections.deque()
         self._resting: collections.deque[tuple[float, Any]] = collections.deque()
 
     def start(self, command: Play) -> None:
         """Begin a play, instead of the one the leg hears now."""
         self.stop_leg(command.leg)
+        self.stop(command.play)
         try:
             player, length_s = self._open(command)
         except (OSError, wav.NotTelephoneWav, pj.Error) as wrong:
@@ -78,7 +78,7 @@ class Plays:
         joined = b"".join(sound)
         if not joined:
             raise wav.NotTelephoneWav("nothing to play")
-        player = _Player(command.play, self._at_end)
+        player = _Player(self._at_end)
         descriptor = os.memfd_create("prompt")
         try:
             # whole frames of 20 ms: the player repeats old samples in a frame it cannot fill
@@ -116,8 +116,8 @@ class Plays:
     def tick(self, now: float) -> None:
         """End plays that have come to their end, and let go of players that have rested."""
         while self._at_end:
-            play = self._at_end.popleft()
-            if play in self._playing and not self._playing[play].command.loop:
+            player = self._at_end.popleft()
+            for play in [play for play, one in self._playing.items() if one.player is player and not one.command.loop]:
                 self.stop(play, finished=True)
         for play in [play for play, playing in self._playing.items() if playing.overdue_at <= now]:
             self.stop(play, finished=True)

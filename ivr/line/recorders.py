@@ -36,9 +36,13 @@ class Recordings:
         self._leg_is_there = leg_is_there
         self._running: dict[int, _Recording] = {}
         self._closing: list[tuple[float, int, str]] = []
+        self._ended: set[tuple[int, str]] = set()
 
     def start(self, command: Record) -> None:
         """Begin a recording, or give a running one other legs."""
+        if (command.recording, command.path) in self._ended:
+            # other legs for a recording whose end is on its way: opening the file again would wipe it
+            return
         legs = {leg for leg in command.legs if self._leg_is_there(leg)}
         recording = self._running.get(command.recording)
         if recording is None:
@@ -78,6 +82,7 @@ class Recordings:
         self._board.forget(port)
         self._board.want(port, ())
         recording.recorder = None
+        self._ended.add((number, recording.path))
         self._closing.append((time.monotonic() + _CLOSES_WITHIN_S, number, recording.path))
 
     def remove_leg(self, leg: int) -> None:
