@@ -63,15 +63,12 @@ class Farewell:
                 dialog.has_provisional = True
                 self._cancel(dialog)
         elif message.status < 300:
-            talk = dialog.talks.get(message.to_tag)
-            is_new = talk is None or not talk.has_ended
-            talk = talk or Talk(message.first(b"from") or b"", message.first(b"to") or b"", b"", ())
+            talk = dialog.talks.get(message.to_tag) or Talk(message.first(b"from") or b"", message.first(b"to") or b"", b"", ())
             talk.target = contact_uri(message) or talk.target
             talk.routes, talk.is_answered = routes_beyond(message, here.addresses), True
             dialog.talks[message.to_tag] = talk
             self._ack(dialog, talk)
-            if is_new:
-                self._bye(dialog, talk)
+            self._bye(dialog, talk)  # once: a repeated 200 gets its ACK only
             here.table.end(dialog)
         else:
             here.sockets.send(after_invite("ACK", read(dialog.invite), message.first(b"to") or b""), dialog.peer)

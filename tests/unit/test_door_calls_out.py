@@ -125,6 +125,18 @@ def test_a_name_is_resolved_before_the_call_leaves() -> None:
     assert address == PHONE
 
 
+def test_cancel_goes_where_the_invite_went_though_the_name_has_moved() -> None:
+    world = World()
+    world.reactor.hosts["pbx.example"] = "203.0.113.40"
+    world.placed_call("sip:a@pbx.example:5070")
+    world.reactor.hosts["pbx.example"] = "203.0.113.99"
+    world.reactor.advance(100)
+    cancel = line_invite("sip:a@pbx.example:5070").replace(b"INVITE", b"CANCEL")
+    world.from_line(cancel)
+    ((data, address),) = world.sent_out()
+    assert (message(data).method, address) == ("CANCEL", PHONE)
+
+
 def test_a_name_without_address_is_answered_503() -> None:
     world = World()
     world.from_line(line_invite("sip:a@nowhere.example:5070"))

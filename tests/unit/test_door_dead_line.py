@@ -208,6 +208,15 @@ def test_an_ended_call_lingers_for_its_retransmissions_only() -> None:
     assert world.count("foreign_source") == 1  # its address is not known any longer
 
 
+def test_a_bye_that_is_repeated_for_ever_keeps_nothing_alive() -> None:
+    world = World()
+    world.answered_call()
+    for _ in range(4):
+        world.from_network(in_dialog("BYE", cseq=2))
+        world.reactor.pump([5, 5])
+    assert world.door.status()["dialogs"]["ended"] == 0
+
+
 def test_closing_the_door_says_bye() -> None:
     world = World()
     world.answered_call()

@@ -51,6 +51,14 @@ def test_a_request_with_wrong_tags_is_answered_481(method: str, tags: tuple[str,
     assert world.sent_in() == []
 
 
+def test_a_request_with_the_lines_own_tags_does_not_come_from_outside() -> None:
+    world = World()
+    world.answered_call()
+    world.from_network(in_dialog("BYE", tags=("lt", "ct"), cseq=2))
+    assert message(world.to_network()).status == 481
+    assert world.sent_in() == []
+
+
 @pytest.mark.parametrize("method", ["BYE", "INFO", "UPDATE", "PRACK", "CANCEL"])
 def test_a_request_of_no_dialog_is_answered_481(method: str) -> None:
     world = World()
