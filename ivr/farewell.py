@@ -63,7 +63,8 @@ class Farewell:
                 dialog.has_provisional = True
                 self._cancel(dialog)
         elif message.status < 300:
-            talk = dialog.talks.get(message.to_tag) or Talk(message.first(b"from") or b"", message.first(b"to") or b"", b"", ())
+            near, far = message.first(b"from") or b"", message.first(b"to") or b""
+            talk = dialog.talks.get(message.to_tag) or Talk(near, far, b"", ())
             talk.target = contact_uri(message) or talk.target
             talk.routes, talk.is_answered = routes_beyond(message, here.addresses), True
             dialog.talks[message.to_tag] = talk
