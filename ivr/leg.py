@@ -36,6 +36,7 @@ class Leg:
         self._answer_wait: Deferred[Any] | None = None
         self._play: int | None = None
         self._play_wait: Deferred[Any] | None = None
+        self._play_stops_on_key = False
 
     @property
     def role(self) -> Role:
@@ -88,6 +89,9 @@ class Leg:
             _fire(self._key_wait, digit)
         else:
             self._keys.append(digit)
+            if self._play_stops_on_key:
+                # the line does so too, but this key may have been on its way when the play began
+                self.hush()
 
     def on_play_ended(self, play: int, finished: bool) -> None:
         if play == self._play:
@@ -135,7 +139,7 @@ class Leg:
 
     def play_files(self, files: Iterable[str], *, loop: bool = False, stop_on_key: bool = False) -> int:
         """Start to play files, in place of what the leg heard before; return the id of the play."""
-        self._play = self.call.new_id()
+        self._play, self._play_stops_on_key = self.call.new_id(), stop_on_key
         self.call.send(Play(self.leg_id, self._play, tuple(files), loop=loop, stop_on_key=stop_on_key))
         return self._play
 
@@ -145,7 +149,9 @@ class Leg:
             self.call.send(Stop(self._play))
 
     async def say(self, prompt: Prompt, *, stop_on_key: bool = False, **values: object) -> None:
-        """Speak a prompt to its end, or to the first key with `stop_on_key`."""
+        """Speak a prompt to its end, or to the first key with `stop_on_key`: one pressed ahead counts too."""
+        if stop_on_key and self._keys:
+            return
         await self._say_files(await self.call.prompts.files(prompt, **values), stop_on_key=stop_on_key)
 
     async def say_files(self, files: Iterable[str]) -> None:
@@ -210,8 +216,7 @@ class Leg:
         return typed
 
     async def _question(self, prompt: Prompt, patience_s: float, values: dict[str, object]) -> str | None:
-        if not self._keys:
-            await self.say(prompt, stop_on_key=True, **values)
+        await self.say(prompt, stop_on_key=True, **values)
         return await self.next_key(patience_s)
 
 
