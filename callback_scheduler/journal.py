@@ -114,6 +114,7 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._segments: list[Segment] = []
         self._waiting: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
+        self._appended = self._finished = 0  # each counted in one thread only
         self._lock_descriptor = -1
         self._is_open = False
         self._thread = threading.Thread(target=self._write_groups, name="journal", daemon=True)
@@ -193,8 +194,8 @@ class Journal:
 
     @property
     def queued(self) -> int:
-        """How many events wait for the disk."""
-        return self._waiting.qsize()
+        """How many events are not on disk yet, those being written included."""
+        return self._appended - self._finished
 
     def append(self, event: JournalEvent) -> Deferred[int]:
         """Return a Deferred that fires with the position of `event` once it is on disk.
@@ -205,6 +206,7 @@ class Journal:
         if not self._is_open:
             raise JournalClosed(f"{self.folder} is not open: {event.event_type} was not written")
         waiting = _Append(event, event.to_json(), Deferred())
+        self._appended += 1
         self._waiting.put(waiting)
         return waiting.written
 
@@ -219,6 +221,7 @@ class Journal:
             appends = [waiting for waiting in group if waiting is not None]
             if appends:
                 self._write_group(appends)
+                self._finished += len(appends)
             if group[-1] is None:
                 return
 

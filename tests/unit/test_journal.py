@@ -117,6 +117,7 @@ def test_the_deferred_fires_only_after_fdatasync(book: Book, monkeypatch: pytest
     for one in appended:
         one.addCallback(lambda position: fired.append(len(syncs)))
     assert fired == []
+    assert journal.queued == 50  # what is being written is not written yet
     may_sync.set()
     book.pump.wait(appended[-1])
     assert min(fired) >= 1
