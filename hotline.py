@@ -13,8 +13,8 @@ from typing import Any
 import config
 from callback_scheduler.deadlines import deadline
 from config.errors import ConfigError
+from ivr.calls.desk import masked
 from ivr.control import ControlError, ask
-from ivr.desk import masked
 from routing.clock import in_shanghai
 from routing.site import Site, load_site
 

@@ -21,17 +21,17 @@ from twisted.python.failure import Failure
 from callback_scheduler.ledger import Ledger
 from callback_scheduler.order import Order
 from config.settings import create_data_dir
-from ivr.call_services import CallServices
+from ivr.calls.desk import Desk
+from ivr.calls.office import Office
+from ivr.calls.orders import Orders
+from ivr.calls.presence import Presence
+from ivr.calls.recovery import recover
+from ivr.calls.services import CallServices
 from ivr.control import Control
-from ivr.desk import Desk
-from ivr.door import Door
+from ivr.door.door import Door
 from ivr.line.messages import LineConfig
 from ivr.line_pool import LinePool, LineSlot
-from ivr.office import Office
-from ivr.orders import Orders
-from ivr.presence import Presence
-from ivr.prompts import Prompt, PromptBook
-from ivr.recovery import recover
+from ivr.speech.prompts import Prompt, PromptBook
 from routing.clock import Clock, MovableClock, SystemClock
 from routing.site import Site
 

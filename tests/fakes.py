@@ -14,15 +14,15 @@ from twisted.internet.task import Clock as VirtualTime
 from callback_scheduler.errors import JournalFull
 from callback_scheduler.order import OpenedOrder, OrderDraft
 from config.settings import Settings
-from ivr.call import Call, new_call_id
-from ivr.call_services import CallServices
-from ivr.cdr import CallRecord
+from ivr.calls.call import Call, new_call_id
+from ivr.calls.cdr import CallRecord
+from ivr.calls.office import Office
+from ivr.calls.orders import Orders
+from ivr.calls.outcome import run_call
+from ivr.calls.presence import Presence
+from ivr.calls.services import CallServices
 from ivr.line import messages as m
-from ivr.office import Office
-from ivr.orders import Orders
-from ivr.outcome import run_call
-from ivr.presence import Presence
-from ivr.prompts import Prompt
+from ivr.speech.prompts import Prompt
 from routing.clock import SHANGHAI, MovableClock
 from routing.site import Site
 

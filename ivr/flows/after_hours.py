@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from callback_scheduler.order import OpenedOrder, OrderKind
-from ivr.call import Call
-from ivr.cdr import Outcome
-from ivr.errors import NoNumber
+from ivr.calls.call import Call
+from ivr.calls.cdr import Outcome
+from ivr.calls.errors import NoNumber
+from ivr.calls.office import Office
+from ivr.calls.orders import Orders
 from ivr.flows.elsewhere import tell_elsewhere
 from ivr.flows.menu import choose_matter
 from ivr.flows.message import leave_message
-from ivr.office import Office
-from ivr.orders import Orders
-from ivr.prompts import Prompt
+from ivr.speech.prompts import Prompt
 
 # An order number and a date are worth hearing twice; more is a caller who has put the phone down.
 _MAX_DIGITS = 12

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ivr.call import Call
-from ivr.cdr import Outcome, Role
-from ivr.errors import LegGone
-from ivr.prompts import Prompt
+from ivr.calls.call import Call
+from ivr.calls.cdr import Outcome, Role
+from ivr.calls.errors import LegGone
+from ivr.speech.prompts import Prompt
 from routing.matters import Matter
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ivr.call import Call
-from ivr.office import Office
-from ivr.prompts import Prompt
+from ivr.calls.call import Call
+from ivr.calls.office import Office
+from ivr.speech.prompts import Prompt
 from routing.matters import Matter
 
 PERSON = "0"

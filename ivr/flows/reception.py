@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ivr.call import Call
-from ivr.cdr import Outcome
+from ivr.calls.call import Call
+from ivr.calls.cdr import Outcome
+from ivr.calls.office import Office
+from ivr.calls.orders import Orders
 from ivr.flows.after_hours import after_hours
 from ivr.flows.elsewhere import elsewhere
 from ivr.flows.menu import choose_matter
 from ivr.flows.working_hours import working_hours
-from ivr.office import Office
-from ivr.orders import Orders
-from ivr.prompts import Prompt
+from ivr.speech.prompts import Prompt
 
 
 async def reception(call: Call, office: Office, orders: Orders) -> Outcome:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ivr.call import Call
-from ivr.orders import Orders
-from ivr.prompts import Prompt
+from ivr.calls.call import Call
+from ivr.calls.orders import Orders
+from ivr.speech.prompts import Prompt
 
 
 async def survey(call: Call, orders: Orders) -> None:

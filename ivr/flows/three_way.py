@@ -6,15 +6,15 @@ from typing import Any
 
 from twisted.internet.defer import ensureDeferred
 
-from ivr.call import Call
-from ivr.cdr import TransferResult
-from ivr.digits import SeatCommand, SeatKeys, SeatRequest
-from ivr.errors import CallEnded, NobodyAccepted
-from ivr.leg import Leg
-from ivr.office import Office
-from ivr.orders import Orders
-from ivr.prompts import Prompt
-from ivr.ringing import Search
+from ivr.calls.call import Call
+from ivr.calls.cdr import TransferResult
+from ivr.calls.digits import SeatCommand, SeatKeys, SeatRequest
+from ivr.calls.errors import CallEnded, NobodyAccepted
+from ivr.calls.leg import Leg
+from ivr.calls.office import Office
+from ivr.calls.orders import Orders
+from ivr.calls.ringing import Search
+from ivr.speech.prompts import Prompt
 from routing.matters import Matter
 
 

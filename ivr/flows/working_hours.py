@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from callback_scheduler.order import OrderKind
-from ivr.call import Call
-from ivr.cdr import Outcome, TransferResult
-from ivr.errors import NobodyAccepted
+from ivr.calls.call import Call
+from ivr.calls.cdr import Outcome, TransferResult
+from ivr.calls.errors import NobodyAccepted
+from ivr.calls.office import Office
+from ivr.calls.orders import Orders
+from ivr.calls.ringing import find_specialist, ring_seat
 from ivr.flows.after_hours import ask_number, promise_callback
 from ivr.flows.survey import survey
 from ivr.flows.three_way import Conversation
-from ivr.office import Office
-from ivr.orders import Orders
-from ivr.prompts import Prompt
-from ivr.ringing import find_specialist, ring_seat
+from ivr.speech.prompts import Prompt
 from routing.directory import Seat
 from routing.matters import Matter
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.fakes import CALLER_LEG, EVENING, MORNING, Behaviour, Story
 
 import config
-from ivr.cdr import Outcome, TransferResult
+from ivr.calls.cdr import Outcome, TransferResult
 from ivr.line import messages as m
 from ivr.line_pool import LineDied
-from ivr.prompts import Prompt
+from ivr.speech.prompts import Prompt
 from routing.site import Site, load_site
+from tests.fakes import CALLER_LEG, EVENING, MORNING, Behaviour, Story
 
 ACCEPTS = Behaviour(answers_after_s=1.0, presses="1", presses_after_s=1.0)
 BUSY = Behaviour(refuses_with=486)

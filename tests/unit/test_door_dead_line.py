@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import ensureDeferred
 
-from ivr.dialogs import CONFIRMED_S, EARLY_S, LINGER_S
+from ivr.door.dialogs import CONFIRMED_S, EARLY_S, LINGER_S
 from tests.sip_world import (
     LINE,
     SDP,

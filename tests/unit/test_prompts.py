@@ -19,9 +19,9 @@ from twisted.python.failure import Failure
 import config
 from config.errors import ConfigError
 from config.settings import PromptSettings
-from ivr import prompt_report
-from ivr.prompts import Prompt, PromptBook, SpeechFailed
-from ivr.speech import Sound
+from ivr.speech import prompt_report
+from ivr.speech.prompts import Prompt, PromptBook, SpeechFailed
+from ivr.speech.speech import Sound
 
 PROMPTS = Path(config.__file__).parent / "prompts"
 DUE = datetime(2026, 2, 24, 10, 0, tzinfo=timezone(timedelta(hours=8)))
@@ -274,7 +274,7 @@ from pathlib import Path
 from twisted.internet import reactor, task
 from twisted.internet.defer import ensureDeferred
 from config.settings import PromptSettings
-from ivr.prompts import Prompt, PromptBook
+from ivr.speech.prompts import Prompt, PromptBook
 
 async def main():
     book = PromptBook(PromptSettings(directory=Path(sys.argv[1])), Path(sys.argv[2]), reactor)

@@ -9,8 +9,8 @@ import pytest
 
 import config
 from config.errors import ConfigError
-from ivr.prompt_catalogue import Catalogue, load_catalogue
-from ivr.prompt_list import Prompt
+from ivr.speech.prompt_catalogue import Catalogue, load_catalogue
+from ivr.speech.prompt_list import Prompt
 
 PROMPTS = Path(config.__file__).parent / "prompts"
 DUE = datetime(2026, 2, 24, 10, 0, tzinfo=timezone(timedelta(hours=8)))

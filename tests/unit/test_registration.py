@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
-from ivr.digest import Challenge, best_challenge, credentials
-from ivr.registration import FIRST_RETRY_S, UNREGISTER_S
-from ivr.sip_message import SipMessage
+from ivr.door.digest import Challenge, best_challenge, credentials
+from ivr.door.registration import FIRST_RETRY_S, UNREGISTER_S
+from ivr.door.sip_message import SipMessage
 from tests.sip_world import STRANGER, TRUNK, World, message, reply
 
 MD5 = 'WWW-Authenticate: Digest realm="carrier", nonce="n1", qop="auth,auth-int", algorithm=MD5, opaque="o"'

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.sip_fields import BadMessage, address, params, split_values, uri, user_part, via
-from ivr.sip_message import content_length, read
+from ivr.door.sip_fields import BadMessage, address, params, split_values, uri, user_part, via
+from ivr.door.sip_message import content_length, read
 from tests.sip_world import invite, wire
 
 PLAIN = wire("""

@@ -6,8 +6,8 @@ import contextlib
 
 import pytest
 
-from ivr.sip_fields import BadMessage, address, uri, via
-from ivr.sip_message import read
+from ivr.door.sip_fields import BadMessage, address, uri, via
+from ivr.door.sip_message import read
 from tests.sip_world import World, message, wire
 
 SDP = """v=0

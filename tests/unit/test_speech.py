@@ -15,7 +15,7 @@ from twisted.internet.error import ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from ivr.speech import Rendering, Sound, Speech, SpeechFailed
+from ivr.speech.speech import Rendering, Sound, Speech, SpeechFailed
 
 
 class PaperWorker:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from ivr import speech_tones, speech_wave
-from ivr.speech_wave import RATE_HZ, Samples
+from ivr.speech import tones as speech_tones
+from ivr.speech import wave as speech_wave
+from ivr.speech.wave import RATE_HZ, Samples
 
 
 def sine(frequency_hz: float, seconds: float = 1.0, rate_hz: int = RATE_HZ, dbfs: float = -20.0) -> Samples:

@@ -24,7 +24,7 @@ class Worker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "ivr.speech_worker", str(os.getpid())],
+            [sys.executable, "-m", "ivr.speech.worker", str(os.getpid())],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -162,7 +162,7 @@ def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
 
 PARENT = """
 import os, subprocess, sys
-worker = subprocess.Popen([sys.executable, "-m", "ivr.speech_worker", str(os.getpid())], cwd=sys.argv[1])
+worker = subprocess.Popen([sys.executable, "-m", "ivr.speech.worker", str(os.getpid())], cwd=sys.argv[1])
 print(worker.pid, flush=True)
 worker.wait()
 """

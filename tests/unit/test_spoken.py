@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr import spoken, spoken_english
+from ivr.speech import spoken, spoken_english
 
 SHANGHAI = timezone(timedelta(hours=8))
 DUE = datetime(2026, 2, 24, 10, 0, tzinfo=SHANGHAI)

@@ -1,0 +1,287 @@
+"""A call: its legs, who is joined with whom, and the record of it all."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
+
+from ivr.calls.cdr import CallRecord, LegRecord, Role
+from ivr.calls.errors import CallEnded, CallError, LineLost
+from ivr.calls.happenings import Happenings
+from ivr.calls.leg import Leg, fail_all
+from ivr.calls.recordings import Recordings
+from ivr.calls.request import Request
+from ivr.calls.services import CallServices
+from ivr.calls.talk_meter import TalkMeter
+from ivr.calls.waiting_music import WaitingMusic
+from ivr.line import messages
+from ivr.line_pool import LineDied
+from ivr.speech.prompts import Prompt
+
+# How long the line has to report the end of legs and recordings when a call is over.
+_CLEAR_UP_S = 4.0
+
+
+class Slot(Protocol):
+    """A conversation's place on a line; see `line_pool.LineSlot`."""
+
+    listener: Callable[[messages.Event], None] | None
+
+    @property
+    def legs_free(self) -> int: ...
+    def new_leg(self) -> int: ...
+    def send(self, command: messages.Command) -> None: ...
+    def release(self) -> None: ...
+
+
+class Call:
+    """One conversation on one line.
+
+    Flows speak to it in the verbs of a telephone. When the caller's leg goes, whatever waits anywhere in the call
+    fails with CallEnded at that moment; afterwards the other legs may still be spoken to.
+    """
+
+    def __init__(self, slot: Slot, services: CallServices, record: CallRecord) -> None:
+        self.slot = slot
+        self.services = services
+        self.record = record
+        self.reactor = services.reactor
+        self.clock = services.clock
+        self.prompts = services.prompts
+        self.manners = services.manners
+        self.presence = services.presence
+        self.request = Request(caller_number=record.caller_number)
+        self.legs: dict[int, Leg] = {}
+        self.joined: tuple[Leg, ...] = ()
+        self.line_lost = False
+        self.log = structlog.get_logger().bind(call_id=record.call_id)
+        self.happenings = Happenings()
+        folder = services.recordings / f"{record.offered_at:%Y/%m/%d}"
+        self.recordings = Recordings(folder, record.call_id, slot.send)
+        self._caller: Leg | None = None
+        self._arrival: Deferred[None] = Deferred()
+        self._farewells: list[Deferred[Any]] = []
+        self._alone: Deferred[None] | None = None
+        self._cleared: Deferred[None] | None = None
+        self._meter = TalkMeter()
+        self._music = WaitingMusic(self)
+        slot.listener = self.on_event
+
+    @property
+    def call_id(self) -> str:
+        return self.record.call_id
+
+    @property
+    def caller(self) -> Leg:
+        assert self._caller is not None, "the caller's leg has not arrived"
+        return self._caller
+
+    @property
+    def talked_s(self) -> float:
+        """Seconds the caller and somebody else have talked with RTP both ways."""
+        return self._meter.caller_s
+
+    def end_error(self) -> CallEnded:
+        return LineLost("the line died") if self.line_lost else CallEnded("the caller has gone")
+
+    def send(self, command: messages.Command) -> None:
+        self.slot.send(command)
+
+    def new_id(self) -> int:
+        """Return an id for a leg, play or recording, unique on this line."""
+        return self.slot.new_leg()
+
+    def step(self, name: str) -> None:
+        """Write into the record where in the flow the call is."""
+        self.record.steps.append(name)
+
+    # -- what the line tells ----------------------------------------------------------------------------------
+
+    def on_event(self, event: messages.Event) -> None:
+        """Take an event of this conversation's line."""
+        if isinstance(event, LineDied):
+            self._line_died()
+        elif isinstance(event, messages.Heartbeat):
+            self._meter.beat(event, self.joined, self._caller)
+        elif isinstance(event, messages.LegIncoming):
+            self._arrived(event)
+        elif isinstance(event, messages.RecordEnded):
+            self.recordings.on_ended(event)
+            self._check_cleared()
+        elif isinstance(event, messages.Fault):
+            self.log.warning("line_faulted", text=event.text)
+        elif (leg := self.legs.get(getattr(event, "leg", 0))) is not None:
+            self._leg_event(leg, event)
+
+    def _arrived(self, event: messages.LegIncoming) -> None:
+        record = LegRecord(event.leg, Role.CALLER, self.record.caller_number, started_at=self.clock.now())
+        self._caller = self._add(record)
+        if not self._arrival.called:
+            self._arrival.callback(None)
+
+    def _leg_event(self, leg: Leg, event: messages.Event) -> None:
+        if isinstance(event, messages.LegAnswered):
+            leg.on_answered()
+            self.log.info("leg_answered", leg_id=leg.leg_id, role=leg.role.value)
+        elif isinstance(event, messages.KeyPressed):
+            leg.on_key(event.digit)
+        elif isinstance(event, messages.PlayEnded):
+            leg.on_play_ended(event.play, event.finished)
+        elif isinstance(event, messages.LegEnded):
+            self._leg_ended(leg, event)
+
+    def _leg_ended(self, leg: Leg, event: messages.LegEnded | None) -> None:
+        if leg.is_gone:
+            return
+        self._meter.leave(leg)
+        leg.on_ended(event)
+        self.presence.free(leg.record.number, self)
+        self.log.info("leg_ended", leg_id=leg.leg_id, role=leg.role.value, cause=leg.record.cause)
+        self.joined = tuple(other for other in self.joined if other is not leg)
+        # in one go: what begins to wait thereupon (a farewell to a specialist) must not fail with it
+        fail_all(self.legs.values() if leg is self._caller else (leg,), leg.gone_error())
+        if self._alone is not None and not self._alone.called and len(self.joined) <= 1:
+            self._alone.callback(None)
+        self.happenings.put("left", leg)
+        self._check_cleared()
+
+    def _line_died(self) -> None:
+        self.line_lost = True
+        if not self._arrival.called:
+            self._arrival.errback(LineLost("the line died before the call arrived"))
+        self.recordings.on_line_died()
+        for leg in sorted(self.legs.values(), key=lambda leg: leg is not self._caller):
+            self._leg_ended(leg, None)
+        self._check_cleared()
+
+    def _add(self, record: LegRecord) -> Leg:
+        leg = self.legs[record.leg_id] = Leg(self, record)
+        self.record.legs.append(record)
+        return leg
+
+    # -- verbs ------------------------------------------------------------------------------------------------
+
+    async def arrived(self, timeout_s: float) -> None:
+        """Wait until the caller's leg has reached the line; CallEnded if it does not within `timeout_s`."""
+        timer = self.reactor.callLater(timeout_s, self._arrival.errback, CallEnded("the call never reached its line"))
+        try:
+            await self._arrival
+        finally:
+            if timer.active():
+                timer.cancel()
+
+    async def answer(self) -> None:
+        """Answer the caller."""
+        await self.caller.answer()
+        self.record.answered_at = self.clock.now()
+
+    async def say(self, prompt: Prompt, **values: Any) -> None:
+        """Speak to the caller."""
+        self._music.stop()
+        await self.caller.say(prompt, **values)
+
+    async def ask(self, prompt: Prompt, choices: str, **options: Any) -> str:
+        """Ask the caller; see `Leg.ask`."""
+        self._music.stop()
+        return await self.caller.ask(prompt, choices, **options)
+
+    def ring(self, number: str, role: Role, name: str = "") -> Leg:
+        """Start to ring a number and return its leg at once."""
+        uri, from_number = self.services.dial_uri(number)
+        leg = self._add(LegRecord(self.new_id(), role, number, name, started_at=self.clock.now()))
+        self.presence.take(number, self)
+        self.send(messages.Ring(leg.leg_id, uri, from_number=from_number))
+        self.log.info("leg_rung", leg_id=leg.leg_id, role=role.value)
+        return leg
+
+    def join(self, *legs: Leg) -> None:
+        """From now on exactly these legs talk with each other; the music of a joined caller stops."""
+        self.joined = tuple(leg for leg in legs if not leg.is_gone)
+        if self.caller in self.joined:
+            self._music.stop()
+        for leg in self.joined:
+            leg.hush()
+        self._meter.join(self.joined, self.services.monotonic_s())
+        self.send(messages.Bridge(self.caller.leg_id, tuple(leg.leg_id for leg in self.joined)))
+
+    def entertain(self) -> None:
+        """Let the caller hear music, and a word every ten seconds, until joined or spoken to."""
+        self._music.start()
+
+    def hold(self, *others: Leg) -> None:
+        """Let the caller hear music alone while `others` talk."""
+        self.join(*others)
+        self._music.start(with_words=False)
+
+    def whisper(self, leg: Leg, prompt: Prompt, **values: Any) -> None:
+        """Speak to one leg alone while its conversation goes on; nobody waits for it."""
+
+        async def say() -> None:
+            with suppress(CallError):
+                await leg.say(prompt, **values)
+
+        ensureDeferred(say())
+
+    def take_leave(self, farewell: Deferred[Any]) -> None:
+        """Let the call's end wait for `farewell`: somebody is being told why he was rung in vain."""
+        self._farewells.append(farewell)
+
+    def record_legs(self, label: str, *legs: Leg, max_s: float = 0.0) -> tuple[int, Path]:
+        """Start to record what `legs` say; return the recording's id and file."""
+        recording = self.new_id()
+        return recording, self.recordings.start(recording, label, legs, max_s)
+
+    # -- the end ----------------------------------------------------------------------------------------------
+
+    async def until_alone(self, timeout_s: float) -> Leg | None:
+        """Wait until at most one leg is still joined, `timeout_s` at most; return it."""
+        if len(self.joined) > 1:
+            self._alone = Deferred()
+            timer = self.reactor.callLater(timeout_s, self._alone.callback, None)
+            await self._alone
+            if timer.active():
+                timer.cancel()
+        return self.joined[0] if self.joined else None
+
+    def release(self) -> None:
+        """Hang up the caller because the node stops."""
+        if self._caller is not None:
+            self._caller.hangup("node stopped")
+
+    async def clear(self) -> None:
+        """Hang up all legs, close recordings, wait for the line to say so, and give the line back."""
+        self._music.stop()
+        await DeferredList(self._farewells, consumeErrors=True)
+        for leg in self.legs.values():
+            leg.hangup("call over")
+        self.recordings.stop_all()
+        if not self._is_clear():
+            self._cleared = Deferred()
+            timer = self.reactor.callLater(_CLEAR_UP_S, self._cleared.callback, None)
+            await self._cleared
+            if timer.active():
+                timer.cancel()
+        self.record.two_way_s = round(self.talked_s, 1)
+        self.record.recordings = [file for file in self.recordings.files if Path(file).exists()]
+        self.presence.free_all(self)
+        self.slot.listener = None
+        self.slot.release()
+
+    def _is_clear(self) -> bool:
+        return self.line_lost or (self.recordings.are_closed and all(leg.is_gone for leg in self.legs.values()))
+
+    def _check_cleared(self) -> None:
+        if self._cleared is not None and not self._cleared.called and self._is_clear():
+            self._cleared.callback(None)
+
+
+def new_call_id(at: datetime) -> str:
+    """Return an id that sorts by time: 20260214T180000-1a2b3c4d."""
+    return f"{at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"

@@ -1,0 +1,100 @@
+"""The record of a call: what each leg did, when, and what it came to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+
+class Role(Enum):
+    """Who a leg belongs to."""
+
+    CALLER = "caller"  # the enterprise
+    SEAT = "seat"  # an operator of the hotline
+    SPECIALIST = "specialist"  # a person at the responsible unit
+    ELSEWHERE = "elsewhere"  # the line a matter belongs to that is not served here
+
+
+class Outcome(Enum):
+    """What a call came to; one per call."""
+
+    SERVED = "served"  # the caller talked to a person
+    ORDER = "order"  # a work order was opened or taken up
+    INTERRUPTED = "interrupted"  # the caller left half way; an order keeps the request
+    ELSEWHERE = "elsewhere"  # put through to where the matter belongs, or told the number
+    ABANDONED = "abandoned"  # the caller left before asking for anything
+    LINE_LOST = "line_lost"  # the line or node died under the call
+    FAILED = "failed"  # an error of ours
+
+
+class TransferResult(Enum):
+    """What became of a three-way transfer begun in working hours (三方直转)."""
+
+    NONE = "none"  # no transfer was begun
+    ACCEPTED = "accepted"  # a specialist pressed 1
+    NOBODY = "nobody"  # all were rung, nobody accepted
+    ABANDONED = "abandoned"  # the caller left while specialists were rung
+
+
+@dataclass
+class LegRecord:
+    """One leg; instants are aware datetimes, seconds are of talk with RTP both ways with the caller."""
+
+    leg_id: int
+    role: Role
+    number: str
+    name: str = ""
+    started_at: datetime | None = None
+    answered_at: datetime | None = None
+    accepted_at: datetime | None = None
+    ended_at: datetime | None = None
+    sip_status: int = 0
+    cause: str = ""
+    two_way_s: float = 0.0
+    rx_packets: int = 0
+    tx_packets: int = 0
+
+
+@dataclass
+class CallRecord:
+    """One conversation from first INVITE to last BYE; written to the journal once, when it is over."""
+
+    call_id: str
+    sip_call_id: str
+    caller_number: str
+    called_number: str
+    offered_at: datetime
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    was_open: bool | None = None
+    steps: list[str] = field(default_factory=list)  # the way through the flows, in order
+    key_path: str = ""  # keys of the menu
+    matter_id: str = ""
+    unit_id: str = ""
+    asked_for_person_at: datetime | None = None
+    person_answered_at: datetime | None = None
+    transfer: TransferResult = TransferResult.NONE
+    outcome: Outcome = Outcome.FAILED
+    cause: str = ""
+    two_way_s: float = 0.0
+    legs: list[LegRecord] = field(default_factory=list)
+    recordings: list[str] = field(default_factory=list)
+    order_ids: list[str] = field(default_factory=list)
+
+    def as_payload(self) -> dict[str, Any]:
+        """Return the record as JSON-ready values: enums by value, instants as ISO 8601."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value

@@ -1,0 +1,69 @@
+"""Where admitted calls arrive: each gets a record and a Call, and is run to its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
+
+from ivr.calls.call import Call, Slot, new_call_id
+from ivr.calls.cdr import CallRecord
+from ivr.calls.office import Office
+from ivr.calls.orders import Orders
+from ivr.calls.outcome import run_call
+from ivr.calls.services import CallServices
+from ivr.door.door import IncomingCall
+
+log = structlog.get_logger()
+
+
+class Desk:
+    """The calls of this node."""
+
+    def __init__(self, services: CallServices, office: Office, orders: Orders) -> None:
+        self._services = services
+        self._office = office
+        self._orders = orders
+        self._running: dict[str, tuple[Call, Deferred[None]]] = {}
+
+    def on_call(self, slot: Slot, incoming: IncomingCall) -> None:
+        """Take an INVITE the door has admitted to a line; returns at once."""
+        at = self._services.clock.now()
+        record = CallRecord(new_call_id(at), incoming.sip_call_id, incoming.caller, incoming.called, offered_at=at)
+        call = Call(slot, self._services, record)
+        call.log.info("call_offered", trunk=incoming.trunk, caller=masked(incoming.caller))
+        running = ensureDeferred(run_call(call, self._office, self._orders))
+        self._running[call.call_id] = call, running
+        running.addBoth(lambda _: self._running.pop(call.call_id))
+
+    def calls(self) -> list[Call]:
+        """Return the calls of this moment, oldest first."""
+        return [call for call, _ in self._running.values()]
+
+    async def stop(self) -> None:
+        """Release every caller and wait until their records are written."""
+        for call, _ in list(self._running.values()):
+            call.release()
+        await DeferredList([running for _, running in self._running.values()], consumeErrors=True)
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return the calls of this moment for an operator: id, caller (masked), step, seconds."""
+        now = self._services.clock.now()
+        return [
+            {
+                "call_id": call.call_id,
+                "caller": masked(call.record.caller_number),
+                "step": call.record.steps[-1] if call.record.steps else "",
+                "line": getattr(call.slot, "line_id", None),
+                "pid": getattr(call.slot, "pid", None),
+                "recording": not call.recordings.are_closed,
+                "running_s": round((now - call.record.offered_at).total_seconds(), 1),
+            }
+            for call in self.calls()
+        ]
+
+
+def masked(number: str) -> str:
+    """Return a number as logs may show it: 138****0000, ****1 for short ones."""
+    return f"{number[:3]}****{number[-4:]}" if len(number) > 7 else f"****{number[-1:]}"

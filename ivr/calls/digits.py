@@ -1,0 +1,88 @@
+"""What keys mean: a seat's commands during a call, and numbers a caller keys in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+import phonenumbers
+
+# Types a work order may be rung back on; never premium, shared-cost or universal-access numbers.
+_PLAIN_TYPES = {
+    phonenumbers.PhoneNumberType.MOBILE,
+    phonenumbers.PhoneNumberType.FIXED_LINE,
+    phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+}
+
+
+class SeatCommand(Enum):
+    """What a seat can ask for by keys while it talks."""
+
+    BRING_IN = "*matter#"  # ring the specialists of a matter and join them
+    DROP = "*9"  # the specialist leaves
+    LEAVE = "*0"  # the seat leaves the two talking
+    CONSULT = "*5"  # hold the caller, or take him back
+
+
+@dataclass(frozen=True)
+class SeatRequest:
+    """A complete command; `matter_code` is filled for BRING_IN only."""
+
+    command: SeatCommand
+    matter_code: str = ""
+
+
+class SeatKeys:
+    """Reads one seat's keys, key by key; forgets a half-typed command after `between_digits_s`.
+
+    Codes of matters never begin with 0, 5 or 9 (the directory checks it), so `*5` needs no waiting.
+    """
+
+    _AT_ONCE: ClassVar = {"9": SeatCommand.DROP, "0": SeatCommand.LEAVE, "5": SeatCommand.CONSULT}
+
+    def __init__(self, between_digits_s: float) -> None:
+        self._patience_s = between_digits_s * 2
+        self._typed: str | None = None
+        self._last_s = 0.0
+
+    def press(self, digit: str, at_s: float) -> SeatRequest | None:
+        """Take one key pressed at `at_s` (monotonic); return the command it completes, if it does."""
+        if at_s - self._last_s > self._patience_s:
+            self._typed = None
+        self._last_s = at_s
+        if digit == "*":
+            self._typed = ""
+            return None
+        if self._typed is None:
+            return None
+        if not self._typed and digit in self._AT_ONCE:
+            self._typed = None
+            return SeatRequest(self._AT_ONCE[digit])
+        if digit == "#":
+            code, self._typed = self._typed, None
+            return SeatRequest(SeatCommand.BRING_IN, code)
+        self._typed += digit
+        return None
+
+
+def dialable(number: str, patterns: tuple[str, ...], own_numbers: tuple[str, ...] = ()) -> str | None:
+    """Return `number` as it may be rung back, or None.
+
+    The allow-list `patterns` come first, then the numbering plan (`phonenumbers`); never premium, service or
+    international numbers, nor our own. A leading +86 or 0086 is taken off.
+    """
+    plain = re.sub(r"[\s()-]", "", number)
+    plain = re.sub(r"^(?:\+86|0086)", "", plain)
+    if plain in own_numbers or not plain.isdigit():
+        return None
+    if not any(re.fullmatch(pattern, plain) for pattern in patterns):
+        return None
+    try:
+        parsed = phonenumbers.parse(plain, "CN")
+    except phonenumbers.NumberParseException:
+        return None
+    if parsed.country_code != 86 or phonenumbers.number_type(parsed) not in _PLAIN_TYPES:
+        return None
+    return plain

@@ -1,0 +1,107 @@
+"""Runs a call to its end, whatever end that is: nothing a caller asked for is lost, and its line is given back."""
+
+from __future__ import annotations
+
+from callback_scheduler.errors import SchedulerError
+from callback_scheduler.order import OrderKind
+from ivr.calls.call import Call
+from ivr.calls.cdr import Outcome
+from ivr.calls.errors import CallEnded, CallError, NoNumber
+from ivr.calls.office import Office
+from ivr.calls.orders import Orders
+from ivr.flows.reception import reception
+from ivr.speech.prompts import Prompt
+
+_ARRIVAL_S = 5.0
+# Seat and specialist may finish their talk when the caller has gone; then the line is needed.
+_AFTER_CALLER_S = 600.0
+
+
+async def run_call(call: Call, office: Office, orders: Orders) -> None:
+    """See a call through reception and its flows, then close it; never raises."""
+    try:
+        call.record.outcome = await _through_flows(call, office, orders)
+        await _others_finish(call)
+    except Exception:
+        call.log.exception("call_close_failed")
+    await _close(call, orders)
+
+
+async def _through_flows(call: Call, office: Office, orders: Orders) -> Outcome:
+    try:
+        await call.arrived(_ARRIVAL_S)
+        return await reception(call, office, orders)
+    except CallEnded as end:
+        call.record.cause = call.record.cause or str(end)
+        return await _broken_off(call, orders)
+    except Exception:
+        call.log.exception("flow_failed")
+        return await _apologise(call, orders)
+
+
+async def _broken_off(call: Call, orders: Orders) -> Outcome:
+    """The caller has gone, by his will or ours: keep what he wanted as an order if there is a number to ring.
+
+    A caller whose line died under him wanted to go on, whatever he was doing.
+    """
+    request = call.request
+    if call.line_lost:
+        request.wants_answer = True
+    if request.is_settled or (call.talked_s >= 10.0 and not call.line_lost):
+        return Outcome.SERVED if not call.record.order_ids else Outcome.ORDER
+    if not request.wants_answer:
+        return Outcome.ABANDONED
+    try:
+        await orders.open(call, OrderKind.INTERRUPTED)
+    except NoNumber:
+        call.log.warning("caller_lost", reason="no number to ring back")
+        return Outcome.LINE_LOST if call.line_lost else Outcome.ABANDONED
+    return Outcome.LINE_LOST if call.line_lost else Outcome.INTERRUPTED
+
+
+async def _apologise(call: Call, orders: Orders) -> Outcome:
+    """An error of ours: the caller hears so, and gets an order."""
+    if not call.request.is_settled:
+        try:
+            await orders.open(call, OrderKind.INTERRUPTED)
+        except (NoNumber, SchedulerError):
+            call.log.exception("caller_lost")
+    try:
+        if call.caller.is_up:
+            await call.say(Prompt.TECHNICAL_TROUBLE)
+            call.caller.hangup("technical trouble")
+    except CallError:
+        pass  # gone before the apology was over
+    except Exception:
+        call.log.exception("apology_failed")
+    return Outcome.FAILED
+
+
+async def _others_finish(call: Call) -> None:
+    """Let seat and specialist end their talk without the caller; one left alone is told and released."""
+    if not call.caller.is_gone or not call.joined:
+        return
+    last = await call.until_alone(_AFTER_CALLER_S)
+    try:
+        if last is not None and last.is_up:
+            await last.say(Prompt.CALLER_GONE)
+    except CallError:
+        pass  # hung up without waiting for the end of the sentence
+
+
+async def _close(call: Call, orders: Orders) -> None:
+    await call.clear()
+    call.record.ended_at = call.clock.now()
+    try:
+        await orders.note_ended(call)
+    except SchedulerError:
+        call.log.exception("call_record_lost")
+    call.log.info(
+        "call_ended",
+        outcome=call.record.outcome.value,
+        transfer=call.record.transfer.value,
+        cause=call.record.cause,
+        steps=call.record.steps,
+        two_way_s=call.record.two_way_s,
+        order_ids=call.record.order_ids,
+    )

@@ -1,0 +1,54 @@
+"""Who is on the phone: no number is rung twice at once, and seats take turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+
+if TYPE_CHECKING:
+    from routing.directory import Seat
+
+
+class Presence:
+    """The numbers of seats and specialists that are in a call of this node."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, object] = {}
+        self._last_freed: dict[str, int] = {}
+        self._turn = 0
+        self._waiting: list[Deferred[None]] = []
+
+    def take(self, number: str, holder: object) -> None:
+        """Note that `holder` (a call) rings or talks to `number`."""
+        self._taken[number] = holder
+
+    def free(self, number: str, holder: object) -> None:
+        """Note that `holder` no longer uses `number`."""
+        if self._taken.get(number) is not holder:
+            return
+        del self._taken[number]
+        self._turn += 1
+        self._last_freed[number] = self._turn
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.called:
+                waiter.callback(None)
+
+    def free_all(self, holder: object) -> None:
+        """Note that `holder` is over."""
+        for number in [number for number, taken_by in self._taken.items() if taken_by is holder]:
+            self.free(number, holder)
+
+    def is_free(self, number: str) -> bool:
+        return number not in self._taken
+
+    def free_seats(self, seats: Iterable[Seat]) -> list[Seat]:
+        """Return the seats that are free, the one idle longest first."""
+        free = [seat for seat in seats if self.is_free(seat.number)]
+        return sorted(free, key=lambda seat: self._last_freed.get(seat.number, 0))
+
+    def when_freed(self, waiter: Deferred[None]) -> None:
+        """Fire `waiter` when any number becomes free."""
+        self._waiting.append(waiter)

@@ -1,0 +1,201 @@
+"""One search for a specialist who accepts: tiers are rung, overlapping, and the first key 1 wins."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred, ensureDeferred
+
+from ivr.calls.call import Call
+from ivr.calls.cdr import Role
+from ivr.calls.errors import CallEnded, CallError, LegGone, NobodyAccepted
+from ivr.calls.leg import Leg
+from ivr.speech.prompts import Prompt
+from routing.directory import Seat
+from routing.matters import Matter
+from routing.tiers import Specialist, Tier
+
+ACCEPT, PASS_ON, TEN_MINUTES = "1", "2", "3"
+
+
+class Search:
+    """Rings the specialists of a matter until one presses 1.
+
+    `result` fires with that specialist's leg, or fails with NobodyAccepted, or with CallEnded when the caller goes.
+    A tier is begun `rings_after_s` after the first, or at once when nobody of the tiers before is left to wait for.
+    Answered is not accepted: a voicemail presses no key.
+    """
+
+    def __init__(self, call: Call, tiers: Iterable[Tier], matter: Matter) -> None:
+        self._call = call
+        self._matter = matter
+        self._tiers = deque(tiers)
+        self._due: deque[Specialist] = deque()
+        self._asked: dict[Leg, Deferred[None]] = {}
+        self._timers: list[Any] = []
+        self._is_late = False
+        self._is_over = False
+        self._promised = False
+        self.result: Deferred[Leg] = call.caller.wait()
+        self.result.addErrback(self._caller_gone)
+
+    def start(self) -> None:
+        """Ring the first tier now and the others in their time."""
+        reactor, manners = self._call.reactor, self._call.manners
+        self._timers = [reactor.callLater(tier.rings_after_s, self._begin_tier, tier) for tier in self._tiers]
+        self._timers.append(reactor.callLater(manners.ring_all_s, self._time_is_up))
+        self._go_on()
+
+    def stop(self, reason: str) -> None:
+        """End the search: the ones still ringing stop ringing, those who answered are told."""
+        if self._is_over:
+            return
+        self._is_over = True
+        for timer in self._timers:
+            if timer.active():
+                timer.cancel()
+        for leg, asking in list(self._asked.items()):
+            self._call.take_leave(asking)
+            if not leg.is_up:
+                leg.hangup(reason)
+            leg.fail_waits(CallEnded(reason))
+
+    def _begin_tier(self, tier: Tier) -> None:
+        if tier in self._tiers:
+            self._tiers.remove(tier)
+            self._due.extend(tier.specialists)
+            self._go_on()
+
+    def _time_is_up(self) -> None:
+        """No more ringing; whoever has answered may still decide."""
+        self._is_late = True
+        self._due.clear()
+        self._tiers.clear()
+        for leg in [leg for leg in self._asked if not leg.is_up]:
+            leg.hangup("time is up")
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Ring whom legs allow; begin the next tier early if nobody is left; give up when all is tried."""
+        while not self._is_over:
+            while self._due and self._call.slot.legs_free > 0:
+                specialist = self._due.popleft()
+                if self._call.presence.is_free(specialist.number):
+                    self._ask(specialist)
+            if self._asked or self._due:
+                return
+            if not self._tiers:
+                self._finish(NobodyAccepted(self._promised))
+                return
+            self._due.extend(self._tiers.popleft().specialists)
+
+    def _ask(self, specialist: Specialist) -> None:
+        leg = self._call.ring(specialist.number, Role.SPECIALIST, specialist.name)
+        task: Deferred[None] = ensureDeferred(self._ask_to_accept(leg))
+        self._asked[leg] = task
+        task.addErrback(self._asking_failed)
+        task.addBoth(lambda _: self._asking_over(leg))
+
+    async def _ask_to_accept(self, leg: Leg) -> None:
+        try:
+            await leg.answered(self._call.manners.ring_s)
+            key = await leg.ask(
+                Prompt.WHISPER_SPECIALIST,
+                ACCEPT + PASS_ON + TEN_MINUTES,
+                retries=0,
+                first_digit_s=self._call.manners.accept_key_s,
+                matter=self._matter.name,
+            )
+        except CallEnded:
+            await self._say_it_is_over(leg)
+            raise
+        if key == ACCEPT and not self._is_over:
+            leg.record.accepted_at = self._call.clock.now()
+            del self._asked[leg]
+            self._finish(leg)
+            return
+        if key == TEN_MINUTES:
+            self._promised = True
+            leg.record.cause = "in ten minutes"
+            await leg.say(Prompt.TEN_MINUTES_NOTED)
+        if key == PASS_ON:
+            await leg.say(Prompt.PASSED_ON)
+        leg.hangup("passed on" if key == PASS_ON else "not accepted")
+
+    async def _say_it_is_over(self, leg: Leg) -> None:
+        """Tell one who answered in vain why, and hang up."""
+        if leg.is_up:
+            await leg.say(Prompt.CALLER_GONE if self._call.caller.is_gone else Prompt.ACCEPTED_BY_OTHER)
+            leg.hangup("too late")
+
+    def _asking_failed(self, failure: Any) -> None:
+        failure.trap(CallError)
+
+    def _asking_over(self, leg: Leg) -> None:
+        self._asked.pop(leg, None)
+        if not self._is_over:
+            self._go_on()
+
+    def _finish(self, found: Leg | CallError) -> None:
+        self.stop("accepted by another" if isinstance(found, Leg) else "nobody accepted")
+        if self.result.called:
+            return
+        if isinstance(found, Leg):
+            self.result.callback(found)
+        else:
+            self.result.errback(found)
+
+    def _caller_gone(self, failure: Any) -> Any:
+        self.stop("caller gone")
+        return failure
+
+
+async def find_specialist(call: Call, tiers: Iterable[Tier], matter: Matter) -> Leg:
+    """Ring the specialists of `matter` and return the leg of the first who presses 1.
+
+    The caller hears music meanwhile. NobodyAccepted if all were tried in vain.
+    """
+    search = Search(call, tiers, matter)
+    call.entertain()
+    search.start()
+    return await search.result
+
+
+async def ring_seat(call: Call, seats: Iterable[Seat], matter: Matter | None) -> Leg | None:
+    """Ring free seats, the one idle longest first, for `seat_wait_s` in all; None if no seat answers.
+
+    A seat's phone is the hotline's own: to answer is to accept. While all seats talk, the call waits for one.
+    """
+    seats = tuple(seats)
+    call.entertain()
+    deadline_s = call.reactor.seconds() + call.manners.seat_wait_s
+    refused: set[str] = set()
+    while (left_s := deadline_s - call.reactor.seconds()) > 0.05:
+        free = [seat for seat in call.presence.free_seats(seats) if seat.number not in refused]
+        if not free:
+            if all(seat.number in refused for seat in seats):
+                return None
+            freed = call.caller.wait(left_s)
+            call.presence.when_freed(freed)
+            await freed
+            continue
+        seat = free[0]
+        leg = call.ring(seat.number, Role.SEAT, seat.name)
+        try:
+            await leg.answered(left_s)
+            await _whisper(leg, matter)
+        except LegGone:
+            refused.add(seat.number)
+        else:
+            leg.record.accepted_at = call.clock.now()
+            return leg
+    return None
+
+
+async def _whisper(seat: Leg, matter: Matter | None) -> None:
+    if matter is None:
+        await seat.say(Prompt.WHISPER_SEAT_PERSON, stop_on_key=True)
+    else:
+        await seat.say(Prompt.WHISPER_SEAT, stop_on_key=True, matter=matter.name)

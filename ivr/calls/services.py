@@ -1,0 +1,32 @@
+"""What every call of a node shares."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from config.settings import PhoneManners
+from ivr.calls.presence import Presence
+from ivr.speech.prompts import PromptBook
+from routing.clock import Clock
+
+
+@dataclass(frozen=True)
+class CallServices:
+    """`dial_uri` gives the URI to ring for a number, and the number to show there.
+
+    `reactor` runs timers; `clock` tells the time of day, and a rehearsal may move it; `monotonic_s` is the machine's,
+    as in the lines' events, and is never moved.
+    """
+
+    reactor: Any  # an IReactorTime; zope's interfaces say little to mypy
+    clock: Clock
+    prompts: PromptBook
+    manners: PhoneManners
+    presence: Presence
+    recordings: Path
+    dial_uri: Callable[[str], tuple[str, str]]
+    monotonic_s: Callable[[], float] = time.monotonic

@@ -1,0 +1,214 @@
+"""Admission: who may begin a call through the door, in from a trunk or out from a line."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from config.settings import SipSettings, Trunk
+from ivr.door import forwarding
+from ivr.door.dialogs import LINGER_S, Dialog, DialogState, contact_uri
+from ivr.door.relay import Premises, Relay
+from ivr.door.sdp import NoUsableAudio
+from ivr.door.sip_answers import Header
+from ivr.door.sip_fields import BadMessage, uri, user_part
+from ivr.door.sip_message import SipMessage
+from ivr.door.sip_sockets import Hop
+
+MAX_REFUSALS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingCall:
+    """A call that came in: who rings, what was dialled, and through whom."""
+
+    sip_call_id: str
+    caller: str
+    called: str
+    source: str
+    trunk: str
+
+
+class Slot(Protocol):
+    """The place on a line that a call gets."""
+
+    @property
+    def sip_port(self) -> int: ...
+    def expect(self, sip_call_id: str) -> None: ...
+    def release(self) -> None: ...
+
+
+class Lines(Protocol):
+    """Where free lines come from. `is_line(sip_port)`, if there is one, tells whether a loopback port is a line's."""
+
+    def take(self) -> Slot | None: ...
+
+
+class Admission:
+    """Takes a line for each new call in, and opens the way for each new call out."""
+
+    def __init__(
+        self, sip: SipSettings, lines: Lines, premises: Premises, relay: Relay, *,
+        on_call: Callable[[Any, IncomingCall], None], seconds: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._sip, self._lines, self._premises, self._relay = sip, lines, premises, relay
+        self._on_call, self._seconds = on_call, seconds
+        self._refused: OrderedDict[tuple[bytes, bytes, bytes], tuple[float, bytes]] = OrderedDict()
+        self._transports = {trunk.address: trunk.transport for trunk in sip.trunks}
+
+    def invite(self, message: SipMessage, source: Hop, trunk: Trunk) -> None:
+        """Admit, refuse or pass again an INVITE without To-tag (source stamped)."""
+        here = self._premises
+        known = here.table.get(message.call_id, message.from_tag)
+        if known is not None and self._is_again(message, known) and known.is_incoming:
+            here.tally.count("retransmitted")
+            self._relay.request_to_line(message, known, is_first=True)
+        elif known is not None and not self._may_replace(message, known):
+            here.tally.count("rejected_loop", source=source.host)
+            here.refuse(message, 482)  # RFC 3261 8.2.2.2: merged, or our own call come back
+        elif not self._was_refused(message):
+            self._admit(message, source, trunk)
+
+    def place(self, message: SipMessage, line_port: int) -> None:
+        """Open the way out for a line's INVITE without To-tag."""
+        here = self._premises
+        known = here.table.get(message.call_id, message.from_tag)
+        is_again = known is not None and self._is_again(message, known) and known.line_port == line_port
+        if known is not None and not is_again and not self._may_replace(message, known):
+            here.tally.count("rejected_loop")
+            here.refuse_line(message, 482, line_port)
+            return
+        forwarding.pop_our_routes(message, here.addresses)
+        try:
+            transport, host, port = forwarding.next_hop(message)
+        except BadMessage:
+            here.tally.count("uri_refused", uri=message.uri.decode("utf-8", "replace"))
+            here.refuse_line(message, 416, line_port)
+            return
+        if (host, port) in here.addresses.ours:
+            here.tally.count("rejected_loop")
+            here.refuse_line(message, 482, line_port)
+            return
+        transport = self._transports.get((host, port), transport)
+        dialog = known if known is not None and is_again else self._outgoing(message, line_port, transport, host, port)
+        if dialog is None:
+            here.refuse_line(message, 503, line_port)
+            return
+        here.tally.count("retransmitted" if is_again else "placed")
+        here.names.lookup(
+            host,
+            lambda found: self._relay.send_out(
+                message, dialog, Hop(transport, found, port) if found else None, is_first=True
+            ),
+        )
+
+    def _admit(self, message: SipMessage, source: Hop, trunk: Trunk) -> None:
+        here = self._premises
+        refusal = self._why_not(message)
+        if refusal is not None:
+            self._refuse(message, *refusal)
+            return
+        slot = self._lines.take()
+        if slot is None:
+            here.tally.count("rejected_full", source=source.host)
+            self._refuse(message, 503, ((b"Retry-After", b"%d" % self._sip.retry_after_s),))
+            return
+        dialog = self._incoming(message, source, slot.sip_port)
+        call = _described(message, source, trunk)
+        if not here.table.add(dialog):
+            slot.release()
+            here.tally.count("rejected_full", source=source.host)
+            self._refuse(message, 503, ((b"Retry-After", b"%d" % self._sip.retry_after_s),))
+            return
+        try:
+            slot.expect(call.sip_call_id)
+            self._on_call(slot, call)
+        except Exception as wrong:  # whatever is wrong behind the door, the caller gets an answer
+            here.tally.count("failed", error=repr(wrong), exc_info=True)
+            here.table.remove(dialog)
+            slot.release()
+            self._refuse(message, 500)
+            return
+        here.tally.count("admitted")
+        self._relay.request_to_line(message, dialog, is_first=True)
+
+    def _why_not(self, message: SipMessage) -> tuple[int, tuple[Header, ...]] | None:
+        """Return the refusal of an INVITE that no line should see, before a line is taken for it."""
+        here = self._premises
+        hops = message.first(b"max-forwards")
+        if hops is not None and (not hops.isdigit() or int(hops[:6]) == 0):
+            here.tally.count("too_many_hops", method="INVITE")
+            return 483, ()
+        try:
+            forwarding.make_body_safe(message, is_answer=False)
+        except NoUsableAudio as wrong:
+            here.tally.count("rejected_media", reason=str(wrong))
+            return 488, ((b"Accept", b"application/sdp"),)
+        return None
+
+    def _refuse(self, message: SipMessage, status: int, headers: tuple[Header, ...] = ()) -> None:
+        """Refuse, and remember it: a copy of the INVITE under way must not be admitted after all."""
+        data = self._premises.refuse(message, status, headers)
+        self._refused[_transaction(message)] = (self._seconds(), data)
+        if len(self._refused) > MAX_REFUSALS:
+            self._refused.popitem(last=False)
+
+    def _was_refused(self, message: SipMessage) -> bool:
+        while self._refused:
+            key, (at, _) = next(iter(self._refused.items()))
+            if self._seconds() - at < LINGER_S:
+                break
+            del self._refused[key]
+        refused = self._refused.get(_transaction(message))
+        if refused is None:
+            return False
+        self._premises.tally.count("retransmitted")
+        self._premises.send_back(refused[1], message)
+        return True
+
+    def _incoming(self, message: SipMessage, source: Hop, line_port: int) -> Dialog:
+        return Dialog(
+            message.call_id, message.from_tag, is_incoming=True, line_port=line_port, peer=source,
+            invite=message.to_bytes(), invite_cseq=message.cseq, invite_branch=_branch(message),
+            far_target=contact_uri(message), far_routes=tuple(message.values(b"record-route")),
+        )  # fmt: skip
+
+    def _outgoing(self, message: SipMessage, line_port: int, transport: str, host: str, port: int) -> Dialog | None:
+        dialog = Dialog(
+            message.call_id, message.from_tag, is_incoming=False, line_port=line_port,
+            peer=Hop(transport, host, port), invite=b"", invite_cseq=message.cseq,
+            invite_branch=_branch(message), line_cseq=message.cseq,
+        )  # fmt: skip
+        return dialog if self._premises.table.add(dialog) else None
+
+    @staticmethod
+    def _is_again(message: SipMessage, known: Dialog) -> bool:
+        return known.invite_cseq == message.cseq and known.invite_branch == _branch(message)
+
+    @staticmethod
+    def _may_replace(message: SipMessage, known: Dialog) -> bool:
+        """Tell whether an INVITE is a new try after a refusal, with credentials for example."""
+        return known.state is DialogState.ENDED and message.cseq > known.invite_cseq
+
+
+def _branch(message: SipMessage) -> bytes:
+    return message.via.branch if message.via else b""
+
+
+def _transaction(message: SipMessage) -> tuple[bytes, bytes, bytes]:
+    return message.call_id, message.from_tag, _branch(message) + b" %d" % message.cseq
+
+
+def _described(message: SipMessage, source: Hop, trunk: Trunk) -> IncomingCall:
+    asserted = message.values(b"p-asserted-identity")  # RFC 3325: the trunk vouches for it, not so for From
+    caller = user_part(asserted[0]) if asserted else ""
+    called = uri(message.uri)
+    return IncomingCall(
+        message.call_id.decode("ascii"),
+        caller or user_part(message.first(b"from") or b""),
+        user_part(b"<" + message.uri + b">") if called.user or called.scheme == "tel" else "",
+        f"{source.host}:{source.port}",
+        trunk.name,
+    )

@@ -1,0 +1,216 @@
+"""The door's table of dialogs: enough of each to route it, to guard it, and to end it when its line has died."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from ivr.door.sip_fields import address
+from ivr.door.sip_message import SipMessage
+from ivr.door.sip_sockets import Hop
+
+EARLY_S = 300.0
+CONFIRMED_S = 12 * 3600.0
+LINGER_S = 32.0  # RFC 3261 17: 64 * T1, after which no retransmission is on its way
+MAX_DIALOGS = 10_000
+MAX_TALKS = 8
+
+
+class DialogState(enum.Enum):
+    """How far a dialog has come."""
+
+    EARLY = "early"  # INVITE seen, no final answer
+    CONFIRMED = "confirmed"  # answered with 2xx
+    ENDED = "ended"  # BYE or a final refusal; lingers for retransmissions
+
+
+@dataclass(slots=True)
+class Talk:
+    """One dialog proper: an INVITE that forks on its way out may lead to several, one for each To-tag.
+
+    `near` and `far` are the From/To values of the line's and of the outside party, tags included; `target` is the
+    outside party's Contact URI and `routes` the Route values toward it, the door left out.
+    """
+
+    near: bytes
+    far: bytes
+    target: bytes
+    routes: tuple[bytes, ...]
+    is_answered: bool = False
+    has_final: bool = False
+    has_ended: bool = False
+
+
+@dataclass(slots=True)
+class Dialog:
+    """What grew from one INVITE. `peer` is where it came from, or where it went to."""
+
+    call_id: bytes
+    caller_tag: bytes
+    is_incoming: bool
+    line_port: int
+    peer: Hop
+    invite: bytes  # as received with the source stamped in, or as sent out
+    invite_cseq: int
+    invite_branch: bytes  # of its top Via as received
+    state: DialogState = DialogState.EARLY
+    talks: dict[bytes, Talk] = field(default_factory=dict)
+    hosts: set[str] = field(default_factory=set)  # outside addresses that may speak in it
+    line_cseq: int = 0  # last CSeq of a request from the line
+    far_target: bytes = b""  # Contact URI and Record-Route values of an incoming INVITE
+    far_routes: tuple[bytes, ...] = ()
+    has_provisional: bool = False
+    line_is_gone: bool = False
+    touched_at: float = 0.0
+
+    @property
+    def key(self) -> tuple[bytes, bytes]:
+        """Call-ID and tag of who called."""
+        return self.call_id, self.caller_tag
+
+    def expires_after_s(self) -> float:
+        """Return how long it is kept without activity."""
+        if self.state is DialogState.ENDED or self.line_is_gone:
+            return LINGER_S
+        return EARLY_S if self.state is DialogState.EARLY else CONFIRMED_S
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A dialog a message belongs to; `talk` is None while its To-tag is new; `from_caller`: who sent the request."""
+
+    dialog: Dialog
+    talk: Talk | None
+    from_caller: bool
+
+
+class DialogTable:
+    """All dialogs by Call-ID and caller's tag, by line and by outside address; bounded, and swept of what is stale."""
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._by_key: dict[tuple[bytes, bytes], Dialog] = {}
+        self._by_line: dict[int, set[tuple[bytes, bytes]]] = {}
+        self._host_uses: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def __iter__(self) -> Iterator[Dialog]:
+        return iter(list(self._by_key.values()))
+
+    def add(self, dialog: Dialog) -> bool:
+        """Add a dialog (in place of an ended one of the same key); False when the table is full of living ones."""
+        if dialog.key in self._by_key:
+            self.remove(self._by_key[dialog.key])
+        if len(self._by_key) >= MAX_DIALOGS and not self._drop_oldest_ended():
+            return False
+        dialog.touched_at = self._seconds()
+        self._by_key[dialog.key] = dialog
+        self._by_line.setdefault(dialog.line_port, set()).add(dialog.key)
+        self.allow_host(dialog, dialog.peer.host)
+        return True
+
+    def get(self, call_id: bytes, caller_tag: bytes) -> Dialog | None:
+        """Return the dialog of an INVITE without To-tag."""
+        return self._by_key.get((call_id, caller_tag))
+
+    def find(self, message: SipMessage) -> Found | None:
+        """Return the dialog whose two tags a message carries; in answers to INVITE the To-tag may be new."""
+        dialog = self._by_key.get((message.call_id, message.from_tag))
+        if dialog is not None and (message.to_tag in dialog.talks or message.status):
+            return Found(dialog, dialog.talks.get(message.to_tag), from_caller=True)
+        dialog = self._by_key.get((message.call_id, message.to_tag))
+        if dialog is not None and message.from_tag in dialog.talks:
+            return Found(dialog, dialog.talks[message.from_tag], from_caller=False)
+        return None
+
+    def knows_host(self, host: str) -> bool:
+        """Tell whether an outside address takes part in any dialog."""
+        return host in self._host_uses
+
+    def allow_host(self, dialog: Dialog, host: str) -> None:
+        """Let `host` speak in `dialog`."""
+        if host and host not in dialog.hosts and len(dialog.hosts) < MAX_TALKS:
+            dialog.hosts.add(host)
+            self._host_uses[host] = self._host_uses.get(host, 0) + 1
+
+    def touch(self, dialog: Dialog) -> None:
+        """Note activity. An ended dialog is not kept longer by retransmissions."""
+        if dialog.state is not DialogState.ENDED:
+            dialog.touched_at = self._seconds()
+
+    def end(self, dialog: Dialog) -> None:
+        """Mark as ended; it lingers so that retransmissions still find their way."""
+        if dialog.state is not DialogState.ENDED:
+            dialog.touched_at = self._seconds()
+            dialog.state = DialogState.ENDED
+
+    def of_line(self, line_port: int) -> list[Dialog]:
+        """Return the dialogs of one line."""
+        return [self._by_key[key] for key in self._by_line.get(line_port, ())]
+
+    def detach(self, dialog: Dialog) -> None:
+        """Its line has died: no port leads to it any more, since another line may get that port."""
+        keys = self._by_line.get(dialog.line_port, set())
+        keys.discard(dialog.key)
+        if not keys:
+            self._by_line.pop(dialog.line_port, None)
+        dialog.line_is_gone, dialog.line_port, dialog.touched_at = True, 0, self._seconds()
+
+    def remove(self, dialog: Dialog) -> None:
+        """Forget a dialog."""
+        del self._by_key[dialog.key]
+        if dialog.line_port:
+            keys = self._by_line.get(dialog.line_port, set())
+            keys.discard(dialog.key)
+            if not keys:
+                self._by_line.pop(dialog.line_port, None)
+        for host in dialog.hosts:
+            self._host_uses[host] -= 1
+            if not self._host_uses[host]:
+                del self._host_uses[host]
+
+    def sweep(self) -> int:
+        """Forget what is stale; returns how many."""
+        now = self._seconds()
+        stale = [dialog for dialog in self if now - dialog.touched_at >= dialog.expires_after_s()]
+        for dialog in stale:
+            self.remove(dialog)
+        return len(stale)
+
+    def _drop_oldest_ended(self) -> bool:
+        for dialog in self._by_key.values():  # dicts keep the order of insertion
+            if dialog.state is DialogState.ENDED:
+                self.remove(dialog)
+                return True
+        return False
+
+
+def note_answer(dialog: Dialog, answer: SipMessage, far_target: bytes, far_routes: tuple[bytes, ...]) -> Talk | None:
+    """Learn from an answer to the INVITE of `dialog`; returns its talk, None for an answer without To-tag.
+
+    `far_target` and `far_routes` are the way to the outside party, from its INVITE or from this answer.
+    """
+    dialog.has_provisional = True
+    if not answer.to_tag:
+        return None
+    talk = dialog.talks.get(answer.to_tag)
+    if talk is None:
+        if len(dialog.talks) >= MAX_TALKS:
+            return None
+        caller, callee = answer.first(b"from") or b"", answer.first(b"to") or b""
+        near, far = (callee, caller) if dialog.is_incoming else (caller, callee)
+        talk = dialog.talks[answer.to_tag] = Talk(near, far, far_target, far_routes)
+    elif far_target and not dialog.is_incoming:
+        talk.target, talk.routes = far_target, far_routes
+    talk.has_final = talk.has_final or answer.status >= 200
+    talk.is_answered = talk.is_answered or 200 <= answer.status < 300
+    return talk
+
+
+def contact_uri(message: SipMessage) -> bytes:
+    """Return the URI of the first Contact, empty if there is none; BadMessage if it cannot be read."""
+    top = message.top(b"contact")
+    return address(top)[0] if top else b""

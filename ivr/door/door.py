@@ -1,0 +1,246 @@
+"""The door: the only SIP socket the network sees; it sorts what arrives and lets through what belongs here."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+
+import structlog
+from twisted.internet.defer import DeferredList, maybeDeferred
+from twisted.internet.task import LoopingCall
+
+from config.settings import SipSettings, Trunk
+from ivr.door.admission import Admission, IncomingCall, Lines
+from ivr.door.dialogs import DialogState, DialogTable
+from ivr.door.farewell import Farewell
+from ivr.door.forwarding import INNER_HOST, Addresses
+from ivr.door.from_line import FromLine
+from ivr.door.from_network import FromNetwork
+from ivr.door.names import Names
+from ivr.door.own_requests import OwnRequests
+from ivr.door.registration import Registration
+from ivr.door.relay import Premises, Relay
+from ivr.door.sip_fields import BadMessage, host_port, written
+from ivr.door.sip_message import SipMessage, read
+from ivr.door.sip_sockets import Hop, Sockets, is_numeric
+from ivr.door.tally import Tally
+
+__all__ = ["Door", "IncomingCall"]
+
+log = structlog.get_logger()
+
+SWEEP_S = 5.0
+MAX_KNOWN_SOURCES = 4096
+
+
+class Door:
+    """SIP to and from the network on one address (UDP, TCP), and to and from the lines on loopback (UDP).
+
+    `lines.take()` gives a slot for each new call; `on_call(slot, incoming)` is called before the INVITE reaches the
+    line. `let_refer_through` names the dialogs a REFER may pass in (a seat's); by default none.
+    """
+
+    def __init__(
+        self, sip: SipSettings, lines: Lines, reactor: Any, on_call: Callable[[Any, IncomingCall], None],
+        counters: dict[str, int] | None = None,
+    ) -> None:  # fmt: skip
+        self._sip, self._lines, self._reactor = sip, lines, reactor
+        self.counters: dict[str, int] = {} if counters is None else counters
+        sockets = Sockets(reactor, self, sip.max_message_bytes)
+        self._premises = here = Premises(
+            sockets, DialogTable(reactor.seconds), Names(reactor), OwnRequests(reactor, sockets),
+            Tally(self.counters, reactor.seconds), secrets.token_bytes(32), sip.media_address,
+        )  # fmt: skip
+        self._relay = Relay(here)
+        self._farewell = Farewell(reactor, here, self._relay)
+        self._admission = Admission(
+            sip, lines, here, self._relay, on_call=on_call, seconds=reactor.seconds
+        )
+        self._from_network = FromNetwork(here, self._relay, self._farewell, self._admission)
+        self._from_line = FromLine(here, self._relay, self._admission)
+        self._registrations = [Registration(trunk, reactor, here) for trunk in sip.trunks if trunk.registers]
+        self._sweep = LoopingCall(self._premises.table.sweep)
+        self._sweep.clock = reactor
+        self._trunks: dict[str, Trunk | None] = {}
+
+    # -- life
+
+    async def start(self) -> None:
+        """Open the sockets and begin to register; CannotListenError if an address is taken."""
+        here = self._premises
+        here.sockets.listen(self._sip.host, self._sip.port, self._sip.inner_port)
+        outer_port, inner_port = here.sockets.outer_port, here.sockets.inner_port
+        shown_host, shown_port = host_port(self._sip.public_address or "") if self._sip.public_address else ("", 0)
+        host = shown_host or _shown_host(self._sip)
+        here.public_media_address = shown_host if is_numeric(shown_host) else ""
+        here.addresses = Addresses(
+            host, shown_port or outer_port, inner_port,
+            frozenset(((host, shown_port or outer_port), (self._sip.host, outer_port), (INNER_HOST, inner_port))),
+        )  # fmt: skip
+        self._sweep.start(SWEEP_S, now=False)
+        for registration in self._registrations:
+            registration.start()
+        log.info("door_opened", listen=f"{self._sip.host}:{outer_port}", inner_port=inner_port)
+
+    async def stop(self) -> None:
+        """Unregister (2 s at most), say BYE for what still talks, and close the sockets."""
+        here = self._premises
+        if self._registrations:
+            await DeferredList([registration.stop() for registration in self._registrations])
+        for line_port in {dialog.line_port for dialog in here.table if not dialog.line_is_gone}:
+            self.line_died(line_port)
+        if self._sweep.running:
+            self._sweep.stop()
+        here.own.forget_all()
+        self._farewell.stop()
+        await DeferredList([maybeDeferred(stop) for stop in here.sockets.close()])
+        log.info("door_closed")
+
+    @property
+    def inner_uri(self) -> str:
+        """The outbound proxy of the lines, known once started: `sip:127.0.0.1:PORT;lr`."""
+        return self._premises.addresses.inner_uri
+
+    @property
+    def port(self) -> int:
+        """The public port, known once started."""
+        return self._premises.sockets.outer_port
+
+    def let_refer_through(self, may_refer: Callable[[str], bool]) -> None:
+        """Ask `may_refer(sip_call_id)` for each REFER within a dialog."""
+        self._from_network.may_refer = may_refer
+
+    def line_died(self, sip_port: int) -> None:
+        """End every dialog of the line that had this port: BYE, 500 or CANCEL toward the outside party."""
+        for dialog in self._premises.table.of_line(sip_port):
+            try:
+                self._farewell.part(dialog)
+            except Exception as wrong:  # the others must still hear of it
+                self._premises.tally.count("failed", error=repr(wrong), exc_info=True)
+
+    def status(self) -> dict[str, Any]:
+        """Return what an operator asks of the door."""
+        here = self._premises
+        dialogs = {state.value: 0 for state in DialogState}
+        for dialog in here.table:
+            dialogs[dialog.state.value] += 1
+        return {
+            "listen": written(self._sip.host, here.sockets.outer_port).decode(),
+            "shown": written(here.addresses.outer_host, here.addresses.outer_port).decode(),
+            "inner_uri": self.inner_uri,
+            "dialogs": dialogs,
+            "streams": len(here.sockets.streams),
+            "registrations": {registration.name: registration.status() for registration in self._registrations},
+            "counters": dict(self.counters),
+        }
+
+    # -- what the sockets hear
+
+    def may_connect(self, host: str) -> bool:
+        """Tell whether a TCP connection from `host` is taken."""
+        if self._trunk_of(host) is not None or self._premises.table.knows_host(host):
+            return True
+        self._premises.tally.count("foreign_source", source=host, transport="tcp")
+        return False
+
+    def broken_stream(self, source: Hop, kind: str) -> None:
+        """Count a stream that was closed for what it sent."""
+        self._premises.tally.count(kind, source=source.host, transport="tcp")
+
+    def from_network(self, data: bytes, source: Hop) -> None:
+        """Sort one message from the network."""
+        here = self._premises
+        trunk = self._trunk_of(source.host)
+        if trunk is None and not here.table.knows_host(source.host) and not here.own.expects(source.host):
+            here.tally.count("foreign_source", source=source.host)
+            return
+        message = self._read(data, source)
+        if message is None:
+            return
+        with self._nothing_escapes(source):
+            if not message.status:
+                self._from_network.request(message, source, trunk)
+            elif self._is_to_us(message):
+                self._from_network.answer(message, source, trunk)
+
+    def from_line(self, data: bytes, host: str, port: int) -> None:
+        """Sort one message from a line."""
+        here = self._premises
+        is_line = getattr(self._lines, "is_line", None)
+        if host != INNER_HOST or (is_line is not None and not is_line(port)):
+            here.tally.count("unknown_line", source=host, port=port)
+            return
+        source = Hop("udp", host, port)
+        message = self._read(data, source)
+        if message is None:
+            return
+        with self._nothing_escapes(source):
+            if not message.status:
+                self._from_line.request(message, source)
+            elif self._is_to_us(message):
+                self._from_line.answer(message, source)
+
+    @contextmanager
+    def _nothing_escapes(self, source: Hop) -> Iterator[None]:
+        """Count what goes wrong with a message, whatever it is: bad input must not stop a socket."""
+        try:
+            yield
+        except BadMessage as wrong:
+            self._premises.tally.count("bad_message", source=f"{source.host}:{source.port}", reason=str(wrong))
+        except Exception as wrong:
+            self._premises.tally.count("failed", error=repr(wrong), exc_info=True)
+
+    def _is_to_us(self, message: SipMessage) -> bool:
+        """Tell whether the door sent the request that `message` answers (RFC 3261 16.7)."""
+        if message.via is not None and self._premises.addresses.is_ours(message.via):
+            return True
+        self._premises.tally.count("bad_message", reason="the top Via of an answer is not ours")
+        return False
+
+    def _read(self, data: bytes, source: Hop) -> SipMessage | None:
+        """Return the message in `data`; None for a keep-alive, and for what is too long or cannot be read."""
+        tally = self._premises.tally
+        if len(data) > self._sip.max_message_bytes:
+            tally.count("oversize", source=source.host, size=len(data))
+            return None
+        if not data.strip(b"\r\n\0"):
+            return None
+        try:
+            # a line's reader would take a NUL in the head for the end of the text
+            if b"\0" in data and b"\0" in data.lstrip(b"\r\n").partition(b"\r\n\r\n")[0]:
+                raise BadMessage("the head has a NUL")
+            message = read(data, from_stream=source.transport == "tcp")
+        except BadMessage as wrong:
+            tally.count("bad_message", source=source.host, reason=str(wrong))
+            return None
+        if message.excess:
+            tally.count("two_in_one", source=source.host, excess=message.excess)
+        return message
+
+    def _trunk_of(self, host: str) -> Trunk | None:
+        if host not in self._trunks:
+            if len(self._trunks) >= MAX_KNOWN_SOURCES:
+                self._trunks.clear()
+            at = ip_address(host.partition("%")[0])
+            if isinstance(at, IPv6Address) and at.ipv4_mapped is not None:
+                at = at.ipv4_mapped
+            allowed = (trunk for trunk in self._sip.trunks if any(at in network for network in trunk.allow))
+            self._trunks[host] = next(allowed, None)
+        return self._trunks[host]
+
+
+def _shown_host(sip: SipSettings) -> str:
+    """Return the address to show when listening on all: the one packets to the first trunk would leave from."""
+    if sip.host not in ("0.0.0.0", "::"):
+        return sip.host
+    toward = sip.trunks[0].address[0] if sip.trunks and is_numeric(sip.trunks[0].address[0]) else "192.0.2.1"
+    with socket.socket(socket.AF_INET6 if ":" in toward else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((toward, 9))  # a datagram socket: nothing is sent
+        except OSError:
+            return INNER_HOST
+        return str(probe.getsockname()[0])
