@@ -63,7 +63,7 @@ class LinePool:
         self._capacity = 1
         self._recycled = self._died = 0
         self._parent: WarmParent | None = None
-        self._parent_born_at = 0.0
+        self._parent_born_at = self._looked_at = 0.0
         self._restart_after_s = _FIRST_RESTART_AFTER_S
         self._restart: Any = None
         self._watch: Any = None
@@ -81,6 +81,7 @@ class LinePool:
         self._socket_path = self._make_socket_path()
         self._port = self._reactor.listenUNIX(self._socket_path, connections(self), mode=0o600)
         self._start_parent()
+        self._looked_at = self._reactor.seconds()
         self._watch = self._reactor.callLater(_WATCH_EVERY_S, self._look_after)
         wanted = min(max(1, self._settings.spare), self._settings.count)
         if not await self._until(lambda: self._free() >= wanted, _START_WITHIN_S):
@@ -224,7 +225,12 @@ class LinePool:
 
     def _look_after(self) -> None:
         self._watch = self._reactor.callLater(_WATCH_EVERY_S, self._look_after)
-        now = self._reactor.seconds()
+        now, last = self._reactor.seconds(), self._looked_at
+        self._looked_at = now
+        if now - last > 2 * _WATCH_EVERY_S:
+            # we were the ones who slept: what the lines said meanwhile is still unread
+            for line in self._lines.values():
+                line.heard_at = now
         for line in list(self._lines.values()):
             silent_s = now - line.heard_at
             most_s = _HELLO_WITHIN_S if line.state is LineState.STARTING else self._settings.heartbeat_silence_s
@@ -291,7 +297,8 @@ class LinePool:
             return
         self._died += 1
         log.error("line_died", line_id=line.number, pid=line.pid, status=status, conversations=len(slots))
-        self._on_line_died(line.sip_port)
+        if line.sip_port:
+            self._on_line_died(line.sip_port)
         self._keep_spares()
 
     def parent_ended(self, reason: str) -> None:

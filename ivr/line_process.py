@@ -56,6 +56,7 @@ class LineProcess:
         self.born_at = self.heard_at = self.rests_since = float(reactor.seconds())
         self.connection: LineConnection | None = None
         self.slots: dict[int, LineSlot] = {}
+        self._timers: dict[LineSlot, Any] = {}
         self._keeper = keeper
         self._reactor = reactor
         self._release_within_s = release_within_s
@@ -64,6 +65,7 @@ class LineProcess:
     def ready(self, connection: LineConnection, hello: m.Hello) -> None:
         """It has said Hello."""
         self.connection = connection
+        self.heard_at = float(self._reactor.seconds())
         self.pid, self.sip_port, self.max_legs = hello.pid, hello.sip_port, hello.max_legs
         self.capacity = max(1, hello.max_legs // LEGS_PER_CONVERSATION)
         self.state = LineState.READY
@@ -93,20 +95,26 @@ class LineProcess:
     def slot_released(self, slot: LineSlot) -> None:
         """Free a slot as soon as it is empty, and give the whole line up if that takes too long."""
         if not self._free_if_empty(slot):
-            self._reactor.callLater(self._release_within_s, self._check_released, slot)
+            self._timers[slot] = self._reactor.callLater(self._release_within_s, self._give_up, slot)
 
     def _free_if_empty(self, slot: LineSlot) -> bool:
         if not (slot.is_released and slot.is_empty):
             return False
+        self._forget_timer(slot)
         for index, mine in list(self.slots.items()):
             if mine is slot:
                 del self.slots[index]
                 self._keeper.slot_freed(self)
         return True
 
-    def _check_released(self, slot: LineSlot) -> None:
-        if slot in self.slots.values() and self.state is not LineState.DEAD:
-            self._keeper.slot_stuck(self)
+    def _forget_timer(self, slot: LineSlot) -> None:
+        timer = self._timers.pop(slot, None)
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def _give_up(self, slot: LineSlot) -> None:
+        del self._timers[slot]
+        self._keeper.slot_stuck(self)
 
     def hear(self, event: m.Event) -> None:
         """Take an event: it goes to the slot it belongs to."""
@@ -136,6 +144,8 @@ class LineProcess:
             connection.drop()
         slots = list(self.slots.values())
         self.slots.clear()
+        for slot in list(self._timers):
+            self._forget_timer(slot)
         for slot in slots:
             slot.legs.clear()
             slot.recordings.clear()

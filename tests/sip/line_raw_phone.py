@@ -1,4 +1,4 @@
-"""A phone of bare UDP sockets, for what well-behaved phones seldom do: late offers, holds, odd INFO bodies, challenges."""
+"""A phone of bare UDP sockets, for what well-behaved phones seldom do: late offers, holds, odd INFO bodies."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ import uuid
 from dataclasses import dataclass, field
 
 
+def _bound() -> socket.socket:
+    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    one.bind(("127.0.0.1", 0))
+    return one
+
+
 @dataclass
 class RawPhone:
     """One dialog at a time with the line at `port`."""
 
     port: int
-    _sip: socket.socket = field(default_factory=lambda: _bound())
-    _rtp: socket.socket = field(default_factory=lambda: _bound())
+    _sip: socket.socket = field(default_factory=_bound)
+    _rtp: socket.socket = field(default_factory=_bound)
     _dialog: dict[str, str] = field(default_factory=dict)
     _cseq: int = 0
     _rtp_count: int = 0
@@ -123,9 +129,3 @@ class RawPhone:
         """Close both sockets."""
         self._sip.close()
         self._rtp.close()
-
-
-def _bound() -> socket.socket:
-    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    one.bind(("127.0.0.1", 0))
-    return one

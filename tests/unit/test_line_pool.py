@@ -1,0 +1,396 @@
+"""How lines are handed out, watched, recycled and buried: a pool whose processes and sockets are played by the test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, ensureDeferred, succeed
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+
+from config.settings import LineSettings
+from ivr.line import messages as m
+from ivr.line_pool import LineDied, LinePool, LinesDidNotStart, LineSlot
+from ivr.warm_parent import WarmParent
+
+
+class Lines(Clock):
+    """A reactor whose warm parent and lines are here: lines say Hello and beat unless told to be silent."""
+
+    def __init__(self, max_legs: int = 4) -> None:
+        super().__init__()
+        self.max_legs = max_legs
+        self.answers = True
+        self.factory: Any = None
+        self.parents: list[Parent] = []
+        self.living: dict[int, Line] = {}
+        self.silent: set[int] = set()
+
+    def listenUNIX(self, path: str, factory: Any, mode: int) -> Any:
+        assert len(path) < 108
+        assert mode == 0o600
+        self.factory = factory
+        return SimpleNamespace(stopListening=lambda: succeed(None))
+
+    def spawn(self, _reactor: Any, nursery: Any, _most: int) -> WarmParent:
+        parent = WarmParent(nursery)
+        parent.transport = Parent(self, parent)
+        self.parents.append(parent.transport)
+        return parent
+
+    def run(self, seconds: float) -> None:
+        """Let time pass, a heartbeat of every line each second."""
+        for _ in range(int(seconds)):
+            self.advance(1)
+            for number, line in list(self.living.items()):
+                if number not in self.silent:
+                    line.say(m.Heartbeat())
+
+
+class Parent:
+    """The pipes of the warm parent."""
+
+    def __init__(self, lines: Lines, protocol: WarmParent) -> None:
+        self.lines = lines
+        self.protocol = protocol
+        self.killed: list[int] = []
+
+    def write(self, text: bytes) -> None:
+        for asked in map(json.loads, text.splitlines()):
+            if "kill" in asked:
+                self.killed.append(asked["kill"])
+                self.lines.callLater(0, self.exited, asked["kill"], -9)
+            elif self.lines.answers:
+                self.lines.callLater(0.01, self.born, asked["line"])
+
+    def born(self, number: int) -> None:
+        self.protocol.outReceived(json.dumps({"forked": number, "pid": 1000 + number}).encode() + b"\n")
+        self.lines.living[number] = Line(self, number)
+
+    def exited(self, number: int, status: int) -> None:
+        self.lines.living.pop(number, None)
+        self.protocol.outReceived(json.dumps({"exited": number, "pid": 1, "status": status}).encode() + b"\n")
+
+    def closeStdin(self) -> None:
+        self.lines.callLater(0, self.end)
+
+    def end(self) -> None:
+        self.lines.living.clear()
+        self.protocol.processEnded(SimpleNamespace(value="ended"))  # type: ignore[arg-type]
+
+
+class Line:
+    """One line at the other end of the socket; it obeys Quit, and Hangup if it is well."""
+
+    def __init__(self, parent: Parent, number: int) -> None:
+        self.parent = parent
+        self.number = number
+        self.hangs_up = True
+        self.protocol = parent.lines.factory.buildProtocol(None)
+        self.transport = StringTransport()
+        self.transport.write = self.hear  # type: ignore[method-assign]
+        self.heard: list[Any] = []
+        self.protocol.makeConnection(self.transport)
+        self.say(m.Hello(line=number, pid=1000 + number, sip_port=5000 + number, max_legs=parent.lines.max_legs))
+
+    def say(self, *events: m.Event) -> None:
+        for event in events:
+            self.protocol.dataReceived(m.encode(event))
+
+    def hear(self, data: bytes) -> None:
+        for text in data.splitlines():
+            command = m.decode(text)
+            self.heard.append(command)
+            clock = self.parent.lines
+            if isinstance(command, m.Quit):
+                clock.callLater(0.01, self.parent.exited, self.number, 0)
+            elif isinstance(command, m.Hangup) and self.hangs_up:
+                clock.callLater(0.01, self.say, m.LegEnded(leg=command.leg, sip_status=200))
+
+
+def settings(**changes: Any) -> LineSettings:
+    return LineSettings(**{"count": 4, "spare": 2, "reserved_for_callbacks_percent": 0, **changes})
+
+
+class Pool:
+    """A started pool with all that is around it."""
+
+    def __init__(self, max_legs: int = 4, **changes: Any) -> None:
+        self.lines = Lines(max_legs)
+        self.died: list[int] = []
+        template = m.LineConfig(line=0, socket_path="")
+        self.pool = LinePool(settings(**changes), template, self.lines, self.died.append, self.lines.spawn)
+        started = ensureDeferred(self.pool.start())
+        self.lines.pump([0.01, 0.01])
+        assert started.called
+        self.stopping: Deferred[None] | None = None
+
+    def take(self, for_callback: bool = False) -> LineSlot:
+        slot = self.pool.take(for_callback)
+        self.lines.pump([0.01, 0.01])
+        assert slot is not None
+        return slot
+
+    def stop(self) -> None:
+        stopped = ensureDeferred(self.pool.stop())
+        self.lines.pump([0.01] * 5)
+        assert stopped.called
+        assert self.lines.getDelayedCalls() == []
+
+
+Make = Callable[..., Pool]
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    pools: list[Pool] = []
+
+    def made(**changes: Any) -> Pool:
+        pools.append(Pool(**changes))
+        return pools[-1]
+
+    yield made
+    for pool in pools:
+        pool.stop()
+
+
+def ring(slot: LineSlot) -> int:
+    leg = slot.new_leg()
+    slot.send(m.Ring(leg=leg, uri="sip:1@127.0.0.1"))
+    return leg
+
+
+def test_spare_lines_are_ready_before_anybody_calls_and_again_after_each_call(make: Make) -> None:
+    house = make()
+    assert house.pool.status()["free"] == 2
+    house.take()
+    assert house.pool.status() == {"total": 3, "free": 2, "in_use": 1, "recycled": 0, "died": 0, "cap": 4}
+
+
+def test_a_full_pool_gives_nothing_and_never_more_lines_than_allowed(make: Make) -> None:
+    house = make()
+    slots = [house.take() for _ in range(4)]
+    assert house.pool.take() is None
+    assert house.pool.status()["total"] == 4
+    slots[0].release()
+    assert house.pool.take() is not None
+
+
+def test_the_last_lines_are_kept_for_callbacks(make: Make) -> None:
+    house = make(count=10, reserved_for_callbacks_percent=20)
+    for _ in range(8):
+        house.take()
+    assert house.pool.take() is None
+    house.take(for_callback=True)
+    house.take(for_callback=True)
+    assert house.pool.take(for_callback=True) is None
+
+
+def test_callbacks_that_run_already_count_as_the_reserved_ones(make: Make) -> None:
+    house = make(count=10, reserved_for_callbacks_percent=20)
+    house.take(for_callback=True)
+    house.take(for_callback=True)
+    for _ in range(8):
+        house.take()
+    assert house.pool.take() is None
+
+
+def test_a_silent_line_is_killed_told_of_and_replaced(make: Make) -> None:
+    house = make()
+    slot = house.take()
+    heard: list[m.Event] = []
+    slot.listener = heard.append
+    house.lines.silent.add(slot.line_id)
+    house.lines.run(4)
+    assert not any(isinstance(event, LineDied) for event in heard)
+    house.lines.run(2)
+    assert [(e.line, e.sip_port) for e in heard if isinstance(e, LineDied)] == [(slot.line_id, slot.sip_port)]
+    assert house.lines.parents[0].killed == [slot.line_id]
+    assert house.died == [slot.sip_port]
+    assert house.pool.status()["died"] == 1
+    assert house.pool.status()["free"] == 2
+
+
+def test_lines_are_not_blamed_for_a_sleep_of_the_node(make: Make) -> None:
+    house = make()
+    house.lines.advance(30)
+    house.lines.run(3)
+    assert house.died == []
+    assert house.pool.status()["free"] == 2
+
+
+def test_a_line_that_dies_by_itself_is_told_of_once(make: Make) -> None:
+    house = make()
+    slot = house.take()
+    heard: list[m.Event] = []
+    slot.listener = heard.append
+    house.lines.parents[0].exited(slot.line_id, -11)
+    house.lines.run(3)
+    assert [type(event) for event in heard] == [LineDied]
+    assert house.died == [slot.sip_port]
+
+
+def test_a_release_hangs_up_what_is_left_and_the_line_is_free_when_the_legs_have_ended(make: Make) -> None:
+    house = make()
+    slot = house.take()
+    leg = ring(slot)
+    assert slot.legs_free == 3
+    slot.release()
+    slot.release()
+    assert house.pool.status()["in_use"] == 1
+    assert [c for c in house.lines.living[slot.line_id].heard if isinstance(c, m.Hangup)] == [m.Hangup(leg=leg)]
+    house.lines.advance(0.02)
+    assert house.pool.status()["in_use"] == 0
+
+
+def test_a_line_is_not_given_to_the_next_caller_before_the_last_recording_is_closed(make: Make) -> None:
+    house = make()
+    slot = house.take()
+    slot.send(m.Record(recording=7, path="/r.wav", legs=(2,)))
+    slot.release()
+    line = house.lines.living[slot.line_id]
+    assert m.StopRecord(recording=7) in line.heard
+    assert house.pool.status()["in_use"] == 1
+    line.say(m.RecordEnded(recording=7, path="/r.wav", duration_ms=1))
+    assert house.pool.status()["in_use"] == 0
+
+
+def test_a_line_whose_leg_will_not_end_is_given_up(make: Make) -> None:
+    house = make()
+    slot = house.take()
+    house.lines.living[slot.line_id].hangs_up = False
+    ring(slot)
+    slot.release()
+    house.lines.run(8)
+    assert slot.line_id not in house.lines.living
+    assert house.pool.status()["recycled"] == 1
+    assert house.pool.status()["in_use"] == 0
+    assert house.died == []
+
+
+def test_a_line_is_recycled_after_its_share_of_calls_but_never_in_one(make: Make) -> None:
+    house = make(count=1, spare=1, recycle_after_calls=2)
+    first = house.take()
+    first.release()
+    second = house.take()
+    assert second.line_id == first.line_id
+    house.lines.run(3)
+    assert first.line_id in house.lines.living
+    second.release()
+    house.lines.pump([0.02, 0.02])
+    assert house.pool.status()["recycled"] == 1
+    assert house.take().line_id != first.line_id
+
+
+def test_an_old_line_is_recycled_when_idle(make: Make) -> None:
+    house = make(recycle_after_h=0.01)
+    before = set(house.lines.living)
+    house.lines.run(40)
+    assert not before & set(house.lines.living)
+    assert house.pool.status()["free"] == 2
+    assert house.died == []
+
+
+def test_an_invite_that_was_expected_goes_to_its_slot_and_a_stray_one_is_refused(make: Make) -> None:
+    house = make()
+    slot = house.take()
+    heard: list[m.Event] = []
+    slot.listener = heard.append
+    slot.expect("call-1")
+    assert slot.legs_free == 3
+    line = house.lines.living[slot.line_id]
+    line.say(m.LegIncoming(leg=2, sip_call_id="call-1", from_uri="sip:a@b", to_uri="sip:c@d"))
+    line.say(m.LegIncoming(leg=4, sip_call_id="call-2", from_uri="sip:a@b", to_uri="sip:c@d"))
+    assert [getattr(event, "leg", None) for event in heard] == [2]
+    assert slot.legs_free == 3
+    assert line.heard[-1] == m.Reject(leg=4, sip_status=480)
+
+
+def test_a_listener_that_fails_does_not_break_the_line(make: Make) -> None:
+    house = make()
+    slot = house.take()
+
+    def fails(_event: m.Event) -> None:
+        raise RuntimeError("a flow's mistake")
+
+    slot.listener = fails
+    leg = ring(slot)
+    house.lines.living[slot.line_id].say(m.LegEnded(leg=leg, sip_status=486))
+    slot.release()
+    assert house.pool.status()["in_use"] == 0
+
+
+def test_a_build_that_carries_more_legs_gives_one_line_to_several_conversations_that_never_mix(make: Make) -> None:
+    house = make(max_legs=8, count=1, spare=2)
+    one, two = house.take(), house.take()
+    assert one.line_id == two.line_id
+    assert house.pool.take() is None
+    heard: dict[str, list[m.Event]] = {"one": [], "two": []}
+    one.listener, two.listener = heard["one"].append, heard["two"].append
+    line = house.lines.living[one.line_id]
+    for slot in (one, two):
+        leg = ring(slot)
+        slot.send(m.Bridge(bridge=1, legs=(leg,)))
+        slot.send(m.Play(leg=leg, play=1, files=()))
+        slot.send(m.Record(recording=1, path="", legs=(leg,)))
+    assert len({c.bridge for c in line.heard if isinstance(c, m.Bridge)}) == 2
+    plays = [c for c in line.heard if isinstance(c, m.Play)]
+    records = [c for c in line.heard if isinstance(c, m.Record)]
+    line.say(m.PlayEnded(leg=plays[1].leg, play=plays[1].play, finished=True))
+    line.say(m.RecordEnded(recording=records[0].recording, path="", duration_ms=5))
+    assert heard["two"] == [m.PlayEnded(leg=plays[1].leg, play=1, finished=True)]
+    assert heard["one"] == [m.RecordEnded(recording=1, path="", duration_ms=5)]
+
+
+def test_when_the_warm_parent_dies_all_calls_are_told_and_it_comes_back_later_and_later(make: Make) -> None:
+    house = make()
+    slot = house.take()
+    heard: list[m.Event] = []
+    slot.listener = heard.append
+    house.lines.parents[0].end()
+    assert [type(event) for event in heard] == [LineDied]
+    assert len(house.died) == 3
+    assert house.pool.take() is None
+    house.lines.pump([0.5, 0.02])
+    assert house.pool.status()["free"] == 2
+    house.lines.parents[1].end()
+    house.lines.advance(0.9)
+    assert len(house.lines.parents) == 2
+    house.lines.pump([0.2, 0.02])
+    assert len(house.lines.parents) == 3
+    assert house.pool.status()["free"] == 2
+
+
+def test_stopping_ends_every_line_and_leaves_no_timer(make: Make) -> None:
+    house = make()
+    house.take().release()
+    house.stop()
+    assert house.lines.living == {}
+    assert house.died == []
+    assert house.pool.take() is None
+
+
+def test_a_stranger_on_the_socket_is_not_taken_for_a_line(make: Make) -> None:
+    house = make()
+    stranger = house.lines.factory.buildProtocol(None)
+    transport = StringTransport()
+    stranger.makeConnection(transport)
+    stranger.dataReceived(m.encode(m.Hello(line=99, pid=1, sip_port=1, max_legs=4)))
+    assert transport.disconnecting
+    assert house.pool.status()["total"] == 2
+
+
+def test_lines_that_never_come_up_are_an_error_at_start() -> None:
+    lines = Lines()
+    lines.answers = False
+    pool = LinePool(settings(), m.LineConfig(line=0, socket_path=""), lines, spawn=lines.spawn)
+    started = ensureDeferred(pool.start())
+    for _ in range(60):
+        lines.advance(1)
+    failures: list[Any] = []
+    started.addErrback(failures.append)
+    assert failures[0].check(LinesDidNotStart)
