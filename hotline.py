@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def _instant(text: str) -> datetime:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    # Twisted installs its reactor on import, and no other command needs one
+    # Twisted installs its reactor on import, and few commands need one
     from ivr.node import serve  # noqa: PLC0415
 
     site = _site(options)
@@ -93,7 +94,29 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    raise NotImplementedError
+    """Print what is configured and every prompt; 1 if a prompt is not as it should be."""
+    # Twisted installs its reactor on import, and few commands need one
+    from ivr.speech.prompt_check import prompt_rows  # noqa: PLC0415
+    from ivr.speech.prompt_report import table  # noqa: PLC0415
+
+    site = _site(options)
+    rows = prompt_rows(site)
+    flagged = [row for row in rows if row.flags]
+    facts = {
+        "matters": len(site.directory.matters),
+        "units": len(site.directory.units),
+        "seats": len(site.directory.seats),
+        "calendar": site.calendar.version,
+        "workdays_known_until": site.calendar.covers_until.isoformat(),
+        "prompts": len(rows),
+        "prompts_flagged": len(flagged),
+    }
+    if options.json:
+        print(json.dumps(facts | {"rows": [asdict(row) for row in rows]}, ensure_ascii=False, indent=2))
+    else:
+        print(table(rows))
+        print("\n" + "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in facts.items()))
+    return 1 if flagged else 0
 
 
 def _deadline(options: argparse.Namespace) -> int:

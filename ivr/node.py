@@ -16,6 +16,7 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.stdio import StandardIO
+from twisted.logger import LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
 
 from callback_scheduler.ledger import Ledger
@@ -223,7 +224,15 @@ def serve(site: Site, at: datetime | None = None, ends_with_stdin: bool = False)
     return status
 
 
+def _log_twisted(event: dict[str, Any]) -> None:
+    """Log what Twisted has to say only when something went wrong: an error nobody handled must not be silent."""
+    if event["log_level"] >= LogLevel.error:
+        failure = event.get("log_failure")
+        log.error("twisted_error", text=formatEvent(event), traceback=failure.getTraceback() if failure else "")
+
+
 def _log_as_json() -> None:
+    globalLogBeginner.beginLoggingTo([_log_twisted], redirectStandardIO=False, discardBuffer=True)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
