@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from twisted.internet import reactor as installed_reactor
@@ -232,7 +232,7 @@ def _log_twisted(event: dict[str, Any]) -> None:
 
 
 def _log_as_json() -> None:
-    globalLogBeginner.beginLoggingTo([_log_twisted], redirectStandardIO=False, discardBuffer=True)
+    globalLogBeginner.beginLoggingTo([cast(Any, _log_twisted)], redirectStandardIO=False, discardBuffer=True)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
