@@ -30,6 +30,7 @@ _HELLO_WITHIN_S = 10.0
 _STOP_WITHIN_S = 6.0
 # An outgoing leg whose INVITE nobody answered at all cannot be cancelled before a first answer (RFC 3261 9.1).
 _RELEASE_WITHIN_S = 6.0
+_LAST_BYES_S = 8.0
 _FIRST_RESTART_AFTER_S, _LAST_RESTART_AFTER_S = 0.5, 30.0
 _HEALTHY_AFTER_S = 60.0
 # sun_path is 108 bytes, its final zero among them
@@ -70,6 +71,7 @@ class LinePool:
         self._port: Any = None
         self._folder: str | None = None
         self._socket_path = ""
+        self._later: list[Any] = []
         self._is_stopping = False
         self._waiting: list[tuple[Callable[[], bool], Deferred[None], Any]] = []
 
@@ -92,7 +94,7 @@ class LinePool:
     async def stop(self) -> None:
         """End all lines, hanging up what they carry, and the warm parent; wait for it."""
         self._is_stopping = True
-        for timer in (self._watch, self._restart):
+        for timer in (self._watch, self._restart, *self._later):
             if timer is not None and timer.active():
                 timer.cancel()
         for line in list(self._lines.values()):
@@ -165,6 +167,10 @@ class LinePool:
         self._keep_spares()
         return slot
 
+    def is_line(self, sip_port: int) -> bool:
+        """Return whether a line of ours listens at this loopback port."""
+        return any(line.sip_port == sip_port for line in self._lines.values() if line.state is not LineState.DEAD)
+
     def _reserved(self) -> int:
         return round(self._settings.count * self._capacity * self._settings.reserved_for_callbacks_percent / 100)
 
@@ -225,6 +231,7 @@ class LinePool:
 
     def _look_after(self) -> None:
         self._watch = self._reactor.callLater(_WATCH_EVERY_S, self._look_after)
+        self._later = [timer for timer in self._later if timer.active()]
         now, last = self._reactor.seconds(), self._looked_at
         self._looked_at = now
         if now - last > 2 * _WATCH_EVERY_S:
@@ -246,10 +253,19 @@ class LinePool:
     def _recycle_if_due(self, line: LineProcess) -> None:
         is_old = self._reactor.seconds() - line.born_at > self._settings.recycle_after_h * 3600
         is_due = is_old or line.served >= self._settings.recycle_after_calls
-        if is_due and line.state is LineState.READY and not line.slots:
+        if line.state is not LineState.READY or line.slots:
+            return
+        if self._reactor.seconds() < line.lingers_until:
+            # some places of this line are taken by legs whose other side is silent; BYE is sent to it some times more
+            line.state = LineState.LEAVING
+            self._later.append(self._reactor.callLater(_LAST_BYES_S, self._recycle, line))
+            self._keep_spares()
+        elif is_due:
             self._recycle(line)
 
     def _recycle(self, line: LineProcess) -> None:
+        if line.state is LineState.DEAD:
+            return
         line.state = LineState.LEAVING
         line.send(m.Quit())
         self._recycled += 1

@@ -66,6 +66,10 @@ class Node:
         """Give the door a line for a new call; None while there is none."""
         return self._lines.take() if self._lines else None
 
+    def is_line(self, sip_port: int) -> bool:
+        """Tell the door whether one of our lines listens at a loopback port: nobody else may call out through it."""
+        return self._lines is not None and self._lines.is_line(sip_port)
+
     def _line_config(self) -> LineConfig:
         """What all lines have in common; the door must be open, since its inner port is the lines' way out."""
         sip = self._settings.sip
