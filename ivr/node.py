@@ -76,7 +76,7 @@ class Node:
         trunk = next(iter(sip.trunks), None)
         return LineConfig(
             line=0,
-            socket_path="",
+            socket_path=str(self._data_dir / "lines.sock"),
             outbound_proxy=self._door.inner_uri,
             media_address=sip.media_address,
             rtp_port=sip.rtp_port,
@@ -86,14 +86,15 @@ class Node:
         )
 
     def _dial_uri(self, number: str) -> tuple[str, str]:
-        """Return the URI a number of the directory is rung at, and the number shown there."""
+        """Return the URI a number of the directory is rung at, and the URI shown there as ours."""
         sip = self._settings.sip
+        host = (sip.public_address or sip.listen).rpartition(":")[0] or sip.public_address
         shown = next(iter(sip.own_numbers), "12345")
         if number.startswith("sip:"):
-            return number, shown
+            return number, f"sip:{shown}@{host}"
         trunk = sip.trunks[0]
         transport = ";transport=tcp" if trunk.transport == "tcp" else ""
-        return f"sip:{number}@{trunk.host}{transport}", trunk.caller_id or shown
+        return f"sip:{number}@{trunk.host}{transport}", f"sip:{trunk.caller_id or shown}@{host}"
 
     # -- life -------------------------------------------------------------------------------------------------
 
