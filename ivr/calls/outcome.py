@@ -90,7 +90,10 @@ async def _others_finish(call: Call) -> None:
 
 
 async def _close(call: Call, orders: Orders) -> None:
-    await call.clear()
+    try:
+        await call.clear()
+    except Exception:
+        call.log.exception("call_clear_failed")  # its record is written all the same
     call.record.ended_at = call.clock.now()
     try:
         await orders.note_ended(call)
