@@ -46,6 +46,8 @@ class House:
         self.switchboard = self._open.enter_context(Switchboard())
         self.exchange = self._open.enter_context(PhoneExchange())
         changes["phone"] = QUICK | changes.get("phone", {})
+        for trunk in changes.get("sip", {}).get("trunks", ()):
+            trunk["host"] = f"127.0.0.1:{self.switchboard.port}"
         try:
             self.service = self._open.enter_context(Service(SAMPLE, folder, self.switchboard.port, at, changes))
         except BaseException:
