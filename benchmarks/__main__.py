@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 
 from benchmarks import orders
-from benchmarks.conversations import Batch, Generator, LoadBroken, hold, median
+from benchmarks.conversations import Batch, Generator, LoadBroken, hold, percentile
 from benchmarks.profiler import profile
 from benchmarks.site_files import LoadSite
 from benchmarks.table import Figures, printed
@@ -58,7 +58,7 @@ class Bench:
                     figures.three_way_unrecorded.append(self._hold(service, with_seat=True))
         say("orders")
         figures.orders = orders.measure(options.window_s / 2, folder=self._folder)
-        return figures, profiled
+        return figures, [*self.stages(figures.batches), *profiled]
 
     @contextmanager
     def _service(self, record_calls: bool) -> Iterator[Service]:
@@ -75,9 +75,11 @@ class Bench:
             service, self._generator, self._site, conversations=options.conversations, with_seat=with_seat,
             per_s=options.per_s, window_s=options.window_s,
         )  # fmt: skip
+        generator_percent = 100 * batch.window.generator_s / batch.window.span_s
         say(f"  {'three-way' if with_seat else 'two-party'}: {batch.cpu_percent():.2f} % of a core each, "
-            f"{len(batch.failures)} failed, load generator {_percent(batch.window.generator_s, batch):.0f} %, "
-            f"others on this machine {_others(batch):.0f} %")
+            f"{len(batch.failures)} failed; load generator {generator_percent:.0f} %, "
+            f"others on this machine {batch.window.others_percent:.0f} % "
+            f"({batch.ramp.others_percent:.0f} % while the calls began)")
         return batch
 
     def _profile(self, service: Service) -> list[str]:
@@ -95,15 +97,17 @@ class Bench:
         )
         return ["three-way conversations; " + parts, *found]
 
-
-def _percent(seconds: float, batch: Batch) -> float:
-    return 100 * seconds / batch.window.span_s
-
-
-def _others(batch: Batch) -> float:
-    """Return what neither service nor load generator used, in percent of a core."""
-    window = batch.window
-    return _percent(window.machine_s - window.generator_s - window.cpu_s(), batch)
+    @staticmethod
+    def stages(batches: list[Batch]) -> list[str]:
+        """Return where the time of an answer goes, by the service's own records."""
+        pooled: dict[str, list[float]] = {}
+        for batch in batches:
+            for stage, seconds in batch.stages_s.items():
+                pooled.setdefault(stage, []).extend(seconds)
+        return [
+            f"answer, {stage}: p50 {1000 * percentile(seconds, 50):.1f} ms, p95 {1000 * percentile(seconds, 95):.1f} ms"
+            for stage, seconds in pooled.items()
+        ]
 
 
 def machine() -> str:
@@ -117,9 +121,9 @@ def machine() -> str:
 def warnings(figures: Figures) -> list[str]:
     """Return what makes these figures doubtful."""
     found = []
-    others = median([_others(batch) for batch in figures.batches])
+    others = max(max(batch.window.others_percent, batch.ramp.others_percent) for batch in figures.batches)
     if others > 15:
-        found.append(f"other processes used {others:.0f} % of a core meanwhile: run it again on a quiet machine")
+        found.append(f"other processes used up to {others:.0f} % of a core meanwhile: run it again on a quiet machine")
     late_s = max(batch.late_s for batch in figures.batches)
     if late_s > 0.1:
         found.append(f"the load generator was up to {1000 * late_s:.0f} ms late with a frame")

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,13 @@ class Batch:
     answer_s: list[float]
     key_info_s: list[float]
     key_rfc4733_s: list[float]
-    window: Window
+    ramp: Window  # while the calls began
+    window: Window  # while all talked
     line_mb: list[float]
     failures: list[str] = field(default_factory=list)
     late_s: float = 0.0
     least_heard: float = 0.0
+    stages_s: dict[str, list[float]] = field(default_factory=dict)  # parts of the answer, by the service's own clock
 
     def cpu_percent(self, *roles: str) -> float:
         """Return CPU of one conversation in percent of a core: of these roles' processes, or of all the service's."""
@@ -97,8 +100,10 @@ def hold(service: Service, generator: Generator, site: LoadSite, *, conversation
     """
     legs_each = 3 if with_seat else 2
     callers = site.callers(conversations, with_seat)
+    ramping = Watch(service.pid, generator.pid)
     generator.order("begin", service_port=service.sip_port, callers=callers, seats=site.seats(), per_s=per_s)
     _wait_until_all_talk(generator, conversations, conversations / per_s + _PATIENCE_S)
+    ramp = ramping.stop()
     time.sleep(_SETTLES_S)
     generator.order("mark")
     watch = Watch(service.pid, generator.pid)
@@ -115,8 +120,8 @@ def hold(service: Service, generator: Generator, site: LoadSite, *, conversation
         records, seen, ended, conversations=conversations, legs_each=legs_each, window_s=window_s
     )
     return Batch(
-        legs_each, conversations, ended["answer_s"], ended["key_info_s"], ended["key_rfc4733_s"], window, memory,
-        failures, seen["latest_s"], min(seen["heard"], default=0.0),
+        legs_each, conversations, ended["answer_s"], ended["key_info_s"], ended["key_rfc4733_s"], ramp,
+        window, memory, failures, seen["latest_s"], min(seen["heard"], default=0.0), _stages(records),
     )  # fmt: skip
 
 
@@ -127,6 +132,21 @@ def _wait_until_all_talk(generator: Generator, conversations: int, within_s: flo
         if progress["accepted"] + len(progress["troubles"]) >= conversations:
             return
         time.sleep(0.2)
+
+
+def _stages(records: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Return how long each call took from the door to its line, and from there, by way of the journal, to the ACK."""
+    to_line, to_ack = [], []
+    for record in records:
+        caller = next((leg for leg in record["legs"] if leg["role"] == "caller"), None)
+        if caller is not None and caller["answered_at"]:
+            offered, at_line, answered = (
+                datetime.fromisoformat(at).timestamp()
+                for at in (record["offered_at"], caller["started_at"], caller["answered_at"])
+            )
+            to_line.append(at_line - offered)
+            to_ack.append(answered - at_line)
+    return {"door → line": to_line, "line → journal → 200 → ACK": to_ack}
 
 
 def _failures(records: list[dict[str, Any]], seen: dict[str, Any], ended: dict[str, Any], *, conversations: int,

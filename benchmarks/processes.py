@@ -107,6 +107,11 @@ class Window:
     generator_s: float
     machine_s: float
 
+    @property
+    def others_percent(self) -> float:
+        """What neither service nor load generator used, in percent of a core."""
+        return 100 * max(0.0, self.machine_s - self.generator_s - self.cpu_s()) / self.span_s
+
     def cpu_s(self, *roles: str) -> float:
         """Return user and system seconds of these roles, of all without any."""
         return sum(sum(used) for role, used in self.by_role.items() if not roles or role in roles)
@@ -116,18 +121,19 @@ class Watch:
     """Measures from its making to `stop()`."""
 
     def __init__(self, service: int, generator: int) -> None:
-        self._roles, self._generator = family(service), generator
+        self._service, self._generator = service, generator
         self._began, self._machine_s = time.monotonic(), machine_busy_s()
-        self._before = usage([*self._roles, generator])
+        self._before = usage([*family(service), generator])
 
     def stop(self) -> Window:
-        """Return what was used since."""
-        after, span_s, machine_s = usage(self._before), time.monotonic() - self._began, machine_busy_s()
+        """Return what was used since; lines that were born meanwhile are counted, those that ended are not."""
+        roles = family(self._service)
+        after, span_s, machine_s = usage([*roles, self._generator]), time.monotonic() - self._began, machine_busy_s()
         used: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         sleeps: defaultdict[str, int] = defaultdict(int)
         busy = []
         for pid, now in after.items():
-            before, role = self._before[pid], self._roles.get(pid, "generator")
+            before, role = self._before.get(pid, Usage(0.0, 0.0, 0)), roles.get(pid, "generator")
             used[role][0] += now.user_s - before.user_s
             used[role][1] += now.system_s - before.system_s
             sleeps[role] += now.sleeps - before.sleeps
