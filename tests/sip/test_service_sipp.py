@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ivr.demo.service import Service
-from tests.sip.house import QUICK, SAMPLE, TUESDAY_MORNING, House, until
+from tests.sip.house import FAST_SPEECH, QUICK, SAMPLE, TUESDAY_MORNING, House, until
 from tests.sip.sipp import Sipp, SippResult
 
 pytestmark = [pytest.mark.sip, pytest.mark.sipp]
@@ -68,13 +68,14 @@ def test_forty_callers_at_once_each_talk_with_a_specialist(sipp: Sipp, tmp_path:
     with sipp.trunk() as trunk, ThreadPoolExecutor(1) as thread, Service(
         SAMPLE, tmp_path / "service", trunk.port, TUESDAY_MORNING,
         {
+            "prompts": FAST_SPEECH,
             "phone": QUICK | {"next_tier_after_s": 10, "ring_all_s": 500},
             "lines": {"count": CALLS_AT_ONCE + 5, "spare": 12},  # one in ten is kept for callbacks
             "directory_file": str(_a_specialist_for_each(tmp_path / "units.yaml")),
         },
     ) as service:
         calling = thread.submit(
-            sipp.run, service.sip_port, "caller", callers=callers, calls=CALLS_AT_ONCE, per_second=8, call_ms=14_000,
+            sipp.run, service.sip_port, "caller", callers=callers, calls=CALLS_AT_ONCE, per_second=8, call_ms=22_000,
         )
         until("forty calls at once", lambda: service.ask("status")["lines"]["in_use"] == CALLS_AT_ONCE, 30)
         result = calling.result(90)
