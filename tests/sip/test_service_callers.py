@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -13,7 +15,7 @@ from ivr.demo.phone import Phone
 from ivr.speech.prompts import Prompt
 from routing.clock import in_shanghai
 from tests.sip.heard import is_heard
-from tests.sip.house import SEAT_TONE, TUESDAY_EVENING, TUESDAY_MORNING, House
+from tests.sip.house import SAMPLE, SEAT_TONE, TUESDAY_EVENING, TUESDAY_MORNING, House, until
 
 pytestmark = pytest.mark.sip
 
@@ -96,6 +98,20 @@ def test_a_number_that_may_not_be_rung_is_refused_and_his_own_stands(night: Hous
     assert night.running(caller)["step"] == "number"  # type: ignore[index]
     caller.hangup()
     assert night.order(caller)["callback_number"] == caller.number
+
+
+def test_an_operator_may_list_calls_while_one_is_going_on(night: House) -> None:
+    caller = night.caller()
+    night.ring_up(caller)
+    until("the call in the list", lambda: any("outcome" not in call for call in night.service.ask("calls")))
+    command = [sys.executable, str(SAMPLE.parent.parent / "hotline.py"), "calls", "--data-dir"]
+    listed = subprocess.run(
+        [*command, str(night.service.data_dir)], capture_output=True, text=True, timeout=60, check=False
+    )
+    caller.hangup()
+    assert listed.returncode == 0, listed.stderr
+    assert "not over yet" in listed.stdout
+    assert caller.number not in listed.stdout
 
 
 def test_without_a_menu_the_caller_gets_a_person_at_once(open_house: Callable[..., House], tmp_path: Path) -> None:
