@@ -53,11 +53,15 @@ class LinePool:
         reactor: Any,
         on_line_died: Callable[[int], None] = lambda _sip_port: None,
         spawn: Spawn = WarmParent.spawn,
+        *,
+        on_line_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._template = line_config
         self._reactor = reactor
         self._on_line_died = on_line_died
+        self._on_line_ready = on_line_ready
+        self._asked_in_vain = 0  # since the last look: so many lines are wanted at once
         self._spawn = spawn
         self._lines: dict[int, LineProcess] = {}
         self._next_number = line_config.line
@@ -160,12 +164,18 @@ class LinePool:
             return None
         free = [line for line in self._lines.values() if line.is_free]
         if not free:
+            self._asked_in_vain += 1
             self._keep_spares()
             return None
         # the one that rested longest: late retransmissions of its last conversation are over
         slot = min(free, key=lambda line: line.rests_since).take(for_callback)
         self._keep_spares()
         return slot
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether a line is being born."""
+        return any(line.state is LineState.STARTING for line in self._lines.values())
 
     def is_line(self, sip_port: int) -> bool:
         """Return whether a line of ours listens at this loopback port."""
@@ -204,7 +214,7 @@ class LinePool:
         living = [line for line in self._lines.values() if line.state in (LineState.STARTING, LineState.READY)]
         coming = sum(line.state is LineState.STARTING for line in living)
         in_use = sum(len(line.slots) for line in living)
-        wanted = max(self._settings.spare, in_use // 4)
+        wanted = max(self._settings.spare, in_use // 4) + self._asked_in_vain
         missing = -(-(wanted - self._free()) // self._capacity) - coming
         for _ in range(min(missing, self._settings.count - len(living))):
             number, self._next_number = self._next_number, self._next_number + 1
@@ -224,7 +234,9 @@ class LinePool:
             return None
         line.ready(connection, hello)
         self._capacity = line.capacity
+        self._asked_in_vain = max(0, self._asked_in_vain - self._capacity)
         self._changed()
+        self._reactor.callLater(0, self._on_line_ready)
         return line
 
     # -- watching, recycling, burying -------------------------------------------------------------------------------
@@ -233,6 +245,7 @@ class LinePool:
         self._watch = self._reactor.callLater(_WATCH_EVERY_S, self._look_after)
         self._later = [timer for timer in self._later if timer.active()]
         now, last = self._reactor.seconds(), self._looked_at
+        self._asked_in_vain = 0
         self._looked_at = now
         if now - last > 2 * _WATCH_EVERY_S:
             # we were the ones who slept: what the lines said meanwhile is still unread
@@ -277,6 +290,7 @@ class LinePool:
         line.rests_since = self._reactor.seconds()
         self._recycle_if_due(line)
         self._changed()
+        self._reactor.callLater(0, self._on_line_ready)
 
     def slot_stuck(self, line: LineProcess) -> None:
         """A leg of a given-back conversation does not end: the line is not worth keeping, once it is alone."""

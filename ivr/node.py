@@ -60,11 +60,17 @@ class Node:
         self._desk = Desk(services, self._office, self._orders)
         self._door = Door(settings.sip, self, reactor, self._desk.on_call)
         self._lines: LinePool | None = None
+        self._is_stopping = False
         self._control = Control(self._data_dir / "control.sock", reactor, self._answerers())
 
     def take(self) -> LineSlot | None:
         """Give the door a line for a new call; None while there is none."""
         return self._lines.take() if self._lines else None
+
+    @property
+    def is_growing(self) -> bool:
+        """Tell the door whether a line is on its way; while the service starts, all are."""
+        return self._lines.is_growing if self._lines else not self._is_stopping
 
     def is_line(self, sip_port: int) -> bool:
         """Tell the door whether one of our lines listens at a loopback port: nobody else may call out through it."""
@@ -104,14 +110,22 @@ class Node:
         await recover(self._ledger, self._orders, self._clock, self._recordings)
         await self._prompts.warm(self._filled_prompts())
         await self._door.start()
-        lines = LinePool(self._settings.lines, self._line_config(), reactor, self._door.line_died)
+        lines = LinePool(
+            self._settings.lines,
+            self._line_config(),
+            reactor,
+            self._door.line_died,
+            on_line_ready=self._door.line_ready,
+        )
         await lines.start()
         self._lines = lines
+        self._door.line_ready()
         self._control.start()
         log.info("service_started", sip=self._settings.sip.listen, data_dir=str(self._data_dir), pid=os.getpid())
 
     async def stop(self) -> None:
         """Let nobody in, release the callers, write everything, end every process."""
+        self._is_stopping = True
         lines, self._lines = self._lines, None
         await self._control.stop()
         await self._desk.stop()

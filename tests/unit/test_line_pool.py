@@ -386,7 +386,7 @@ def test_when_the_warm_parent_dies_all_calls_are_told_and_it_comes_back_later_an
     assert len(house.died) == 3
     assert house.pool.take() is None
     house.lines.pump([0.5, 0.02])
-    assert house.pool.status()["free"] == 2
+    assert house.pool.status()["free"] == 3  # the spare ones, and one for the call that asked in vain
     house.lines.parents[1].end()
     house.lines.advance(0.9)
     assert len(house.lines.parents) == 2
@@ -424,3 +424,13 @@ def test_lines_that_never_come_up_are_an_error_at_start() -> None:
     failures: list[Any] = []
     started.addErrback(failures.append)
     assert failures[0].check(LinesDidNotStart)
+
+
+def test_a_burst_beyond_the_spare_lines_gets_a_line_each_at_once(make: Make) -> None:
+    house = make()
+    taken = [house.pool.take() for _ in range(5)]
+    assert sum(slot is not None for slot in taken) == 2
+    assert house.pool.is_growing
+    house.lines.pump([0.02, 0.02])
+    later = [house.pool.take() for _ in range(3)]
+    assert all(slot is not None for slot in later)
