@@ -427,7 +427,7 @@ def test_lines_that_never_come_up_are_an_error_at_start() -> None:
 
 
 def test_a_burst_beyond_the_spare_lines_gets_a_line_each_at_once(make: Make) -> None:
-    house = make()
+    house = make(count=8)
     taken = [house.pool.take() for _ in range(5)]
     assert sum(slot is not None for slot in taken) == 2
     assert house.pool.is_growing
