@@ -22,6 +22,7 @@ from benchmarks.conversations import Batch, Generator, LoadBroken, hold, percent
 from benchmarks.profiler import profile
 from benchmarks.site_files import LoadSite
 from benchmarks.table import Figures, printed
+from ivr.control import ControlError
 from ivr.demo.scenes import MORNING
 from ivr.demo.service import Service, ServiceBroken
 
@@ -159,7 +160,7 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="hotline-bench-", dir=options.folder) as folder:
             figures, profiled = Bench(options, Path(folder)).run()
-    except (ServiceBroken, LoadBroken, OSError) as wrong:
+    except (ServiceBroken, ControlError, LoadBroken, OSError) as wrong:
         print(f"cannot measure: {wrong}", file=sys.stderr)
         return 2
     facts = [f"{machine()}; {time.strftime('%Y-%m-%d %H:%M')}; {time.monotonic() - began:.0f} s", *warnings(figures)]
