@@ -159,7 +159,7 @@ def _failures(records: list[dict[str, Any]], seen: dict[str, Any], ended: dict[s
     missing = -(-(wanted - healthy) // legs_each)
     outside = ["legs without RTP both ways, seen from outside"] * missing
     outside += [f"{trouble} (seen from outside)" for trouble in ended["troubles"]]
-    outside += ["not released after the hang-up"] * -(-ended["not_released"] // legs_each)
+    outside += [f"not released after the hang-up ({state})" for state in ended["not_released"]]
     return inside if len(inside) >= len(outside) else outside
 
 

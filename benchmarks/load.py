@@ -106,8 +106,9 @@ class Load:
             if still and time.monotonic() < until:
                 phones.later(0.1, look)
                 return
+            waiting = [f"{phone.role} {'up' if phone.is_up else 'ringing'}" for phone in still]
             _tell(ended=True, answer_s=phones.answer_s, key_info_s=phones.key_info_s,
-                  key_rfc4733_s=phones.key_rfc4733_s, not_released=len(still),
+                  key_rfc4733_s=phones.key_rfc4733_s, not_released=waiting,
                   troubles=[phone.trouble for phone in phones.phones.values() if phone.trouble])
 
         look()

@@ -208,7 +208,8 @@ class Phones:
             if SPECIALIST_OF_SEAT + seat.number[1:] == number and not seat.is_leaving:
                 by_info = self._seat_keys[seat.number][1]
                 pressed_at = seat.pressed_at if by_info else seat.stream.key_sent_at
-                (self.key_info_s if by_info else self.key_rfc4733_s).append(arrived_at - pressed_at)
+                if pressed_at:
+                    (self.key_info_s if by_info else self.key_rfc4733_s).append(arrived_at - pressed_at)
 
     def _contact(self, phone: Phone) -> str:
         port = (self.callers if phone.role == _CALLER else self.trunk).getsockname()[1]
