@@ -52,6 +52,7 @@ class Phone:
     is_leaving: bool = False
     is_over: bool = False
     answer: bytes = b""
+    invite: Message | None = None
     received_before: int = 0
     sent_before: int = 0
 
@@ -168,13 +169,16 @@ class Phones:
         phone = self.phones.get(request.first("call-id"))
         if request.method == "INVITE" and phone is None:
             self._rung(request, source, arrived_at)
-        elif request.method == "INVITE" and phone is not None and phone.answer:
-            at.sendto(phone.answer, source)
+        elif request.method == "INVITE" and phone is not None:
+            if phone.answer:  # asked again: the answer was late or lost
+                at.sendto(phone.answer, source)
         elif request.method == "ACK":
             if phone is not None and not phone.is_up and phone.answer and not phone.is_over:
                 self._callee_up(phone)
         else:
             at.sendto(sip_text.reply(request, 200), source)
+            if request.method == "CANCEL" and phone is not None and phone.invite is not None and not phone.is_over:
+                at.sendto(sip_text.reply(phone.invite, 487, phone.own.rpartition("tag=")[2]), source)
             if phone is not None and request.method in ("BYE", "CANCEL"):
                 if not phone.is_leaving:
                     self._fail(phone, f"{phone.role} got {request.method}")
@@ -183,7 +187,7 @@ class Phones:
     def _rung(self, invite: Message, source: Address, arrived_at: float) -> None:
         role = _SEAT if invite.number in self._seat_keys else _SPECIALIST
         phone = self._new(role, invite.number, invite.first("call-id"), invite.first("to"))
-        phone.other = invite.first("from")
+        phone.invite, phone.other = invite, invite.first("from")
         phone.target = sip_text.uri_of(invite.first("contact"))
         phone.routes = [hop.strip() for hop in ",".join(invite.headers.get("record-route", ())).split(",")]
         if role == _SEAT:
