@@ -143,6 +143,7 @@ class Phones:
         elif answer.method == "INVITE" and answer.sip_status == 200:
             self._caller_answered(phone, answer, arrived_at)
         elif answer.method == "INVITE" and answer.sip_status >= 300:
+            phone.other = answer.first("to")  # RFC 3261 17.1.1.3: with the tag of the refusal
             self._send(phone, "ACK", same_transaction=True)
             self._fail(phone, f"{phone.role} got {answer.sip_status}")
 
