@@ -24,6 +24,7 @@ from config.fields import (
     split_address,
 )
 from config.hours import HoursSettings
+from config.notices import NoticeSettings
 
 
 class Trunk(Strict):
@@ -165,6 +166,7 @@ class Settings(Strict):
     matters_file: FilePath = Path("matters.yaml")
     calendar_dir: FilePath = Path("calendar")
     hours: HoursSettings = HoursSettings()
+    notices: NoticeSettings = NoticeSettings()
 
     def redis_password(self) -> str:
         """Return the password of `redis_url`, "" if none is named; ConfigError if the named place does not have it."""
