@@ -24,6 +24,7 @@ from config.fields import (
     split_address,
 )
 from config.hours import HoursSettings
+from config.ladder import LadderSettings
 from config.notices import NoticeSettings
 
 
@@ -166,6 +167,7 @@ class Settings(Strict):
     matters_file: FilePath = Path("matters.yaml")
     calendar_dir: FilePath = Path("calendar")
     hours: HoursSettings = HoursSettings()
+    ladder: LadderSettings = LadderSettings()
     notices: NoticeSettings = NoticeSettings()
 
     def redis_password(self) -> str:

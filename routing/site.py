@@ -79,6 +79,9 @@ def _unknown_names(document: Document, directory: Directory) -> Iterator[Fault]:
     for unit_id in members(document, "hours", "units"):
         if unit_id not in unit_ids:
             yield document.fault(("hours", "units", unit_id), f"no unit is called {unit_id!r}")
+    for unit_id in members(document, "ladder", "units"):
+        if unit_id not in unit_ids:
+            yield document.fault(("ladder", "units", unit_id), f"no unit is called {unit_id!r}")
     for closure, _ in _items(document, "hours", "closures"):
         for key, unit_id in _items(document, *closure, "units"):
             if unit_id not in unit_ids:
