@@ -21,16 +21,23 @@ local function number_given(number)
   return string.match(known, '^(%S+) (%S+)$')
 end
 
-local function owed_under(number)
-  local counts_as = number_given(number) or number
-  local due = redis.call('HMGET', key('order', counts_as), 'due_at', 'is_provisional')
-  return {counts_as, due[1] or '', due[2] or ''}
+-- An order is one JSON document: half the memory of a hash, and 100,000 are read in a moment.
+local function order_of(number)
+  local document = redis.call('GET', key('order', number))
+  return document and cjson.decode(document)
 end
 
-local function text(value)
-  if type(value) == 'table' then return cjson.encode(value) end
-  return tostring(value)
+local function owed(order)
+  return {order.order_id, order.due_at or '', tostring(order.is_provisional)}
 end
+
+local function owed_under(number)
+  local order = order_of(number_given(number) or number)
+  return order and owed(order) or {number, '', ''}
+end
+
+-- What is wrong with the event, not with Redis; the first word tells the ledger which error it is.
+local function refuse(why) error({err = why}) end
 
 local function give_number(number, counts_as)
   redis.call('HSET', key('numbers'), number, counts_as .. ' ' .. event_id)
@@ -53,47 +60,146 @@ local function free_number(wanted)
   return number, owner == event_id
 end
 
-local function open_order(order)
-  local number, is_there = free_number(order.order_id)
-  if is_there then return number end
-  local of_caller = order.callback_number .. '|' .. order.matter_id
-  local open_one = order.callback_number ~= '' and redis.call('HGET', key('open'), of_caller)
-  if open_one then -- 并单: the open order takes the call up; its deadline stays
-    give_number(number, open_one)
-    redis.call('RPUSH', key('order', open_one, 'merged'), payload_json)
-    return number
+-- Hashes whose values are lists of order numbers, oldest first.
+local function list_add(hash, field, number)
+  local numbers = redis.call('HGET', hash, field)
+  if not numbers then return redis.call('HSET', hash, field, number) end
+  for known in string.gmatch(numbers, '%S+') do
+    if known == number then return end
   end
-  give_number(number, number)
-  local fields = {}
-  for name, value in pairs(order) do
-    if value ~= cjson.null then
-      fields[#fields + 1] = name
-      fields[#fields + 1] = text(value)
-    end
-  end
-  redis.call('HSET', key('order', number), unpack(fields))
-  redis.call('HSET', key('order', number), 'order_id', number, 'state', 'opened', 'due_ms', due_ms)
-  redis.call('ZADD', key('orders'), at_ms, number)
-  redis.call('ZADD', key('due'), due_ms, number)
-  if order.callback_number ~= '' then redis.call('HSET', key('open'), of_caller, number) end
-  return number
+  redis.call('HSET', hash, field, numbers .. ' ' .. number)
 end
 
-local function change_state(change)
-  local number = number_given(change.order_id) or change.order_id
-  local order = key('order', number)
-  local now = redis.call('HMGET', order, 'state', 'callback_number', 'matter_id', 'due_ms')
-  if now[1] ~= change.state_from then return number end
-  redis.call('HSET', order, 'state', change.state_to)
-  local of_caller = now[2] .. '|' .. now[3]
-  if change.is_open then
-    redis.call('ZADD', key('due'), now[4], number)
-    if now[2] ~= '' then redis.call('HSETNX', key('open'), of_caller, number) end
-  else
-    redis.call('ZREM', key('due'), number)
-    if redis.call('HGET', key('open'), of_caller) == number then redis.call('HDEL', key('open'), of_caller) end
+local function list_remove(hash, field, number)
+  local kept = {}
+  for known in string.gmatch(redis.call('HGET', hash, field) or '', '%S+') do
+    if known ~= number then kept[#kept + 1] = known end
   end
-  return number
+  if #kept == 0 then return redis.call('HDEL', hash, field) end
+  redis.call('HSET', hash, field, table.concat(kept, ' '))
+end
+
+-- Under which numbers and matter an open order is found.
+local function indexed_by(order)
+  local found = {}
+  if order.callback_number ~= '' then
+    found[#found + 1] = {key('open'), order.callback_number .. '|' .. order.matter_id}
+    found[#found + 1] = {key('open_by_phone'), order.callback_number}
+  end
+  if order.caller_number ~= '' and order.caller_number ~= order.callback_number then
+    found[#found + 1] = {key('open_by_phone'), order.caller_number}
+  end
+  return found
+end
+
+-- Everything about an event that may be wrong has been looked at before the first of these writes.
+local function save(order, indexed_before)
+  redis.call('SET', key('order', order.order_id), cjson.encode(order))
+  for _, index in ipairs(indexed_before or {}) do list_remove(index[1], index[2], order.order_id) end
+  if order.is_open then
+    redis.call('ZADD', key('due'), order.due_ms, order.order_id)
+    for _, index in ipairs(indexed_by(order)) do list_add(index[1], index[2], order.order_id) end
+  else
+    redis.call('ZREM', key('due'), order.order_id)
+  end
+end
+
+local function tell(number, payload)
+  redis.call('RPUSH', key('order', number, 'events'), string.format(
+    '{"event_id":"%s","type":"%s","at_ms":%s,"payload":%s}', event_id, event_type, at_ms, payload))
+end
+
+local function tell_of_call(number, order)
+  tell(number, cjson.encode({
+    order_id = order.order_id, call_id = order.call_id, kind = order.kind, unit_id = order.unit_id,
+    due_at = order.due_at, message_path = order.message_path,
+  }))
+end
+
+local function open_order(opened)
+  local number, is_there = free_number(opened.order_id)
+  if is_there then return owed_under(number) end
+  local of_caller = opened.callback_number .. '|' .. opened.matter_id
+  local open_ones = opened.callback_number ~= '' and redis.call('HGET', key('open'), of_caller)
+  if open_ones then -- 并单: the open order takes the call up; its deadline stays
+    local order = order_of(string.match(open_ones, '%S+'))
+    order.merged = order.merged or {}
+    order.merged[#order.merged + 1] = opened
+    give_number(number, order.order_id)
+    save(order)
+    tell_of_call(order.order_id, opened)
+    return owed(order)
+  end
+  local order = {}
+  for name, value in pairs(opened) do
+    if value ~= cjson.null then order[name] = value end
+  end
+  order.order_id, order.state, order.is_open, order.version = number, 'opened', true, 1
+  order.due_ms = tonumber(due_ms)
+  give_number(number, number)
+  redis.call('ZADD', key('orders'), at_ms, number)
+  save(order)
+  tell_of_call(number, opened)
+  return owed(order)
+end
+
+-- Fields that grow instead of being replaced; null empties them.
+local growing = {
+  steps_done = function(before, steps)
+    for _, step in ipairs(steps) do before[step] = 1 end
+  end,
+  messages = function(before, paths)
+    for _, path in ipairs(paths) do before[#before + 1] = path end
+  end,
+}
+
+local function merge(order, changes)
+  if changes.unit_id and changes.unit_id ~= order.unit_id then
+    order.units_before = order.units_before or {}
+    order.units_before[#order.units_before + 1] = order.unit_id
+  end
+  for name, value in pairs(changes) do
+    if value == cjson.null then
+      order[name] = nil
+    elseif growing[name] then
+      order[name] = order[name] or {}
+      growing[name](order[name], value)
+    else
+      order[name] = value
+    end
+  end
+  if due_ms ~= '' then order.due_ms = tonumber(due_ms) end
+end
+
+-- Of two leases on an order the later one counts; whoever holds the earlier one was paused or cut off.
+local function check_fence(number, epoch)
+  if type(epoch) ~= 'number' then return end
+  local latest = tonumber(redis.call('HGET', key('epochs'), number) or '0')
+  if epoch < latest then
+    refuse(string.format('fenced: the lease of epoch %.0f is over, the order is held under %.0f', epoch, latest))
+  end
+  redis.call('HSET', key('epochs'), number, string.format('%.0f', epoch))
+end
+
+-- A change moves the state from one to another; a note has none of both and leaves it.
+local function change_order(change)
+  local order = order_of(number_given(change.order_id) or change.order_id)
+  if not order then refuse('unknown: there is no order ' .. change.order_id) end
+  check_fence(order.order_id, change.epoch)
+  if change.state_from and order.state ~= change.state_from then
+    refuse(string.format('stale: the order was %s, and is %s', change.state_from, order.state))
+  end
+  local indexed_before = indexed_by(order)
+  if type(change.changes) == 'table' then merge(order, change.changes) end
+  if type(change.attempt) == 'table' then
+    order.attempts = order.attempts or {}
+    order.attempts[change.attempt.attempt_id] = change.attempt
+  end
+  if change.state_to then order.state, order.is_open = change.state_to, change.is_open end
+  order.version = order.version + 1
+  save(order, indexed_before)
+  tell(order.order_id, payload_json)
+  return owed(order)
 end
 
 -- Keep a record under its id and in the list of its kind by time; the oldest beyond the cap go.
@@ -124,9 +230,15 @@ local handlers = {
       and type(payload.matter_id) == 'string' and due_ms ~= '', 'not an order')
     return open_order(payload)
   end,
-  order_state_changed = function(payload)
-    assert(type(payload.order_id) == 'string' and type(payload.state_to) == 'string', 'not a change of state')
-    return change_state(payload)
+  order_changed = function(payload)
+    assert(type(payload.order_id) == 'string' and type(payload.state_from) == 'string'
+      and type(payload.state_to) == 'string' and type(payload.is_open) == 'boolean', 'not a change of an order')
+    return change_order(payload)
+  end,
+  order_noted = function(payload)
+    assert(type(payload.order_id) == 'string' and type(payload.note) == 'string'
+      and payload.state_to == nil, 'not a note of an order')
+    return change_order(payload)
   end,
   call_offered = function(payload) keep('call', call_of(payload), false) end,
   call_ended = function(payload) keep('call', call_of(payload), true) end,
@@ -154,10 +266,12 @@ end
 
 local applied = tonumber(redis.call('HGET', MARKER, journal) or '0')
 if redis.call('ZSCORE', SEEN, event_id) then
+  local refused = redis.call('HGET', key('refused'), event_id)
   local ok, payload = pcall(cjson.decode, payload_json)
   local order_id = ok and type(payload) == 'table' and payload.order_id
   local answer = type(order_id) == 'string' and owed_under((free_number(order_id))) or {'', '', ''}
   if applied == position - 1 then redis.call('HSET', MARKER, journal, position) end
+  if refused then return {'refused', refused, '', ''} end
   return {'seen', unpack(answer)}
 end
 if applied ~= position - 1 then return {'gap', tostring(applied), '', ''} end
@@ -172,4 +286,4 @@ if not ok then
   redis.call('HSET', key('refused'), event_id, message)
   return finished('refused', {message, '', ''})
 end
-return finished('applied', result and owed_under(result) or {'', '', ''})
+return finished('applied', result or {'', '', ''})

@@ -21,7 +21,9 @@ from callback_scheduler.applier import Applied, Applier
 from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import EmbeddedRedisError, StoreUnavailable
 from callback_scheduler.journal import Journal, JournalEvent
-from callback_scheduler.order import OpenedOrder, Order, OrderDraft, instant, to_payload
+from callback_scheduler.order import OpenedOrder, OrderDraft
+from callback_scheduler.order_fields import instant, to_payload
+from callback_scheduler.order_keeping import OrderKeeping
 from callback_scheduler.order_numbers import OrderNumbers
 from callback_scheduler.store import Outcome, Store
 
@@ -32,11 +34,13 @@ MERGE_ANSWER_S = 1.0
 # A node that starts is given this long to see the open orders of before, so that repeated calls find them.
 _START_PATIENCE_S = 2.0
 _SETTLE_LOOK_S = 0.02
+# Events somebody waits for Redis to have its say about.
+_ANSWERED = ("order_opened", "order_changed", "order_noted")
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class Ledger:
+class Ledger(OrderKeeping):
     """Journal and store of one node below `data_dir`; `redis_url` None starts a Redis of our own.
 
     `reactor` gives time, callFromThread and nothing else. All methods are called in the reactor's thread.
@@ -53,6 +57,7 @@ class Ledger:
         calls_kept: int = 100_000,
     ) -> None:
         self._reactor = reactor
+        self.node_number = node_number
         self._numbers = OrderNumbers(node_number)
         self._embedded = EmbeddedRedis(data_dir / "redis") if redis_url is None else None
         url = self._embedded.url if self._embedded else str(redis_url)
@@ -130,37 +135,28 @@ class Ledger:
         """
         order_id = self._numbers.next(draft.opened_at)
         event = JournalEvent.new("order_opened", to_payload(draft, order_id), draft.opened_at)
-        own = OpenedOrder(order_id, False, draft.deadline.due_at, draft.deadline.is_provisional)
+        outcome = await self._apply(event)
+        if outcome is None or outcome.order_id in {"", order_id} or outcome.status == "refused":
+            return OpenedOrder(order_id, False, draft.deadline.due_at, draft.deadline.is_provisional)
+        log.info("order_merged", order_id=order_id, merged_into=outcome.order_id)
+        return OpenedOrder(outcome.order_id, True, instant(outcome.due_at), outcome.is_provisional)
+
+    async def _apply(self, event: JournalEvent) -> Outcome | None:
+        """Put an event on disk and return what Redis said to it; None if that takes more than a second."""
         answer: Deferred[Outcome] = Deferred()
         self._answers[event.event_id] = answer
         try:
             await self._journal.append(event)
             if not self._applier.is_up:
-                return own
-            outcome = await answer.addTimeout(MERGE_ANSWER_S, self._reactor)
+                return None
+            return await answer.addTimeout(MERGE_ANSWER_S, self._reactor)
         except TimeoutError:
-            log.warning("merge_answer_late", order_id=order_id)
-            return own
+            log.warning("answer_late", event_type=event.event_type, order_id=event.payload["order_id"])
+            return None
         finally:
             del self._answers[event.event_id]
-        if outcome.order_id in {"", order_id} or outcome.status == "refused":
-            return own
-        log.info("order_merged", order_id=order_id, merged_into=outcome.order_id)
-        return OpenedOrder(outcome.order_id, True, instant(outcome.due_at), outcome.is_provisional)
 
-    # -- reading; StoreUnavailable while Redis is away ------------------------------------------------------------
-
-    async def orders(self, limit: int = 100) -> list[Order]:
-        """Return the last orders, newest first."""
-        return await self._in_thread(self._store.orders, limit)
-
-    async def order(self, order_id: str) -> Order | None:
-        """Return the order a number counts as; None if it was never given."""
-        return await self._in_thread(self._store.order, order_id)
-
-    async def due_before(self, at: datetime, limit: int = 1000) -> list[Order]:
-        """Return open orders due at `at` or before, earliest deadline first."""
-        return await self._in_thread(self._store.due_before, at, limit)
+    # -- reading; StoreUnavailable while Redis is away; more of it in OrderKeeping --------------------------------
 
     async def calls(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last call records, newest first."""
@@ -196,7 +192,7 @@ class Ledger:
         self._applier.offer(group)
 
     def _on_applied(self, applied: Applied) -> None:
-        answered = [(e.event_id, outcome) for e, outcome in applied if e.event_type == "order_opened"]
+        answered = [(e.event_id, outcome) for e, outcome in applied if e.event_type in _ANSWERED]
         if answered:
             self._reactor.callFromThread(self._answer, answered)
 

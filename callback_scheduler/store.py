@@ -4,18 +4,19 @@ All writing is `apply.lua`, one call per event of the journal. The marker `appli
 it has been applied; script and marker are one, so an event is applied once and in order or not at all. Whatever is
 lost in Redis is rebuilt from the journal.
 
-Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind the prefix): `order:<number>` hash,
-`order:<number>:merged` list, `orders` by time opened, `due` by deadline, `open` (number to ring | matter -> order),
-`numbers` (every number ever given -> order it counts as), `highest` sequences, `call:<id>`, `calls`, `survey:<id>`,
-`surveys`, `applied`, `seen:<journal>`, `refused`.
+Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind the prefix): `order:<number>` (JSON),
+`order:<number>:events` list, `orders` by time opened, `due` by deadline, `open` (number to ring | matter -> open
+orders), `open_by_phone`, `numbers` (every number ever given -> order it counts as), `highest` sequences, `epochs`,
+`lease:<number>`, `call:<id>`, `calls`, `survey:<id>`, `surveys`, `applied`, `seen:<journal>`, `refused`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha1
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,10 +28,16 @@ from redis.retry import Retry
 
 from callback_scheduler.errors import StoreUnavailable
 from callback_scheduler.journal import Durable, JournalEvent
-from callback_scheduler.order import Order, from_fields, merged_call
+from callback_scheduler.order import Lease, Order
+from callback_scheduler.order_fields import from_fields
+from routing.clock import SHANGHAI
 
 _SCRIPT = Path(__file__).with_name("apply.lua").read_text(encoding="utf-8")
 _SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_LEASE_SCRIPT = Path(__file__).with_name("lease.lua").read_text(encoding="utf-8")
+# What an older version wrote in another form is not read: all is built anew from the journal.
+_FORM = "2:"
+_CHUNK = 2000
 _T = TypeVar("_T")
 
 
@@ -52,7 +59,7 @@ class Store:
 
     def __init__(self, client: redis.Redis, *, prefix: str = "hotline:", calls_kept: int = 100_000) -> None:
         self._redis: Any = client  # its annotations name sync and async answers at once
-        self._prefix = prefix
+        self._prefix = prefix + _FORM
         self._calls_kept = calls_kept
 
     @classmethod
@@ -115,6 +122,25 @@ class Store:
         head = [self._prefix, journal_id, position, event.event_id, event.event_type]
         return [*head, at_ms, payload, due_ms, self._calls_kept]
 
+    # -- leases ---------------------------------------------------------------------------------------------------
+
+    def lease(self, order_id: str, ttl_s: float) -> Lease | None:
+        """Take the lease of an order for `ttl_s`; None while somebody holds it."""
+        epoch = self._lease("take", order_id, 0, ttl_s)
+        return Lease(order_id, epoch, ttl_s) if epoch else None
+
+    def renew(self, lease: Lease) -> bool:
+        """Hold a lease for its `ttl_s` from now on; False if it is over."""
+        return self._lease("renew", lease.order_id, lease.epoch, lease.ttl_s) > 0
+
+    def release(self, lease: Lease) -> bool:
+        """Give a lease back; False if it was over."""
+        return self._lease("release", lease.order_id, lease.epoch, lease.ttl_s) > 0
+
+    def _lease(self, verb: str, order_id: str, epoch: int, ttl_s: float) -> int:
+        arguments = (self._prefix, verb, order_id, epoch, round(ttl_s * 1000))
+        return int(self._ask(lambda: self._redis.eval(_LEASE_SCRIPT, 0, *arguments)))
+
     # -- reading --------------------------------------------------------------------------------------------------
 
     def order(self, order_id: str) -> Order | None:
@@ -127,11 +153,33 @@ class Store:
         """Return the last orders, newest first."""
         return self._orders(self._ask(lambda: self._redis.zrevrange(self.key("orders"), 0, limit - 1)))
 
+    def all_orders(self, since: datetime, until: datetime) -> list[Order]:
+        """Return all orders opened at `since` or later and before `until`, oldest first."""
+        first, last = _milliseconds(since), f"({_milliseconds(until)}"
+        return self._orders(self._ask(lambda: self._redis.zrangebyscore(self.key("orders"), first, last)))
+
     def due_before(self, at: datetime, limit: int = 1000) -> list[Order]:
         """Return open orders due at `at` or before, earliest deadline first."""
         until = _milliseconds(at)
         found = self._ask(lambda: self._redis.zrangebyscore(self.key("due"), "-inf", until, start=0, num=limit))
         return self._orders(found)
+
+    def open_orders(self, limit: int = 10_000) -> list[Order]:
+        """Return open orders, earliest deadline first."""
+        return self._orders(self._ask(lambda: self._redis.zrange(self.key("due"), 0, limit - 1)))
+
+    def open_orders_of(self, phone: str) -> list[Order]:
+        """Return the open orders to be rung back at `phone`, or left from it, oldest first."""
+        known = self._ask(lambda: self._redis.hget(self.key("open_by_phone"), phone))
+        return self._orders(known.split()) if known else []
+
+    def order_events(self, order_id: str) -> list[dict[str, Any]]:
+        """Return what has happened to an order, oldest first: event_id, type, at (ISO 8601, Shanghai) and payload."""
+        known = self._ask(lambda: self._redis.hget(self.key("numbers"), order_id))
+        if not known:
+            return []
+        told = self._ask(lambda: self._redis.lrange(self.key("order", known.split()[0], "events"), 0, -1))
+        return [_timeline_entry(json.loads(event)) for event in told]
 
     def calls(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last call records, newest first; one that only has what was known when it was offered goes on."""
@@ -154,16 +202,13 @@ class Store:
         """Return what Redis does when its memory is full; anything but `noeviction` would drop orders."""
         return str(self._ask(lambda: self._redis.info("memory")).get("maxmemory_policy", "unknown"))
 
-    def _orders(self, numbers: Iterable[str]) -> list[Order]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for number in numbers:
-            pipeline.hgetall(self.key("order", number))
-            pipeline.lrange(self.key("order", number, "merged"), 0, -1)
-        answers = self._ask(pipeline.execute)
-        found = []
-        for fields, repeated in zip(answers[::2], answers[1::2], strict=True):
-            if fields:
-                found.append(from_fields(fields, tuple(merged_call(json.loads(call)) for call in repeated)))
+    def _orders(self, numbers: Sequence[str]) -> list[Order]:
+        found: list[Order] = []
+        for first in range(0, len(numbers), _CHUNK):
+            keys = [self.key("order", number) for number in numbers[first : first + _CHUNK]]
+            documents = self._ask(partial(self._redis.mget, keys))
+            joined = ",".join(document for document in documents if document is not None)
+            found.extend(map(from_fields, json.loads(f"[{joined}]")))
         return found
 
     def _records(self, kind: str, limit: int) -> list[dict[str, Any]]:
@@ -186,9 +231,14 @@ def _milliseconds(at: datetime) -> int:
     return round(at.timestamp() * 1000)
 
 
+def _timeline_entry(told: dict[str, Any]) -> dict[str, Any]:
+    at = datetime.fromtimestamp(told.pop("at_ms") / 1000, SHANGHAI)
+    return told | {"at": at.isoformat()}
+
+
 def _due_ms(event: JournalEvent) -> int | str:
-    """The deadline in an order's event, "" if there is none the script could use."""
+    """The deadline an order's event gives, "" if there is none the script could use."""
     try:
-        return _milliseconds(datetime.fromisoformat(event.payload["due_at"]))
-    except (KeyError, TypeError, ValueError):
+        return _milliseconds(datetime.fromisoformat((event.payload.get("changes") or event.payload)["due_at"]))
+    except (KeyError, TypeError, ValueError, AttributeError):
         return ""
