@@ -122,6 +122,7 @@ class PhoneManners(Strict):
     ring_s: Seconds = 18.0
     next_tier_after_s: Seconds = 12.0
     ring_all_s: Seconds = 45.0
+    enterprise_ring_s: Seconds = 30.0
     waiting_word_every_s: float = Field(default=10.0, gt=0, le=25)  # the music after a word lasts 28 s
     accept_key_s: Seconds = 8.0
     seat_wait_s: Seconds = 15.0

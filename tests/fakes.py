@@ -14,8 +14,8 @@ from twisted.internet.task import Clock as VirtualTime
 from callback_scheduler.errors import JournalFull
 from callback_scheduler.order import OpenedOrder, OrderDraft
 from config.settings import Settings
-from ivr.calls.call import Call, new_call_id
-from ivr.calls.cdr import CallRecord
+from ivr.calls.call import Call
+from ivr.calls.cdr import CallRecord, new_call_id
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.outcome import run_call

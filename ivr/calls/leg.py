@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Leg:
     """A leg that rings, is up, or is gone.
 
-    Whatever waits on a leg fails when it goes: with CallEnded if it is the caller's, else with LegGone.
+    Whatever waits on a leg fails when it goes: with CallEnded if the call follows it, else with LegGone.
     """
 
     def __init__(self, call: Call, record: LegRecord) -> None:
@@ -67,7 +67,7 @@ class Leg:
         return tuple(self._waits)
 
     def gone_error(self) -> CallError:
-        if self.role is Role.CALLER:
+        if self is self.call.principal:
             return self.call.end_error()
         return LegGone(self.record.cause or f"SIP {self.record.sip_status}")
 
@@ -154,9 +154,11 @@ class Leg:
             return
         await self._say_files(await self.call.prompts.files(prompt, **values), stop_on_key=stop_on_key)
 
-    async def say_files(self, files: Iterable[str]) -> None:
-        """Play sound files to their end."""
-        await self._say_files(files)
+    async def say_files(self, files: Iterable[str], *, stop_on_key: bool = False) -> None:
+        """Play sound files to their end, or to the first key with `stop_on_key`."""
+        if stop_on_key and self._keys:
+            return
+        await self._say_files(files, stop_on_key=stop_on_key)
 
     async def _say_files(self, files: Iterable[str], *, stop_on_key: bool = False) -> None:
         if self.is_gone:

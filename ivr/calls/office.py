@@ -48,6 +48,10 @@ class Office:
         """Return who is to be rung for a matter now, tier by tier."""
         return self.directory.tiers(matter, self.clock.now())
 
+    def unit_tiers(self, unit_id: str) -> tuple[Tier, ...]:
+        """Return who of a unit is to be rung now, whatever it is about; UnknownUnit if there is no such unit."""
+        return self.directory.unit_tiers(unit_id, self.clock.now())
+
     def deadline(self, at: datetime, missed_in_hours: bool) -> Deadline:
         """Return until when a call of `at` must be rung back."""
         return deadline(self.calendar, at, missed_in_hours)

@@ -8,7 +8,7 @@ from ivr.calls.cdr import Outcome, TransferResult
 from ivr.calls.errors import NobodyAccepted
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
-from ivr.calls.ringing import find_specialist, ring_seat
+from ivr.calls.ringing import find_specialist, ring_seat, waiting_caller
 from ivr.flows.after_hours import ask_number, promise_callback
 from ivr.flows.survey import survey
 from ivr.flows.three_way import Conversation
@@ -55,7 +55,7 @@ async def _with_a_person(call: Call, office: Office, orders: Orders, matter: Mat
     call.record.transfer = TransferResult.ABANDONED  # until somebody accepts or all have been tried
     await call.say(Prompt.CONNECTING_SPECIALIST, matter=matter.name)
     try:
-        specialist = await find_specialist(call, office.tiers(matter), matter)
+        specialist = await find_specialist(call, office.tiers(matter), waiting_caller(call, matter))
     except NobodyAccepted as nobody:
         call.record.transfer = TransferResult.NOBODY
         call.request.ten_minutes_promised |= nobody.promised
