@@ -92,9 +92,34 @@ local function indexed_by(order)
   return found
 end
 
+local function given(value)
+  return value ~= nil and value ~= cjson.null and value
+end
+
+-- What a report asks of an order (compliance.Facts), short enough that it reads 100,000 of them in a moment.
+local function keep_facts(order)
+  local tries = {}
+  for _, attempt in pairs(order.attempts or {}) do
+    local evidence = given(attempt.evidence) or {}
+    tries[#tries + 1] = {
+      attempt.begun_at, given(attempt.enterprise_rung_at), attempt.outcome, given(evidence.unit_answered_at),
+      given(evidence.accepted_at), given(evidence.enterprise_answered_at), given(evidence.talk_began_at),
+      given(evidence.two_way_s) or 0,
+    }
+  end
+  local solved = order.is_solved
+  if solved == nil then solved = cjson.null end
+  redis.call('HSET', key('order_facts'), order.order_id, cjson.encode({
+    order.order_id, given(order.unit_id) or '', given(order.counted_as) or 'after_hours', order.state,
+    given(order.opened_at), order.due_ms, given(order.acknowledged_at), given(order.self_reported_at),
+    order.returns or 0, order.survey_level or 0, solved, tries,
+  }))
+end
+
 -- Everything about an event that may be wrong has been looked at before the first of these writes.
 local function save(order, indexed_before)
   redis.call('SET', key('order', order.order_id), cjson.encode(order))
+  keep_facts(order)
   for _, index in ipairs(indexed_before or {}) do list_remove(index[1], index[2], order.order_id) end
   if order.is_open then
     redis.call('ZADD', key('due'), order.due_ms, order.order_id)
@@ -214,9 +239,33 @@ local function keep(kind, id, may_replace)
   if surplus > 0 then
     for _, oldest in ipairs(redis.call('ZRANGE', key(kind .. 's'), 0, surplus - 1)) do
       redis.call('DEL', key(kind, oldest))
+      redis.call('HDEL', key(kind .. '_facts'), oldest)
     end
     redis.call('ZREMRANGEBYRANK', key(kind .. 's'), 0, surplus - 1)
   end
+end
+
+-- What a report asks of a call (report_calls.CallFacts).
+local function keep_call_facts(id, call)
+  local talked_s, was_surveyed = 0, false
+  for _, leg in ipairs(given(call.legs) or {}) do
+    local has_accepted = type(leg) == 'table' and leg.role == 'specialist' and given(leg.accepted_at)
+    if has_accepted then talked_s = math.max(talked_s, given(leg.two_way_s) or 0) end
+  end
+  for _, step in ipairs(given(call.steps) or {}) do was_surveyed = was_surveyed or step == 'survey' end
+  redis.call('HSET', key('call_facts'), id, cjson.encode({
+    given(call.offered_at), given(call.ended_at), given(call.direction) or 'in', given(call.unit_id) or '',
+    given(call.outcome) or '', given(call.asked_for_person_at), given(call.person_answered_at),
+    given(call.was_open) and given(call.transfer) or 'none', talked_s, was_surveyed,
+  }))
+end
+
+local function keep_survey_facts(answer)
+  local solved = answer.is_solved
+  if solved == nil then solved = cjson.null end
+  redis.call('HSET', key('survey_facts'), event_id, cjson.encode({
+    tonumber(at_ms), given(answer.unit_id) or '', given(answer.level) or 0, solved,
+  }))
 end
 
 local function call_of(payload)
@@ -241,8 +290,14 @@ local handlers = {
     return change_order(payload)
   end,
   call_offered = function(payload) keep('call', call_of(payload), false) end,
-  call_ended = function(payload) keep('call', call_of(payload), true) end,
-  survey_answered = function() keep('survey', event_id, true) end,
+  call_ended = function(payload)
+    keep_call_facts(call_of(payload), payload) -- before `keep`, which takes them away again with the oldest calls
+    keep('call', payload.call_id, true)
+  end,
+  survey_answered = function(payload)
+    keep_survey_facts(payload)
+    keep('survey', event_id, true)
+  end,
 }
 
 local function finished(status, answer)

@@ -7,7 +7,8 @@ lost in Redis is rebuilt from the journal.
 Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind the prefix): `order:<number>` (JSON),
 `order:<number>:events` list, `orders` by time opened, `due` by deadline, `open` (number to ring | matter -> open
 orders), `open_by_phone`, `numbers` (every number ever given -> order it counts as), `highest` sequences, `epochs`,
-`lease:<number>`, `call:<id>`, `calls`, `survey:<id>`, `surveys`, `applied`, `seen:<journal>`, `refused`.
+`lease:<number>`, `call:<id>`, `calls`, `survey:<id>`, `surveys`, `applied`, `seen:<journal>`, `refused`; for reports
+`order_facts`, `call_facts`, `survey_facts`.
 """
 
 from __future__ import annotations
@@ -188,6 +189,20 @@ class Store:
     def surveys(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last answers to the survey, newest first; they name no call record's phone number."""
         return self._records("survey", limit)
+
+    def facts(self, kind: str, since: datetime, until: datetime) -> list[list[Any]]:
+        """Return what a report asks of every order, call or survey (`kind`) of a period, oldest first.
+
+        They are the lists that apply.lua writes; `until` is not included. `report_reader` knows what stands where.
+        """
+        first, last = _milliseconds(since), f"({_milliseconds(until)}"
+        names = self._ask(lambda: self._redis.zrangebyscore(self.key(f"{kind}s"), first, last))
+        found: list[list[Any]] = []
+        for start in range(0, len(names), _CHUNK):
+            ask = partial(self._redis.hmget, self.key(f"{kind}_facts"), names[start : start + _CHUNK])
+            lines = self._ask(ask)
+            found.extend(json.loads(f"[{','.join(line for line in lines if line is not None)}]"))
+        return found
 
     def refused(self) -> dict[str, str]:
         """Return the events that could not be applied, with the error of each; they are in the journal."""

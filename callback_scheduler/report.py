@@ -1,0 +1,175 @@
+"""The report a supervisor can answer for: pure figures over orders, calls and surveys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from callback_scheduler.causes import Moment, cause
+from callback_scheduler.compliance import Facts, Rule, Verdict, judge, milliseconds
+from callback_scheduler.figures import ErrorBudget
+from callback_scheduler.report_calls import (
+    THREE_WAY_GOAL_PERCENT,
+    CallFacts,
+    CallTally,
+    SurveyFacts,
+    tally_calls,
+    total_calls,
+)
+from callback_scheduler.report_orders import By, Rows, tally, total
+from routing.clock import SHANGHAI
+from routing.working_time import WorkingTime, day_of, number_of
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: orders due, and calls made, on the days from `since` to `until` (None: no end), seen at `at`.
+
+    A row holds the same orders under every rule, namely those whose own deadline falls into it: only then do two rules
+    compare. `unit_id` "" means all units.
+    """
+
+    at: datetime
+    rule: Rule
+    since: date
+    until: date | None = None
+    unit_id: str = ""
+    by: By = By.UNIT
+
+
+class Material(NamedTuple):
+    """What the store knows; more than was asked for does no harm."""
+
+    orders: Sequence[Facts]
+    calls: Sequence[CallFacts]
+    surveys: Sequence[SurveyFacts]
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """An order that is late or missed: why, and what happened to it."""
+
+    facts: Facts
+    verdict: Verdict
+    due_at: datetime
+    cause: str
+    timeline: tuple[Moment, ...] = ()
+
+    def as_fields(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {
+            "order_id": self.facts.order_id,
+            "unit_id": self.facts.unit_id,
+            "counted_as": self.facts.counted_as,
+            "opened_at": _instant(self.facts.opened_ms).isoformat(),
+            "due_at": self.due_at.isoformat(),
+            "verdict": self.verdict.value,
+            "cause": self.cause,
+            "timeline": [{"at": moment.at.isoformat(), "what": moment.what} for moment in self.timeline],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The answer; rows are by `question.by`, and those of orders apart for each of COUNTED_AS."""
+
+    question: Question
+    orders: dict[str, Rows]
+    calls: dict[str, CallTally]
+    budget_today: ErrorBudget
+    budget: ErrorBudget
+    misses: tuple[Miss, ...]  # latest deadline first
+    calls_since: datetime | None  # the first call known of the period
+
+    def as_fields(self) -> dict[str, Any]:
+        """Return it for JSON; instants ISO 8601, every rate with numerator and denominator."""
+        asked = self.question
+        orders = {
+            counted_as: {
+                "rows": {name: row.as_fields() for name, row in rows.items()},
+                "total": total(rows).as_fields(),
+            }
+            for counted_as, rows in self.orders.items()
+        }
+        return {
+            "at": asked.at.isoformat(),
+            "from": asked.since.isoformat(),
+            "to": asked.until.isoformat() if asked.until else None,
+            "unit": asked.unit_id or None,
+            "by": asked.by.value,
+            "rule": asked.rule.name,
+            "orders": orders,
+            "calls": {
+                "since": self.calls_since.isoformat() if self.calls_since else None,
+                "rows": {name: row.as_fields() for name, row in self.calls.items()},
+                "total": total_calls(self.calls).as_fields(),
+            },
+            "error_budget": {"today": self.budget_today.as_fields(), "period": self.budget.as_fields()},
+            "misses": [miss.as_fields() for miss in self.misses],
+        }
+
+
+def make_report(question: Question, material: Material, working: WorkingTime, units: Mapping[str, str]) -> Report:
+    """Return the report; `units` are names by unit_id, in the order in which their rows shall stand."""
+    at_ms = milliseconds(question.at)
+    orders = [facts for facts in material.orders if facts.opened_ms <= at_ms and _is_asked(question, facts)]
+    calls = [call for call in material.calls if _is_call_asked(question, call.unit_id, call.offered_ms, at_ms)]
+    surveys = [one for one in material.surveys if _is_call_asked(question, one.unit_id, one.at_ms, at_ms)]
+    call_rows = _ordered(tally_calls(calls, surveys, question.by), units)
+    today = day_of(at_ms)
+    return Report(
+        question=question,
+        orders={
+            counted_as: _ordered(rows, units)
+            for counted_as, rows in tally(orders, at_ms, question.rule, question.by, working).items()
+        },
+        calls=call_rows,
+        budget_today=_budget(call for call in calls if day_of(call.offered_ms) == today),
+        budget=_budget(calls),
+        misses=tuple(_misses(orders, question.rule, at_ms)),
+        calls_since=_instant(min(call.offered_ms for call in calls)) if calls else None,
+    )
+
+
+def _is_asked(question: Question, facts: Facts) -> bool:
+    """Whether an order belongs into the report: by its own deadline, under whatever rule."""
+    if question.unit_id and facts.unit_id != question.unit_id:
+        return False
+    return _is_between(question, day_of(facts.due_ms))
+
+
+def _is_call_asked(question: Question, unit_id: str, happened_ms: int, at_ms: int) -> bool:
+    if happened_ms > at_ms or (question.unit_id and unit_id != question.unit_id):
+        return False
+    return _is_between(question, day_of(happened_ms))
+
+
+def _is_between(question: Question, day: int) -> bool:
+    return number_of(question.since) <= day and (question.until is None or day <= number_of(question.until))
+
+
+def _ordered(rows: dict[str, Any], units: Mapping[str, str]) -> dict[str, Any]:
+    """Return rows of units in the order of the directory, others by name, which for days is by time."""
+    places = {unit_id: place for place, unit_id in enumerate(units)}
+    return {name: rows[name] for name in sorted(rows, key=lambda name: (places.get(name, len(places)), name))}
+
+
+def _budget(calls: Iterable[CallFacts]) -> ErrorBudget:
+    counted = total_calls(tally_calls(calls, (), By.UNIT))
+    return ErrorBudget(THREE_WAY_GOAL_PERCENT, counted.rates()["three_way_rate"])
+
+
+def _misses(orders: Iterable[Facts], rule: Rule, at_ms: int) -> list[Miss]:
+    found = []
+    for facts in orders:
+        due_ms = rule.due_ms(facts)
+        verdict = judge(facts, at_ms, due_ms)
+        if verdict in {Verdict.LATE, Verdict.MISSED}:
+            found.append(Miss(facts, verdict, _instant(due_ms), cause(facts, verdict, at_ms, due_ms)))
+    return sorted(found, key=lambda miss: (miss.due_at, miss.facts.order_id), reverse=True)
+
+
+def _instant(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, SHANGHAI)
