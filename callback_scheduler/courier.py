@@ -11,7 +11,7 @@ import structlog
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred
 from twisted.python.failure import Failure
 
-from callback_scheduler.errors import JournalError, NotDelivered, NoticeRefused, UnknownNotice
+from callback_scheduler.errors import JournalError, NotDelivered, NoticeRefused, StoreUnavailable, UnknownNotice
 from callback_scheduler.feed import Feed, Letter
 from callback_scheduler.lanes import Lane, Lanes
 from callback_scheduler.outbox import Cursor, DeadLetter, Outbox
@@ -22,6 +22,7 @@ log = structlog.get_logger()
 _WINDOW = 500  # letters of one receiver in memory
 _MOST_AHEAD = 10_000  # letters settled before an earlier one
 _LONGEST_REASON = 500
+_READ_AGAIN_S = 2.0
 
 InThread = Callable[..., "Deferred[Any]"]
 
@@ -70,7 +71,6 @@ class Courier:
         self._feed, self._outbox, self._reactor, self._in_thread = feed, outbox, reactor, in_thread
         self._now = now
         self._lanes = Lanes(retry, receiver.parallel, receiver.gather_s, chance or random.Random())
-        self._longest_pause_s = retry.longest_pause_s
         self._ahead: set[int] = set()  # settled before one that comes earlier
         self._read_to = 0
         self._last_error = ""
@@ -107,7 +107,7 @@ class Courier:
         if not self._is_running:
             return
         has_room = self._lanes.waiting < _WINDOW // 2 and len(self._ahead) < _MOST_AHEAD
-        if not self._is_reading and has_room and self._read_to < self._feed.end:
+        if not self._is_reading and has_room and self._read_to < self._feed.settled_to:
             self._is_reading = True
             self._begin(self._read(), self._chores)
         now_s: float = self._reactor.seconds()
@@ -139,10 +139,11 @@ class Courier:
     async def _read(self) -> None:
         try:
             letters, read_to = await self._in_thread(self._feed.take, self._read_to, _WINDOW - self._lanes.waiting)
-        except (JournalError, OSError) as wrong:
-            self._last_error = f"the journal cannot be read: {wrong}"
-            log.error("notices_unreadable", receiver=self.receiver.name, error=str(wrong))
-            self._reactor.callLater(self._longest_pause_s, self._read_again)
+        except (JournalError, StoreUnavailable, OSError) as wrong:
+            if self._last_error != str(wrong):
+                log.error("notices_unreadable", receiver=self.receiver.name, error=str(wrong))
+            self._last_error = str(wrong)
+            self._reactor.callLater(_READ_AGAIN_S, self._read_again)
             return
         for letter in letters:
             name = "" if letter[0] in self._ahead else self.receiver.lane(letter)

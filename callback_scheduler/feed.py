@@ -1,13 +1,20 @@
-"""The order events of the journal for those who follow it: the latest from memory, older ones from disk."""
+"""What has really happened to orders, for those who tell others of it: from memory what is new, the rest from disk.
+
+An event of the journal is news only once Redis has had its say: it may refuse a change that came too late (a stale
+state, a lease that is over), and tells which open order took a repeated call up (并单). So while Redis is away nobody
+is told anything, and nothing that did not count is ever told.
+"""
 
 from __future__ import annotations
 
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from callback_scheduler.journal import Durable, Journal, JournalEvent
+from callback_scheduler.store import Verdict
 
 EVENT_TYPES = ("order_opened", "order_changed", "order_noted", "notice_given")
 _KEPT_IN_MEMORY = 5000
@@ -16,15 +23,27 @@ Letter = tuple[int, JournalEvent]
 
 
 class Feed:
-    """Gives the events of `EVENT_TYPES` behind any position; `on_news` is called in the journal's writer thread."""
+    """The events of `EVENT_TYPES` behind any position of the journal.
 
-    def __init__(self, journal: Journal, on_news: Callable[[], None]) -> None:
-        self._journal = journal
-        self._on_news = on_news
+    `applied` gives the position up to which Redis has had its say, 0 while it is away; `verdicts` what it said.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        applied: Callable[[], int],
+        verdicts: Callable[[Sequence[JournalEvent]], list[Verdict]],
+    ) -> None:
+        self._journal, self._applied, self._verdicts = journal, applied, verdicts
         self._recent: deque[Letter] = deque()
         self._recent_after: int | None = None  # memory has all events behind this position, up to `_heard`
         self._heard = 0
         self._lock = threading.Lock()
+        self._on_news: Callable[[], None] = lambda: None
+
+    def call_on_news(self, on_news: Callable[[], None]) -> None:
+        """Let `on_news` be called whenever there may be something to take; in a thread of the ledger's."""
+        self._on_news = on_news
 
     @property
     def journal_id(self) -> str:
@@ -36,40 +55,60 @@ class Feed:
         """Position of the last record on disk."""
         return self._journal.position
 
+    @property
+    def settled_to(self) -> int:
+        """Position up to which events can be taken; 0 while Redis is away."""
+        return min(self._applied(), self._journal.position)
+
     def hear(self, group: Durable) -> None:
         """Take events that have just come to disk, in order; called in the journal's writer thread."""
-        wanted = [letter for letter in group if letter[1].event_type in EVENT_TYPES]
         with self._lock:
             if self._recent_after is None:
                 self._recent_after = group[0][0] - 1
-            self._recent.extend(wanted)
+            self._recent.extend(letter for letter in group if letter[1].event_type in EVENT_TYPES)
             while len(self._recent) > _KEPT_IN_MEMORY:
                 self._recent_after = self._recent.popleft()[0]
             self._heard = group[-1][0]
-        if wanted:
-            self._on_news()
+
+    def look(self) -> None:
+        """Note that Redis has had its say to more events; called in the applier's thread."""
+        self._on_news()
 
     def take(self, after: int, limit: int) -> tuple[list[Letter], int]:
         """Return the next events behind `after`, `limit` at most, and the position up to which that is all.
 
-        May read the disk: call it in a thread. Raises JournalCorrupt.
+        May read disk and Redis: call it in a thread. Raises JournalCorrupt or StoreUnavailable.
         """
-        with self._lock:
-            if self._recent_after is not None and after >= self._recent_after:
-                behind = (letter for letter in self._recent if letter[0] > after)
-                return _complete(list(itertools.islice(behind, limit)), limit, max(after, self._heard))
-        end = self._journal.position
-        found = self._journal.replay(after=after, event_types=EVENT_TYPES)
-        return _complete(list(itertools.islice(found, limit)), limit, max(after, end))
+        end = self.settled_to
+        if end <= after:
+            return [], after
+        letters, end = self._behind(after, end, limit)
+        return self._judged(letters), letters[-1][0] if len(letters) == limit else end
 
     def event_at(self, position: int) -> JournalEvent | None:
-        """Return the event at a position; None if it is not one of ours. Reads the disk."""
-        for found, event in self._journal.replay(after=position - 1, event_types=EVENT_TYPES):
-            return event if found == position else None
-        return None
+        """Return the event at a position; None if none of ours is there. Reads as `take` does."""
+        letters = self._judged(self._behind(position - 1, position, 1)[0])
+        return letters[0][1] if letters else None
 
+    def _behind(self, after: int, end: int, limit: int) -> tuple[list[Letter], int]:
+        """Return the events behind `after`, and up to where that is all: `end`, or what was heard of before it."""
+        with self._lock:
+            if self._recent_after is not None and after >= self._recent_after:
+                # Redis may have its say, read from disk, a moment before the writer's thread gets here.
+                heard = max(after, min(end, self._heard))
+                recent = (letter for letter in self._recent if after < letter[0] <= heard)
+                return list(itertools.islice(recent, limit)), heard
+        found = self._journal.replay(after=after, event_types=EVENT_TYPES)
+        return list(itertools.islice(itertools.takewhile(lambda letter: letter[0] <= end, found), limit)), end
 
-def _complete(letters: list[Letter], limit: int, end: int) -> tuple[list[Letter], int]:
-    if len(letters) == limit:
-        return letters, letters[-1][0]
-    return letters, max(end, letters[-1][0]) if letters else end
+    def _judged(self, letters: list[Letter]) -> list[Letter]:
+        """Return the events that count, those of repeated calls with the order that took them up."""
+        counting = []
+        verdicts = self._verdicts([event for _, event in letters]) if letters else []
+        for (position, event), verdict in zip(letters, verdicts, strict=True):
+            merged_into = verdict.counts_as if event.event_type == "order_opened" else ""
+            if merged_into not in {"", event.payload["order_id"]}:
+                event = replace(event, payload=event.payload | {"merged_into": merged_into})  # noqa: PLW2901
+            if not verdict.was_refused:
+                counting.append((position, event))
+        return counting

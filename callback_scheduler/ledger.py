@@ -20,6 +20,7 @@ from twisted.python.threadpool import ThreadPool
 from callback_scheduler.applier import Applied, Applier
 from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import EmbeddedRedisError, StoreUnavailable
+from callback_scheduler.feed import Feed
 from callback_scheduler.journal import Journal, JournalEvent
 from callback_scheduler.order import OpenedOrder, OrderDraft
 from callback_scheduler.order_fields import instant, to_payload
@@ -66,6 +67,7 @@ class Ledger(OrderKeeping):
         self._applier = Applier(self._journal, self._store, self._on_applied)
         self._answers: dict[str, Deferred[Outcome]] = {}
         self._threads = ThreadPool(minthreads=0, maxthreads=4, name="ledger")
+        self.feed = Feed(self._journal, self._applied_to, self._store.verdicts)
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -189,9 +191,14 @@ class Ledger(OrderKeeping):
     # -- between threads ------------------------------------------------------------------------------------------
 
     def _offer(self, group: list[tuple[int, JournalEvent]]) -> None:
+        self.feed.hear(group)
         self._applier.offer(group)
 
+    def _applied_to(self) -> int:
+        return self._applier.applied if self._applier.is_up else 0
+
     def _on_applied(self, applied: Applied) -> None:
+        self.feed.look()
         answered = [(e.event_id, outcome) for e, outcome in applied if e.event_type in _ANSWERED]
         if answered:
             self._reactor.callFromThread(self._answer, answered)

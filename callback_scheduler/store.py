@@ -7,7 +7,7 @@ lost in Redis is rebuilt from the journal.
 Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind the prefix): `order:<number>` (JSON),
 `order:<number>:events` list, `orders` by time opened, `due` by deadline, `open` (number to ring | matter -> open
 orders), `open_by_phone`, `numbers` (every number ever given -> order it counts as), `highest` sequences, `epochs`,
-`lease:<number>`, `call:<id>`, `calls`, `survey:<id>`, `surveys`, `applied`, `seen:<journal>`, `refused`; for reports
+`lease:<number>`, `call:<id>`, `calls`, `survey:<id>`, `surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports
 `order_facts`, `call_facts`, `survey_facts`.
 """
 
@@ -55,6 +55,14 @@ class Outcome:
     is_provisional: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether an event was refused, and the number its order counts as ("" if it is about none)."""
+
+    was_refused: bool
+    counts_as: str
+
+
 class Store:
     """The store in one Redis; StoreUnavailable is raised when that does not answer or cannot write."""
 
@@ -91,6 +99,11 @@ class Store:
         """Return the position of the last event applied of a journal, 0 if Redis knows nothing of it."""
         return int(self._ask(lambda: self._redis.hget(self.key("applied"), journal_id)) or 0)
 
+    def chain(self, journal_id: str) -> tuple[int, str]:
+        """Return position and chain of the last event applied of a journal; (0, "") if Redis knows nothing of it."""
+        position, _, chain = (self._ask(lambda: self._redis.hget(self.key("chain"), journal_id)) or "0").partition(" ")
+        return int(position), chain
+
     def resume_from(self, journal_id: str, position: int) -> None:
         """Let the next event of a journal be the one behind `position`."""
         self._ask(lambda: self._redis.hset(self.key("applied"), journal_id, position))
@@ -121,7 +134,7 @@ class Store:
         due_ms = _due_ms(event)
         at_ms = _milliseconds(event.at)
         head = [self._prefix, journal_id, position, event.event_id, event.event_type]
-        return [*head, at_ms, payload, due_ms, self._calls_kept]
+        return [*head, at_ms, payload, due_ms, self._calls_kept, event.chain]
 
     # -- leases ---------------------------------------------------------------------------------------------------
 
@@ -203,6 +216,14 @@ class Store:
             lines = self._ask(ask)
             found.extend(json.loads(f"[{','.join(line for line in lines if line is not None)}]"))
         return found
+
+    def verdicts(self, events: Sequence[JournalEvent]) -> list[Verdict]:
+        """Return what became of events that were applied."""
+        ids = [event.event_id for event in events]
+        numbers = [str(event.payload.get("order_id", "")) for event in events]
+        refused = self._ask(lambda: self._redis.hmget(self.key("refused"), ids))
+        counting = self._ask(lambda: self._redis.hmget(self.key("numbers"), numbers))
+        return [Verdict(r is not None, number or "") for r, number in zip(refused, counting, strict=True)]
 
     def refused(self) -> dict[str, str]:
         """Return the events that could not be applied, with the error of each; they are in the journal."""
