@@ -1,13 +1,13 @@
 -- Apply one event of a journal to the store: once, in order, whole.
 --
 -- ARGV: 1 prefix, 2 journal id, 3 position, 4 event id, 5 event type, 6 at (ms since the epoch), 7 payload (JSON),
---       8 due at (ms; "" if the event has none), 9 how many call records are kept
+--       8 due at (ms; "" if the event has none), 9 how many call records are kept, 10 chain of the journal up to here
 -- Returns {status, order number, due_at, is_provisional}; status is "applied", "seen", "refused" (then the second is
 -- the error) or "gap" (then the second is the position of the last event applied, and nothing was done).
 
 local prefix, journal, position = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local event_id, event_type, at_ms, payload_json = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local due_ms, calls_kept = ARGV[8], tonumber(ARGV[9])
+local due_ms, calls_kept, chain = ARGV[8], tonumber(ARGV[9]), ARGV[10]
 
 local function key(...) return prefix .. table.concat({...}, ':') end
 local MARKER, SEEN = key('applied'), key('seen', journal)
@@ -118,8 +118,8 @@ end
 
 -- Everything about an event that may be wrong has been looked at before the first of these writes.
 local function save(order, indexed_before)
-  redis.call('SET', key('order', order.order_id), cjson.encode(order))
   keep_facts(order)
+  redis.call('SET', key('order', order.order_id), cjson.encode(order))
   for _, index in ipairs(indexed_before or {}) do list_remove(index[1], index[2], order.order_id) end
   if order.is_open then
     redis.call('ZADD', key('due'), order.due_ms, order.order_id)
@@ -300,10 +300,15 @@ local handlers = {
   end,
 }
 
+local function mark()
+  redis.call('HSET', MARKER, journal, position)
+  redis.call('HSET', key('chain'), journal, position .. ' ' .. chain)
+end
+
 local function finished(status, answer)
   redis.call('ZADD', SEEN, position, event_id)
   redis.call('ZREMRANGEBYSCORE', SEEN, '-inf', position - SEEN_KEPT)
-  redis.call('HSET', MARKER, journal, position)
+  mark()
   return {status, unpack(answer)}
 end
 
@@ -325,7 +330,7 @@ if redis.call('ZSCORE', SEEN, event_id) then
   local ok, payload = pcall(cjson.decode, payload_json)
   local order_id = ok and type(payload) == 'table' and payload.order_id
   local answer = type(order_id) == 'string' and owed_under((free_number(order_id))) or {'', '', ''}
-  if applied == position - 1 then redis.call('HSET', MARKER, journal, position) end
+  if applied == position - 1 then mark() end
   if refused then return {'refused', refused, '', ''} end
   return {'seen', unpack(answer)}
 end

@@ -19,7 +19,7 @@ from twisted.python.threadpool import ThreadPool
 
 from callback_scheduler.applier import Applied, Applier
 from callback_scheduler.embedded_redis import EmbeddedRedis
-from callback_scheduler.errors import EmbeddedRedisError, StoreUnavailable
+from callback_scheduler.errors import EmbeddedRedisError, JournalClosed, StoreUnavailable
 from callback_scheduler.feed import Feed
 from callback_scheduler.journal import Journal, JournalEvent
 from callback_scheduler.order import OpenedOrder, OrderDraft
@@ -199,15 +199,26 @@ class Ledger(OrderKeeping):
 
     def _on_applied(self, applied: Applied) -> None:
         self.feed.look()
-        answered = [(e.event_id, outcome) for e, outcome in applied if e.event_type in _ANSWERED]
+        answered = [(event, outcome) for event, outcome in applied if event.event_type in _ANSWERED]
         if answered:
             self._reactor.callFromThread(self._answer, answered)
 
-    def _answer(self, answered: list[tuple[str, Outcome]]) -> None:
-        for event_id, outcome in answered:
-            waiting = self._answers.get(event_id)
+    def _answer(self, answered: list[tuple[JournalEvent, Outcome]]) -> None:
+        for event, outcome in answered:
+            waiting = self._answers.get(event.event_id)
             if waiting is not None and not waiting.called:
                 waiting.callback(outcome)
+            if outcome.status == "refused" and event.event_type != "order_opened":
+                self._note_refusal(event, outcome.order_id)
+
+    def _note_refusal(self, event: JournalEvent, why: str) -> None:
+        """Write that an event did not count, so that it does not count either when Redis is built anew."""
+        payload = {"event_id": event.event_id, "event_type": event.event_type, "why": why}
+        try:
+            noted = self._journal.append(JournalEvent.new("event_refused", payload, event.at))
+        except JournalClosed:
+            return
+        noted.addErrback(lambda failed: log.error("refusal_not_written", event_id=event.event_id, error=str(failed)))
 
     def _in_thread(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
         return deferToThreadPool(self._reactor, self._threads, work, *args, **kwargs)

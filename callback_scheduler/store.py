@@ -7,8 +7,8 @@ lost in Redis is rebuilt from the journal.
 Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind the prefix): `order:<number>` (JSON),
 `order:<number>:events` list, `orders` by time opened, `due` by deadline, `open` (number to ring | matter -> open
 orders), `open_by_phone`, `numbers` (every number ever given -> order it counts as), `highest` sequences, `epochs`,
-`lease:<number>`, `call:<id>`, `calls`, `survey:<id>`, `surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports
-`order_facts`, `call_facts`, `survey_facts`.
+`lease:<number>`, `call:<id>`, `calls`, `survey:<id>`, `surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for
+reports `order_facts`, `call_facts`, `survey_facts`.
 """
 
 from __future__ import annotations
