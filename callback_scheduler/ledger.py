@@ -7,6 +7,7 @@ their own numbers, and if an open order turns out to have taken one up, its numb
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -125,9 +126,13 @@ class Ledger(OrderKeeping):
 
     # -- writing --------------------------------------------------------------------------------------------------
 
-    async def write(self, event_type: str, payload: dict[str, Any], at: datetime) -> None:
-        """Put an event on disk; Redis follows by itself. Raises JournalFull or JournalWriteFailed if it is not."""
-        await self._journal.append(JournalEvent.new(event_type, payload, at))
+    async def write(self, event_type: str, payload: dict[str, Any], at: datetime, event_id: str = "") -> None:
+        """Put an event on disk; Redis follows by itself. Raises JournalFull or JournalWriteFailed if it is not.
+
+        What may be written twice, by a node that died in between, is named by an `event_id` of its own.
+        """
+        event = JournalEvent.new(event_type, payload, at)
+        await self._journal.append(replace(event, event_id=event_id) if event_id else event)
 
     async def open_order(self, draft: OrderDraft) -> OpenedOrder:
         """Put an order on disk and return the number that counts: an open order of number and matter takes it up.

@@ -46,18 +46,22 @@ class OrderKeeping:
         changes: Mapping[str, Any] | None = None,
         attempt: Attempt | None = None,
         epoch: int | None = None,
+        request_id: str = "",
         at: datetime,
     ) -> Order:
         """Let `event` happen to an order, as the table of states says; return the order as it is then.
 
         `changes` are fields of Order (`order_fields.CHANGEABLE`) by their new values, None to empty one; `steps_done`
-        and `messages` are added to. `attempt` is kept under its id, in place of what was known of it. Raises
+        and `messages` are added to. `attempt` is kept under its id, in place of what was known of it. `request_id`
+        stands in the event, so that who asked for it from outside can find it again. Raises
         UnknownOrder, IllegalTransition, NotProved, StaleOrder if the order's state changed meanwhile, FencedOff if
         `epoch` is that of a lease that is over; StoreUnavailable, if not before then after a second: then the event
         is on disk and will be tried once Redis is back.
         """
         order = await self._known(order_id)
         payload = order_life.changed(order, event, who=who, why=why, changes=changes, attempt=attempt, at=at)
+        if request_id:
+            payload["request_id"] = request_id
         return await self._happen("order_changed", payload, epoch, at)
 
     async def note_order(
