@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--keep", action="store_true", help="leave the service running afterwards, until Ctrl-C")
     check = add("check", _check, "check every configured file, and list every prompt with its length and level")
     check.add_argument("--json", action="store_true")
+    verify_journal = add("verify", _verify, "check that the journal is whole, and name the first record that is not")
+    verify_journal.add_argument("--json", action="store_true")
     due = add("deadline", _deadline, "say until when a call of a given moment must be rung back, and why")
     due.add_argument("--at", type=_instant, required=True, help="ISO 8601; without an offset: Shanghai time")
     due.add_argument("--json", action="store_true")
@@ -117,6 +119,34 @@ def _check(options: argparse.Namespace) -> int:
         print(table(rows))
         print("\n" + "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in facts.items()))
     return 1 if flagged else 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    """Print how many records the journal has, and the first that is not what was written; 1 if there is one."""
+    # only this command reads journal and Redis by itself
+    from callback_scheduler.embedded_redis import EmbeddedRedis  # noqa: PLC0415
+    from callback_scheduler.verification import head_in_redis, journal_id, verify  # noqa: PLC0415
+
+    settings = _site(options).settings
+    folder = settings.data_dir / "journal"
+    if not folder.is_dir():
+        print(f"there is no journal in {folder}", file=sys.stderr)
+        return 2
+    url = settings.redis_url or EmbeddedRedis(settings.data_dir / "redis").url
+    # Redis is asked before the files are read: what a running node appends meanwhile is no contradiction
+    in_redis = head_in_redis(journal_id(folder), url)
+    found = verify(folder, [in_redis] if in_redis else [])
+    if options.json:
+        facts = asdict(found) | {"is_whole": found.is_whole, "was_compared_with_redis": in_redis is not None}
+        print(json.dumps(facts, ensure_ascii=False, indent=2, default=str))
+    else:
+        print(found.broken or f"{found.records} records in {found.segments} files, whole and unchanged")
+        if found.torn:
+            print(f"an append was cut off by a crash, never acknowledged: {found.torn}")
+        if in_redis is None:
+            print("Redis does not run or knows nothing of this journal: not compared with it")
+        print(f"chain of record {found.records}: {found.head}" if found.is_whole else f"{found.records} good before it")
+    return 0 if found.is_whole else 1
 
 
 def _deadline(options: argparse.Namespace) -> int:

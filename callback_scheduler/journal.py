@@ -162,6 +162,7 @@ class Journal:
             if late is not None:
                 self._reactor.callFromThread(_fail, [late], JournalClosed(f"{self.folder} was closed: not written"))
         self._writer.close()
+        self._note_end()
         os.close(self._lock_descriptor)
 
     def _lock(self) -> None:
@@ -262,8 +263,15 @@ class Journal:
             log.warning("journal_segment_not_begun", folder=str(self.folder), error=str(failed))
             return
         self._writer.close()
+        self._note_end()
         last = self._segments[-1]
         self._writer = SegmentWriter(last.path, last.good_bytes)
+
+    def _note_end(self) -> None:
+        try:
+            segments.note_end(self.folder, self.position, self.chain)
+        except OSError as failed:
+            log.warning("journal_end_not_noted", folder=str(self.folder), error=str(failed))
 
     # -- reading --------------------------------------------------------------------------------------------------
 

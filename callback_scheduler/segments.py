@@ -27,6 +27,7 @@ from callback_scheduler.errors import JournalCorrupt
 
 SUFFIX = ".journal"
 _FRAME_BYTES = 18
+_END_NOTE = "end.json"
 
 
 class BadRecord(ValueError):
@@ -125,6 +126,23 @@ def create(folder: Path, journal_id: str, first: int, chain: str) -> Path:
         path.unlink(missing_ok=True)
         raise
     return path
+
+
+def note_end(folder: Path, position: int, chain: str) -> None:
+    """Note where a journal ends now, beside it, so that an end cut off later is missed; OSError if there is no room."""
+    note = folder / _END_NOTE
+    being_made = note.with_suffix(".new")
+    being_made.write_text(json.dumps({"position": position, "chain": chain}) + "\n", encoding="ascii")
+    being_made.rename(note)
+
+
+def noted_end(folder: Path) -> tuple[int, str] | None:
+    """Return position and chain of the end that was noted last, None if there is no note that could be read."""
+    try:
+        fields = json.loads((folder / _END_NOTE).read_bytes())
+        return int(fields["position"]), str(fields["chain"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def sync_folder(folder: Path) -> None:
