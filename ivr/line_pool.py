@@ -165,6 +165,13 @@ class LinePool:
         self._keep_spares()
         return slot
 
+    def free_for_callbacks(self) -> int:
+        """Return how many callbacks may begin now: those kept for them, and beyond what live callers may need next."""
+        in_use = [slot for line in self._lines.values() for slot in line.slots.values()]
+        free = self._settings.count * self._capacity - len(in_use)
+        kept = self._reserved() - sum(slot.for_callback for slot in in_use)
+        return max(0, min(free, max(kept, free - self._settings.spare)))
+
     def _reserved(self) -> int:
         return round(self._settings.count * self._capacity * self._settings.reserved_for_callbacks_percent / 100)
 

@@ -23,6 +23,7 @@ class Direction(Enum):
     """Who began a call, and what for."""
 
     IN = "in"  # somebody rang the hotline
+    DIAL_IN = "dial_in"  # a specialist rang the hotline, to settle an order
     CALLBACK = "callback"  # we ring a unit, then the enterprise it owes a call
     REMINDER = "reminder"  # we ring the leader of a unit
 

@@ -30,6 +30,10 @@ class Office:
         """Return whether the line is open now, with the reason."""
         return self.hours.opening(self.clock.now(), self.calendar)
 
+    def is_open_at(self, at: datetime) -> bool:
+        """Return whether the line will be open at an instant."""
+        return self.hours.opening(at, self.calendar).is_open
+
     def menu(self) -> dict[str, Matter]:
         """Return the matters of the menu by their key, "1" to "4"."""
         matters = self.settings.phone.menu_matters
