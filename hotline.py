@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import config
+from callback_scheduler import report_command
 from callback_scheduler.deadlines import deadline
 from config.errors import ConfigError
-from ivr.calls.desk import masked
 from ivr.control import ControlError, ask
 from routing.clock import in_shanghai
 from routing.site import Site, load_site
@@ -61,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     due = add("deadline", _deadline, "say until when a call of a given moment must be rung back, and why")
     due.add_argument("--at", type=_instant, required=True, help="ISO 8601; without an offset: Shanghai time")
     due.add_argument("--json", action="store_true")
+    told = add("report", _report, "say what became of the orders: on time, late, missed, and how calls were answered")
+    told.add_argument("--at", type=_instant, help="as it was known at this moment (default: now)")
+    report_command.add_options(told)
     for name, listing, help_text in (
         ("orders", _orders, "list the latest work orders of the running node"),
         ("calls", _calls, "list the latest calls of the running node"),
@@ -171,7 +174,13 @@ def _deadline(options: argparse.Namespace) -> int:
     return 0
 
 
+def _report(options: argparse.Namespace) -> int:
+    return report_command.run(_site(options), options)
+
+
 def _orders(options: argparse.Namespace) -> int:
+    from ivr.calls.desk import masked  # noqa: PLC0415
+
     orders: list[dict[str, Any]] = ask(_control(options), "orders", limit=options.limit)
     if options.json:
         print(json.dumps(orders, ensure_ascii=False, indent=2))
@@ -185,6 +194,8 @@ def _orders(options: argparse.Namespace) -> int:
 
 
 def _calls(options: argparse.Namespace) -> int:
+    from ivr.calls.desk import masked  # noqa: PLC0415
+
     calls: list[dict[str, Any]] = ask(_control(options), "calls", limit=options.limit)
     if options.json:
         print(json.dumps(calls, ensure_ascii=False, indent=2))

@@ -62,6 +62,8 @@ class ErrorBudget:
 
     def sentence(self, when: str) -> str:
         """Return it in Chinese for the period `when` names, such as 今天."""
+        if not self.rate.whole:
+            return f"{when}还没有直转"
         if self.left > 0:
             return f"{when}还能失 {self.left} 个"
         if self.needed == 0:

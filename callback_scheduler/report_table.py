@@ -9,7 +9,7 @@ from typing import Any
 from callback_scheduler.compliance import Stage, Verdict
 from callback_scheduler.report import Miss, Report
 from callback_scheduler.report_calls import ANSWER_GOAL_PERCENT, RATE_WORDS, CallTally, total_calls
-from callback_scheduler.report_orders import By, Rows, total
+from callback_scheduler.report_orders import By, OrderTally, Rows, total
 
 VERDICT_WORDS = {
     Verdict.ON_TIME: "按时",
@@ -30,10 +30,10 @@ COUNTED_AS_WORDS = {"after_hours": "非工作时段工单（次紧急）", "miss
 BY_WORDS = {By.UNIT: "承办单位", By.DAY: "日期", By.MONTH: "月份"}
 TOTAL = "合计"
 _WAIT_WORDS = {
-    "working_p50_min": "工作分钟 p50",
-    "working_p90_min": "工作分钟 p90",
-    "wall_p50_min": "自然分钟 p50",
-    "wall_p90_min": "自然分钟 p90",
+    "working_p50_min": "p50工作分钟",
+    "working_p90_min": "p90工作分钟",
+    "wall_p50_min": "p50自然分钟",
+    "wall_p90_min": "p90自然分钟",
 }
 
 
@@ -41,8 +41,10 @@ def table(report: Report, units: Mapping[str, str], misses_shown: int) -> str:
     """Return the whole report; `units` are names by unit_id, and of the misses the latest `misses_shown` are listed."""
     parts = [_title(report)]
     for counted_as, rows in report.orders.items():
-        parts.append(f"【{COUNTED_AS_WORDS[counted_as]}】")
-        parts.append(aligned(_order_lines(report, rows, units)))
+        parts.append(f"【{COUNTED_AS_WORDS[counted_as]}】" + ("" if rows else "无"))
+        if rows:
+            parts += [aligned(_verdict_lines(report, rows, units)), "拨打情况与首次接通用时："]
+            parts.append(aligned(_funnel_lines(report, rows, units)))
     parts += ["【通话】", aligned(_call_lines(report, units)), *_call_sentences(report), "【好差评】", _survey(report)]
     parts += [f"【逾期工单】共 {len(report.misses)} 件", *_miss_lines(report.misses[:misses_shown], units)]
     if len(report.misses) > misses_shown:
@@ -61,21 +63,22 @@ def _title(report: Report) -> str:
     return f"企业专席回电考核  {asked.since} 至 {until}  规则：{asked.rule.title}  截至 {asked.at:%Y-%m-%d %H:%M}"
 
 
-def _order_lines(report: Report, rows: Rows, units: Mapping[str, str]) -> Iterator[Sequence[str]]:
-    yield (
-        BY_WORDS[report.question.by], "工单", *VERDICT_WORDS.values(), "按时回复率", *STAGE_WORDS.values(),
-        *_WAIT_WORDS.values(),
-    )  # fmt: skip
-    named = [(row_name(name, units), row) for name, row in rows.items()]
-    for name, row in [*named, (TOTAL, total(rows))]:
-        yield (
-            name,
-            str(row.orders),
-            *(str(row.verdicts[verdict]) for verdict in VERDICT_WORDS),
-            str(row.on_time_rate),
-            *(str(row.stages[stage]) for stage in STAGE_WORDS),
-            *_waits(row.first_contact()),
-        )
+def _named(rows: Rows, units: Mapping[str, str]) -> list[tuple[str, OrderTally]]:
+    return [*((row_name(name, units), row) for name, row in rows.items()), (TOTAL, total(rows))]
+
+
+def _verdict_lines(report: Report, rows: Rows, units: Mapping[str, str]) -> Iterator[Sequence[str]]:
+    yield (BY_WORDS[report.question.by], "工单", *VERDICT_WORDS.values(), "按时回复率")
+    for name, row in _named(rows, units):
+        counts = (str(row.verdicts[verdict]) for verdict in VERDICT_WORDS)
+        yield (name, str(row.orders), *counts, str(row.on_time_rate))
+
+
+def _funnel_lines(report: Report, rows: Rows, units: Mapping[str, str]) -> Iterator[Sequence[str]]:
+    yield (BY_WORDS[report.question.by], *STAGE_WORDS.values(), *_WAIT_WORDS.values())
+    for name, row in _named(rows, units):
+        stages = (str(row.stages[stage]) for stage in STAGE_WORDS)
+        yield (name, *stages, *_waits(row.first_contact()))
 
 
 def _waits(contact: Mapping[str, Any]) -> Iterator[str]:

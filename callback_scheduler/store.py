@@ -167,6 +167,10 @@ class Store:
         """Return the last orders, newest first."""
         return self._orders(self._ask(lambda: self._redis.zrevrange(self.key("orders"), 0, limit - 1)))
 
+    def orders_of(self, numbers: Sequence[str]) -> list[Order]:
+        """Return the orders with these numbers, in their order; a number that was never an order's own is left out."""
+        return self._orders(numbers)
+
     def all_orders(self, since: datetime, until: datetime) -> list[Order]:
         """Return all orders opened at `since` or later and before `until`, oldest first."""
         first, last = _milliseconds(since), f"({_milliseconds(until)}"
