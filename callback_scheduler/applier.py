@@ -44,7 +44,7 @@ class Applier:
         self._journal, self._store, self._on_applied = journal, store, on_applied
         self._recent: deque[tuple[int, JournalEvent]] = deque()
         self._from_disk: Iterator[tuple[int, JournalEvent]] | None = None
-        self._refused_before: set[str] = set()
+        self._refused_before: dict[str, str] = {}
         self._wake = threading.Condition()
         self._stopping = threading.Event()
         self._has_begun = False
@@ -164,7 +164,7 @@ class Applier:
     def _next_from_disk(self) -> Durable:
         if self._from_disk is None:
             refusals = self._journal.replay(after=self.applied, event_types=("event_refused",))
-            self._refused_before = {event.payload["event_id"] for _, event in refusals}
+            self._refused_before = {event.payload["event_id"]: event.payload["why"] for _, event in refusals}
             self._from_disk = self._journal.replay(after=self.applied)
         batch = list(itertools.islice(self._from_disk, _BATCH))
         if not batch:  # it ended where the journal ended when it was begun
@@ -173,9 +173,8 @@ class Applier:
 
     def _as_it_was(self, event: JournalEvent) -> JournalEvent:
         """What was refused once had come too late, or without the lease; an emptied Redis does not know that."""
-        if event.event_id not in self._refused_before:
-            return event
-        return replace(event, event_type="order_event_refused", payload={})
+        why = self._refused_before.get(event.event_id)
+        return event if why is None else replace(event, event_type="order_event_refused", payload={"why": why})
 
     def _note_absence(self, error: str) -> None:
         if self.is_up or not self.last_error:

@@ -289,6 +289,8 @@ local handlers = {
       and payload.state_to == nil, 'not a note of an order')
     return change_order(payload)
   end,
+  -- What Redis refused once, when the journal is read again: see applier.py.
+  order_event_refused = function(payload) redis.call('HSET', key('refused'), event_id, payload.why) end,
   call_offered = function(payload) keep('call', call_of(payload), false) end,
   call_ended = function(payload)
     keep_call_facts(call_of(payload), payload) -- before `keep`, which takes them away again with the oldest calls

@@ -12,6 +12,9 @@ from callback_scheduler.order import Attempt, Order
 from callback_scheduler.order_fields import attempt_fields, change_fields
 from callback_scheduler.order_states import OrderEvent, OrderState, next_state
 
+# Design rule 19.
+_DEADLINE_STAYS = {OrderEvent.RETURNED, OrderEvent.REASSIGNED}
+
 
 def changed(
     order: Order,
@@ -31,6 +34,8 @@ def changed(
     state = next_state(order.state, event)
     if event is OrderEvent.REACHED and (attempt is None or not proves(attempt.evidence)):
         raise NotProved(f"order {order.order_id} is not reached: the unit's key, the answer or 10 s of talk is missing")
+    if event in _DEADLINE_STAYS and changes and not changes.keys().isdisjoint({"deadline", "due_at"}):
+        raise ValueError(f"a deadline does not move when an order is {event.value}: the enterprise was promised a time")
     implied = _IMPLIED.get(event, _nothing)(order, who, why, at)
     if attempt is not None and attempt.evidence is not None and event is OrderEvent.REACHED:
         implied = {"reached_at": order.reached_at or attempt.evidence.talk_began_at}  # 首次接通时间: the first counts
