@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import time
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
@@ -48,7 +49,7 @@ class LadderRules(Strict):
     def in_order(self) -> LadderRules:
         """Return itself; ValueError if a step comes before the one it follows."""
         names = ("reminder_at", "first_dial_at", "second_tier_at", "head_at", "leader_at")
-        for earlier, later in zip(names, names[1:], strict=False):
+        for earlier, later in pairwise(names):
             if getattr(self, later) < getattr(self, earlier):
                 raise ValueError(f"{later} ({getattr(self, later):%H:%M}) is before {earlier}")
         if self.leader_at >= _DUE_TIME:
@@ -68,7 +69,7 @@ class LadderSettings(LadderRules):
     enterprise may be talking. A clock that jumps by more than `clock_jump_s` is reported.
     """
 
-    units: dict[str, LadderRules] = {}
+    units: dict[str, LadderRules] = Field(default_factory=dict)
     sweep_every_s: Seconds = 5.0
     lease_s: float = Field(default=30.0, ge=3, le=600)
     safe_redial_s: Seconds = 900.0
