@@ -15,7 +15,7 @@ from routing.tiers import Tier
 
 
 class Office:
-    """Answers routing questions for the present moment of one clock; holds no state of its own."""
+    """Answers routing questions for the present moment of one clock, by the calendar it was given last."""
 
     def __init__(
         self, settings: Settings, directory: Directory, calendar: Calendar, hours: Hours, clock: Clock
@@ -25,6 +25,10 @@ class Office:
         self.calendar = calendar
         self.hours = hours
         self.clock = clock
+
+    def take_calendar(self, calendar: Calendar) -> None:
+        """Go by another calendar from now on: a notice has been revised."""
+        self.calendar = calendar
 
     def opening(self) -> Opening:
         """Return whether the line is open now, with the reason."""
