@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from enum import Enum
+from functools import lru_cache
 from typing import Any, cast
 
 from callback_scheduler.deadlines import CountedAs, Deadline
@@ -167,6 +168,7 @@ def merged_call(payload: Mapping[str, Any]) -> MergedCall:
     )
 
 
+@lru_cache(maxsize=10_000)  # many orders are due at the same instant
 def instant(text: str) -> datetime:
     """Return the instant in ISO 8601 `text`, on Shanghai's clock."""
     return datetime.fromisoformat(text).astimezone(SHANGHAI)
