@@ -206,9 +206,20 @@ local function check_fence(number, epoch)
   redis.call('HSET', key('epochs'), number, string.format('%.0f', epoch))
 end
 
+-- Whether an event was made on a later picture of the order than we have: Redis was lost, and the journal of another
+-- node, which holds what comes before, has not been read again so far.
+local function is_early(order, change)
+  return type(change.version_from) == 'number' and (order and order.version or 0) < change.version_from
+end
+
 -- A change moves the state from one to another; a note has none of both and leaves it.
 local function change_order(change)
   local order = order_of(number_given(change.order_id) or change.order_id)
+  if is_early(order, change) then
+    redis.call('RPUSH', key('early', change.order_id),
+      cjson.encode({event_id, event_type, at_ms, due_ms, payload_json}))
+    return {change.order_id, '', ''}
+  end
   if not order then refuse('unknown: there is no order ' .. change.order_id) end
   check_fence(order.order_id, change.epoch)
   if change.state_from and order.state ~= change.state_from then
@@ -302,18 +313,6 @@ local handlers = {
   end,
 }
 
-local function mark()
-  redis.call('HSET', MARKER, journal, position)
-  redis.call('HSET', key('chain'), journal, position .. ' ' .. chain)
-end
-
-local function finished(status, answer)
-  redis.call('ZADD', SEEN, position, event_id)
-  redis.call('ZREMRANGEBYSCORE', SEEN, '-inf', position - SEEN_KEPT)
-  mark()
-  return {status, unpack(answer)}
-end
-
 local function error_text(err)
   return type(err) == 'table' and tostring(err.err) or tostring(err)
 end
@@ -324,6 +323,39 @@ local function is_about_redis(message)
     if string.find(message, word, 1, true) then return true end
   end
   return false
+end
+
+-- It stays in the journal, and is listed here; those behind it must not wait for ever.
+local function list_refused(message)
+  if is_about_redis(message) then error(message) end
+  redis.call('HSET', key('refused'), event_id, message)
+end
+
+-- Let those events of an order that came early happen whose turn it is now.
+local function catch_up(number)
+  local EARLY = key('early', number)
+  if redis.call('EXISTS', EARLY) == 0 then return end
+  repeat
+    local early = redis.call('LRANGE', EARLY, 0, -1)
+    redis.call('DEL', EARLY)
+    for _, event in ipairs(early) do
+      event_id, event_type, at_ms, due_ms, payload_json = unpack(cjson.decode(event))
+      local ok, failed = pcall(function() return handlers[event_type](cjson.decode(payload_json)) end)
+      if not ok then list_refused(error_text(failed)) end
+    end
+  until redis.call('LLEN', EARLY) == #early
+end
+
+local function mark()
+  redis.call('HSET', MARKER, journal, position)
+  redis.call('HSET', key('chain'), journal, position .. ' ' .. chain)
+end
+
+local function finished(status, answer)
+  redis.call('ZADD', SEEN, position, event_id)
+  redis.call('ZREMRANGEBYSCORE', SEEN, '-inf', position - SEEN_KEPT)
+  mark()
+  return {status, unpack(answer)}
 end
 
 local applied = tonumber(redis.call('HGET', MARKER, journal) or '0')
@@ -342,10 +374,9 @@ local handler = handlers[event_type]
 if not handler then return finished('applied', {'', '', ''}) end
 local ok, result = pcall(function() return handler(cjson.decode(payload_json)) end)
 if not ok then
-  local message = error_text(result)
-  if is_about_redis(message) then error(message) end
-  -- It stays in the journal, and is listed here; those behind it must not wait for ever.
-  redis.call('HSET', key('refused'), event_id, message)
-  return finished('refused', {message, '', ''})
+  list_refused(error_text(result))
+  return finished('refused', {error_text(result), '', ''})
 end
-return finished('applied', result or {'', '', ''})
+local answer = finished('applied', result or {'', '', ''})
+if result then catch_up(result[1]) end
+return answer

@@ -52,7 +52,7 @@ def noted(
     order: Order, *, who: str, why: str, changes: Mapping[str, Any] | None, attempt: Attempt | None
 ) -> dict[str, Any]:
     """Return the payload of `order_noted`, without note, node and epoch; ValueError as above."""
-    payload: dict[str, Any] = {"order_id": order.order_id, "who": who, "why": why}
+    payload: dict[str, Any] = {"order_id": order.order_id, "version_from": order.version, "who": who, "why": why}
     payload["changes"] = change_fields(changes or {})
     if attempt is not None:
         payload["attempt"] = attempt_fields(attempt)

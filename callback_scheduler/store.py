@@ -7,8 +7,8 @@ lost in Redis is rebuilt from the journal.
 Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind the prefix): `order:<number>` (JSON),
 `order:<number>:events` list, `orders` by time opened, `due` by deadline, `open` (number to ring | matter -> open
 orders), `open_by_phone`, `numbers` (every number ever given -> order it counts as), `highest` sequences, `epochs`,
-`lease:<number>`, `call:<id>`, `calls`, `survey:<id>`, `surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for
-reports `order_facts`, `call_facts`, `survey_facts`.
+`early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`, `calls`, `survey:<id>`, `surveys`,
+`applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`, `call_facts`, `survey_facts`.
 """
 
 from __future__ import annotations
@@ -227,7 +227,8 @@ class Store:
         numbers = [str(event.payload.get("order_id", "")) for event in events]
         refused = self._ask(lambda: self._redis.hmget(self.key("refused"), ids))
         counting = self._ask(lambda: self._redis.hmget(self.key("numbers"), numbers))
-        return [Verdict(r is not None, number or "") for r, number in zip(refused, counting, strict=True)]
+        found = zip(refused, counting, strict=True)
+        return [Verdict(why is not None, (known or "").partition(" ")[0]) for why, known in found]
 
     def refused(self) -> dict[str, str]:
         """Return the events that could not be applied, with the error of each; they are in the journal."""
