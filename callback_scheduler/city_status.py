@@ -30,7 +30,7 @@ from routing.errors import UnknownUnit
 
 log = structlog.get_logger()
 
-_PATH = re.compile(r"/city/v1/orders/([0-9]{6,20})/status")
+_PATH = re.compile(r"/city/v1/orders/([0-9]{6,20}(?:-[0-9]{1,4})?)/status")
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _ANSWERS: tuple[tuple[type[Exception], int], ...] = (
     (UnknownOrder, 404),
