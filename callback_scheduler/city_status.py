@@ -125,7 +125,7 @@ class _Endpoint(Resource):
             raise _Refused(status, str(wrong) or type(wrong).__name__) from wrong
         finally:
             self._under_way.discard(report.message_id)
-        log.info("city_report_taken", order_id=done.order_id, event=report.event.value, is_repeated=done.is_repeated)
+        log.info("city_report_taken", order_id=done.order_id, reported=report.event.value, is_repeated=done.is_repeated)
         return 200, {"工单编号": done.order_id, "现状态": done.state, "重复消息": done.is_repeated}
 
     def _report(self, request: Any) -> Report:
