@@ -64,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     told = add("report", _report, "say what became of the orders: on time, late, missed, and how calls were answered")
     told.add_argument("--at", type=_instant, help="as it was known at this moment (default: now)")
     report_command.add_options(told)
+    backup = add("backup", _backup, "copy journal, recordings and configuration into one archive; the node may run")
+    backup.add_argument("archive", type=Path, help="the .tar.gz to be made")
+    put_back = add("restore", _restore, "put a backup onto an empty data_dir, checked file by file")
+    put_back.add_argument("archive", type=Path)
     for name, listing, help_text in (
         ("orders", _orders, "list the latest work orders of the running node"),
         ("calls", _calls, "list the latest calls of the running node"),
@@ -176,6 +180,23 @@ def _deadline(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     return report_command.run(_site(options), options)
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from callback_scheduler.backup_command import run_backup  # noqa: PLC0415
+
+    try:  # a running node knows what is on disk for good
+        until = ask(_control(options), "status")["ledger"]["journal"]["position"]
+    except ControlError:
+        until = None
+    return run_backup(_site(options), options.config, options.archive, until)
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from callback_scheduler.backup_command import run_restore  # noqa: PLC0415
+
+    # no configuration is read where there is none yet
+    return run_restore(options.archive, options.data_dir or _data_dir(options))
 
 
 def _orders(options: argparse.Namespace) -> int:

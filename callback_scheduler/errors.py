@@ -90,3 +90,7 @@ class NoticeRefused(NoticeError):
 
 class UnknownNotice(NoticeError):
     """No dead letter has this id."""
+
+
+class BackupError(SchedulerError):
+    """A backup was not made, or was not restored; the message names the file, and nothing half done is left."""
