@@ -122,8 +122,8 @@ class Node:
     async def start(self) -> None:
         """Start every room; the service answers calls when this returns, and 503 before."""
         await self._ledger.start()
+        await self._notices.start()  # first of all: a receiver new to the site is owed everything from now on
         await recover(self._ledger, self._orders, self._clock, self._recordings)
-        await self._notices.start()
         await self._prompts.warm(self._filled_prompts())
         await self._door.start()
         lines = LinePool(self._settings.lines, self._line_config(), reactor, self._door.line_died)
@@ -172,6 +172,8 @@ class Node:
             "order_events": self._ledger.order_events,
             "calls": lambda limit=20: self._ledger.calls(limit),
             "surveys": lambda limit=20: self._ledger.surveys(limit),
+            "notices": self._list_notices,
+            "retry_notice": self._notices.retry,
             "set_clock": self._set_clock,
         }
 
@@ -183,7 +185,11 @@ class Node:
             "door": self._door.status(),
             "ledger": self._ledger.status(),
             "timetable": self._timetable.status(),
+            "notices": self._notices.status(),
         }
+
+    async def _list_notices(self) -> dict[str, Any]:
+        return {"receivers": self._notices.status(), "dead_letters": self._notices.dead_letters()}
 
     async def _list_orders(self, limit: int = 20) -> list[dict[str, Any]]:
         return [_order_fields(order) for order in await self._ledger.orders(limit)]
