@@ -68,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument("archive", type=Path, help="the .tar.gz to be made")
     put_back = add("restore", _restore, "put a backup onto an empty data_dir, checked file by file")
     put_back.add_argument("archive", type=Path)
+    notices = add("notices", _notices, "say how far every receiver has been told, and list what they refused")
+    notices.add_argument("--retry", metavar="ID", help="send a dead letter once more, or all of them: all")
+    notices.add_argument("--json", action="store_true")
     for name, listing, help_text in (
         ("orders", _orders, "list the latest work orders of the running node"),
         ("calls", _calls, "list the latest calls of the running node"),
@@ -148,11 +151,13 @@ def _verify(options: argparse.Namespace) -> int:
         print(json.dumps(facts, ensure_ascii=False, indent=2, default=str))
     else:
         print(found.broken or f"{found.records} records in {found.segments} files, whole and unchanged")
+        if found.archived:
+            print(f"{found.archived} records before these were archived")
         if found.torn:
             print(f"an append was cut off by a crash, never acknowledged: {found.torn}")
         if in_redis is None:
             print("Redis does not run or knows nothing of this journal: not compared with it")
-        print(f"chain of record {found.records}: {found.head}" if found.is_whole else f"{found.records} good before it")
+        print(f"chain of record {found.archived + found.records}: {found.head}" if found.is_whole else f"{found.records} good before it")
     return 0 if found.is_whole else 1
 
 
@@ -197,6 +202,16 @@ def _restore(options: argparse.Namespace) -> int:
 
     # no configuration is read where there is none yet
     return run_restore(options.archive, options.data_dir or _data_dir(options))
+
+
+def _notices(options: argparse.Namespace) -> int:
+    """Print receivers and dead letters, or what came of a retry; 1 if there are dead letters (left)."""
+    from callback_scheduler import notices_report  # noqa: PLC0415
+
+    retried = ask(_control(options), "retry_notice", event_id=options.retry) if options.retry else []
+    found = ask(_control(options), "notices") | {"retried": retried}
+    print(json.dumps(found, ensure_ascii=False, indent=2) if options.json else notices_report.text(found))
+    return 1 if found["dead_letters"] else 0
 
 
 def _orders(options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
@@ -25,7 +25,7 @@ from callback_scheduler.city_platform import CityMessages
 from callback_scheduler.city_reports import CityReports
 from callback_scheduler.city_status import CityStatusServer
 from callback_scheduler.courier import Courier, Receiver
-from callback_scheduler.errors import NoticeError, UnknownNotice
+from callback_scheduler.errors import NoticeError, StoreUnavailable, UnknownNotice
 from callback_scheduler.ledger import Ledger
 from callback_scheduler.mail import SUPERVISORS, Mail
 from callback_scheduler.order import Order
@@ -41,6 +41,7 @@ CITY = "city"
 _NOTICES = uuid.UUID("3a1b1f0e-5f0c-4bd0-9d5e-12345b5a7f10")  # the namespace of ids made of keys
 _THREADS = 4
 _ALL = "all"
+_RETRYING_S = 8.0  # the operator's socket waits for 10 s
 _LOOK_S = 1.0  # Redis may come back without bringing anything new
 
 
@@ -160,20 +161,30 @@ class Notices:
     async def retry(self, event_id: str) -> list[dict[str, str]]:
         """Send a dead letter again, to each receiver it is dead for, or "all"; return what came of each.
 
-        UnknownNotice if there is none of this id.
+        An operator waits for it, so after some seconds the rest stays untried. UnknownNotice if there is none of this
+        id.
         """
         chosen = [letter for letter in self.dead_letters() if event_id in (_ALL, letter["event_id"])]
         if not chosen and event_id != _ALL:
             raise UnknownNotice(f"no dead letter has the id {event_id}")
+        until_s = self._reactor.seconds() + _RETRYING_S
         results = []
         for letter in chosen:
-            try:
-                await self._couriers[letter["receiver"]].retry(letter["event_id"])
-                outcome = "delivered"
-            except (NoticeError, OSError) as wrong:
-                outcome = f"still dead: {wrong}"
+            outcome = await self._retried(letter, until_s - self._reactor.seconds())
             results.append({"receiver": letter["receiver"], "event_id": letter["event_id"], "outcome": outcome})
         return results
+
+    async def _retried(self, letter: dict[str, Any], within_s: float) -> str:
+        if within_s <= 0:
+            return "not tried: ask again"
+        try:
+            trying = Deferred.fromCoroutine(self._couriers[letter["receiver"]].retry(letter["event_id"]))
+            await trying.addTimeout(within_s, self._reactor)
+        except TimeoutError:
+            return "still dead: no answer"
+        except (NoticeError, StoreUnavailable, OSError) as wrong:
+            return f"still dead: {wrong}"
+        return "delivered"
 
     def _in_thread(self, work: Callable[..., Any], *args: Any) -> Deferred[Any]:
         return deferToThreadPool(self._reactor, self._threads, work, *args)
