@@ -52,18 +52,19 @@ def save_xlsx(report: Report, units: Mapping[str, str], path: Path) -> None:
     # slow to import, and only wanted here
     from openpyxl import Workbook  # noqa: PLC0415
 
-    book = Workbook(write_only=True)
-    for title, lines in (
-        ("工单", order_lines(report, units)),
-        ("通话", call_lines(report, units)),
-        ("逾期工单", miss_lines(report, units)),
-    ):
-        sheet = book.create_sheet(title)
-        sheet.freeze_panes = "A2"
-        for line in lines:
-            # a cell of text stays text: openpyxl would make a formula of what begins with =
-            sheet.append([safe(cell) for cell in line])
-    book.save(path)
+    with path.open("wb") as file:
+        book = Workbook(write_only=True)
+        for title, lines in (
+            ("工单", order_lines(report, units)),
+            ("通话", call_lines(report, units)),
+            ("逾期工单", miss_lines(report, units)),
+        ):
+            sheet = book.create_sheet(title)
+            sheet.freeze_panes = "A2"
+            for line in lines:
+                # openpyxl makes a formula of text that begins with =
+                sheet.append([safe(cell) for cell in line])
+        book.save(file)
 
 
 def order_lines(report: Report, units: Mapping[str, str]) -> Iterator[Sequence[Cell]]:
