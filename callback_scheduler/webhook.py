@@ -32,6 +32,9 @@ from config.notices import HttpReceiver
 client: Any = twisted_client  # most of it has no annotations
 _ANSWER_BYTES = 2048  # of the answer's body are read, for the reason of a refusal
 _TRY_AGAIN = (408, 425, 429)
+_AWAY: tuple[type[Exception], ...] = (
+    ConnectError, ConnectionClosed, DNSLookupError, TimeoutError, client.ResponseFailed, client.RequestTransmissionFailed,
+)  # fmt: skip
 Body = Callable[[Letter], dict[str, Any]]
 
 
@@ -77,7 +80,7 @@ class Webhook:
         exchange.addTimeout(self._settings.timeout_s, self._reactor, self._is_late)
         try:
             status, headers, answer = await exchange
-        except (ConnectError, ConnectionClosed, DNSLookupError, TimeoutError, client.ResponseFailed) as away:
+        except _AWAY as away:
             raise NotDelivered(_words(away)) from away
         if 200 <= status < 300:
             return
