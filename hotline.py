@@ -157,7 +157,8 @@ def _verify(options: argparse.Namespace) -> int:
             print(f"an append was cut off by a crash, never acknowledged: {found.torn}")
         if in_redis is None:
             print("Redis does not run or knows nothing of this journal: not compared with it")
-        print(f"chain of record {found.archived + found.records}: {found.head}" if found.is_whole else f"{found.records} good before it")
+        last = f"chain of record {found.archived + found.records}: {found.head}"
+        print(last if found.is_whole else f"{found.records} good records before it")
     return 0 if found.is_whole else 1
 
 

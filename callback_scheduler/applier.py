@@ -105,7 +105,7 @@ class Applier:
         elif marker < self.applied:
             self.rebuilds += 1
             log.warning("redis_lost_events", applied=self.applied, marker=marker)
-        start = min(marker, self.applied)
+        start = max(min(marker, self.applied), self._journal.segments[0].first - 1)  # what is archived was forgotten
         if start != marker:
             self._store.resume_from(self._journal.journal_id, start)
         self.applied, self._from_disk, self._has_begun = start, None, True

@@ -238,6 +238,25 @@ local function change_order(change)
   return owed(order)
 end
 
+-- What is left of an order is its number, which is not given again.
+local function forget_order(number)
+  local order = order_of(number)
+  if not order then return end
+  if order.is_open then refuse('open: the order is still owed') end
+  redis.call('DEL', key('order', number), key('order', number, 'events'), key('early', number), key('lease', number))
+  redis.call('ZREM', key('orders'), number)
+  redis.call('HDEL', key('order_facts'), number)
+  redis.call('HDEL', key('epochs'), number)
+end
+
+local function forget_records(kind, before_ms)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key(kind .. 's'), '-inf', '(' .. before_ms)) do
+    redis.call('DEL', key(kind, id))
+    redis.call('HDEL', key(kind .. '_facts'), id)
+    redis.call('ZREM', key(kind .. 's'), id)
+  end
+end
+
 -- Keep a record under its id and in the list of its kind by time; the oldest beyond the cap go.
 local function keep(kind, id, may_replace)
   if may_replace then
@@ -299,6 +318,12 @@ local handlers = {
     assert(type(payload.order_id) == 'string' and type(payload.note) == 'string'
       and payload.state_to == nil, 'not a note of an order')
     return change_order(payload)
+  end,
+  order_forgotten = function(payload) forget_order(payload.order_id) end,
+  records_forgotten = function(payload)
+    local before_ms = string.format('%.0f', payload.before_ms)
+    forget_records('call', before_ms)
+    forget_records('survey', before_ms)
   end,
   -- What Redis refused once, when the journal is read again: see applier.py.
   order_event_refused = function(payload) redis.call('HSET', key('refused'), event_id, payload.why) end,

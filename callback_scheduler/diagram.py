@@ -88,6 +88,10 @@ _BESIDE = """
   `units_before`.
 - Each record of the journal carries SHA-256 of the one before and itself. `hotline verify` names the first record that
   was changed, doubled or taken out; the end is compared with the journal's own note of it and with Redis.
+- Events of one order are counted (`version`). If Redis is lost and the journals of several nodes are read again, an
+  event waits for those it was made after, in whichever journal they are.
+- `Ledger.forget` lets settled orders of before a day go, with call records and those files of the journal that tell of
+  nothing else. The chain goes on from what was archived; numbers are not given again.
 """
 
 

@@ -35,7 +35,7 @@ from callback_scheduler.errors import (
     JournalWriteFailed,
 )
 from callback_scheduler.journal_scan import scan_folder
-from callback_scheduler.segments import Segment, SegmentWriter
+from callback_scheduler.segments import END_MARK, Mark, Segment, SegmentWriter, write_mark
 
 log = structlog.get_logger()
 
@@ -193,7 +193,18 @@ class Journal:
 
     def _add_segment(self, journal_id: str, first: int, chain: str) -> None:
         path = segments.create(self.folder, journal_id, first, chain)
+        if self._segments:
+            self._segments[-1] = replace(self._segments[-1], last=first - 1, chain=chain)
         self._segments.append(Segment(path, journal_id, first, first - 1, path.stat().st_size, chain))
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The files of the journal, oldest first; of the last one, `last` and `chain` are those of its beginning."""
+        return tuple(self._segments)
+
+    def let_go(self, segments_archived: int) -> None:
+        """Do not read the first files any more; the last one stays."""
+        del self._segments[: min(segments_archived, len(self._segments) - 1)]
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -269,7 +280,7 @@ class Journal:
 
     def _note_end(self) -> None:
         try:
-            segments.note_end(self.folder, self.position, self.chain)
+            write_mark(self.folder, END_MARK, Mark(self.position, self.chain))
         except OSError as failed:
             log.warning("journal_end_not_noted", folder=str(self.folder), error=str(failed))
 

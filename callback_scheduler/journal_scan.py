@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callback_scheduler.errors import JournalCorrupt
-from callback_scheduler.segments import SUFFIX, BadRecord, Header, Segment, beginning, chained, header, unframe
+from callback_scheduler.segments import (
+    ARCHIVE_MARK,
+    SUFFIX,
+    BadRecord,
+    Header,
+    Segment,
+    beginning,
+    chained,
+    header,
+    read_mark,
+    unframe,
+)
 
 
 @dataclass(slots=True)
@@ -26,9 +37,16 @@ def segment_files(folder: Path) -> list[Path]:
 
 
 def scan_folder(folder: Path) -> Iterator[Segment]:
-    """Yield the segments of a journal in order, each checked; JournalCorrupt names the first bad record."""
+    """Yield the segments of a journal in order, each checked; JournalCorrupt names the first bad record.
+
+    Those archived are not read, also if they lie there still; the first one behind them must follow from them.
+    """
     paths = segment_files(folder)
     before: Segment | None = None
+    mark = read_mark(folder, ARCHIVE_MARK)
+    if mark is not None:
+        paths = [path for path in paths if path.name > f"{mark.position:012d}{SUFFIX}"]
+        before = Segment(folder / ARCHIVE_MARK, "", 1, mark.position, 0, mark.chain)
     for path in paths:
         before = scan(path, is_last=path == paths[-1], before=before)
         yield before
@@ -65,7 +83,7 @@ def _chain_before(path: Path, head: Header, before: Segment | None) -> str:
         if head.chain not in {"", beginning(head.journal_id)}:
             raise JournalCorrupt(path, 1, 0, "its chain does not begin as that of a journal does")
         return beginning(head.journal_id)
-    if head.journal_id != before.journal_id:
+    if before.journal_id and head.journal_id != before.journal_id:
         raise JournalCorrupt(path, 1, 0, f"belongs to another journal than {before.path.name}")
     if head.first > before.last + 1:
         what = f"begins at {head.first}: that beginning at {before.last + 1} is missing"

@@ -18,6 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from callback_scheduler import retention
 from callback_scheduler.applier import Applied, Applier
 from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import EmbeddedRedisError, JournalClosed, StoreUnavailable
@@ -27,6 +28,7 @@ from callback_scheduler.order import OpenedOrder, OrderDraft
 from callback_scheduler.order_fields import instant, to_payload
 from callback_scheduler.order_keeping import OrderKeeping
 from callback_scheduler.order_numbers import OrderNumbers
+from callback_scheduler.retention import Forgotten
 from callback_scheduler.store import Outcome, Store
 
 log = structlog.get_logger()
@@ -176,6 +178,23 @@ class Ledger(OrderKeeping):
     async def history(self, *event_types: str) -> list[JournalEvent]:
         """Return all events of these types in the journal, in the order they were written."""
         return await self._in_thread(lambda: [event for _, event in self._journal.replay(event_types=event_types)])
+
+    async def forget(self, before: datetime, at: datetime, archive: Path | None) -> Forgotten:
+        """Forget settled orders (a thousand at most), calls, surveys and files of the journal of before `before`.
+
+        The files go to `archive`, or are deleted if that is None; removing the recordings is left to the caller.
+        Raises StoreUnavailable, JournalWriteFailed, and OSError if a file cannot be moved.
+        """
+        old = await self._in_thread(retention.settled_before, self._store, before)
+        for order in old:
+            await self.write("order_forgotten", {"order_id": order.order_id}, at)
+        await self.write("records_forgotten", {"before_ms": round(before.timestamp() * 1000)}, at)
+        if not await self.settled():
+            raise StoreUnavailable("Redis is behind: files of the journal stay until it has what they tell")
+        segments = await self._in_thread(retention.old_segments, self._journal, self._store, before)
+        files = await self._in_thread(retention.archive, self._journal, segments, archive)
+        recordings = {path for order in old for path in retention.recordings_of(order)}
+        return Forgotten(tuple(order.order_id for order in old), tuple(sorted(recordings)), files)
 
     async def settled(self, timeout_s: float = 10.0) -> bool:
         """Wait until all that is on disk is in Redis too; False if that takes longer than `timeout_s`."""

@@ -27,7 +27,10 @@ from callback_scheduler.errors import JournalCorrupt
 
 SUFFIX = ".journal"
 _FRAME_BYTES = 18
-_END_NOTE = "end.json"
+# Where the journal ended when it was last closed, so that an end cut off later is missed.
+END_MARK = "end.json"
+# Up to where its files were archived, written before the first of them is moved.
+ARCHIVE_MARK = "archived.json"
 
 
 class BadRecord(ValueError):
@@ -128,19 +131,30 @@ def create(folder: Path, journal_id: str, first: int, chain: str) -> Path:
     return path
 
 
-def note_end(folder: Path, position: int, chain: str) -> None:
-    """Note where a journal ends now, beside it, so that an end cut off later is missed; OSError if there is no room."""
-    note = folder / _END_NOTE
-    being_made = note.with_suffix(".new")
-    being_made.write_text(json.dumps({"position": position, "chain": chain}) + "\n", encoding="ascii")
-    being_made.rename(note)
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A position of a journal with its chain, noted beside it."""
+
+    position: int
+    chain: str
 
 
-def noted_end(folder: Path) -> tuple[int, str] | None:
-    """Return position and chain of the end that was noted last, None if there is no note that could be read."""
+def write_mark(folder: Path, name: str, mark: Mark) -> None:
+    """Put a mark on disk under `name` (END_MARK, ARCHIVE_MARK), whole or not at all; OSError if there is no room."""
+    being_made = folder / f"{name}.new"
+    with being_made.open("w", encoding="ascii") as file:
+        file.write(json.dumps({"position": mark.position, "chain": mark.chain}) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    being_made.rename(folder / name)
+    sync_folder(folder)
+
+
+def read_mark(folder: Path, name: str) -> Mark | None:
+    """Return the mark under `name`, None if there is none that can be read."""
     try:
-        fields = json.loads((folder / _END_NOTE).read_bytes())
-        return int(fields["position"]), str(fields["chain"])
+        fields = json.loads((folder / name).read_bytes())
+        return Mark(int(fields["position"]), str(fields["chain"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -176,6 +176,28 @@ class Store:
         first, last = _milliseconds(since), f"({_milliseconds(until)}"
         return self._orders(self._ask(lambda: self._redis.zrangebyscore(self.key("orders"), first, last)))
 
+    def settled_orders(self, before: datetime, limit: int) -> list[Order]:
+        """Return up to `limit` orders opened before `before` that are not owed any more, oldest first."""
+        found: list[Order] = []
+        until, start = f"({_milliseconds(before)}", 0
+        while len(found) < limit:
+            page = partial(self._redis.zrangebyscore, self.key("orders"), "-inf", until, start=start, num=_CHUNK)
+            numbers = self._ask(page)
+            if not numbers:
+                break
+            found.extend(order for order in self._orders(numbers) if not order.state.is_open)
+            start += _CHUNK
+        return found[:limit]
+
+    def known(self, order_ids: Sequence[str]) -> set[str]:
+        """Return those of `order_ids` under which an order is kept that has not been forgotten."""
+        counting = self._ask(lambda: self._redis.hmget(self.key("numbers"), order_ids)) if order_ids else []
+        leads_to = {number: (entry or number).split()[0] for number, entry in zip(order_ids, counting, strict=True)}
+        pipeline = self._redis.pipeline(transaction=False)
+        for number in leads_to.values():
+            pipeline.exists(self.key("order", number))
+        return {number for number, is_there in zip(leads_to, self._ask(pipeline.execute), strict=True) if is_there}
+
     def due_before(self, at: datetime, limit: int = 1000) -> list[Order]:
         """Return open orders due at `at` or before, earliest deadline first."""
         until = _milliseconds(at)

@@ -45,6 +45,7 @@ class VerifyResult:
     """What was found: so many good records before the first broken one, and the chain of the last good file's last.
 
     `torn` tells of an append that a crash cut off (never acknowledged, so nothing is lost), "" if there is none.
+    `archived` records were before these; their files are not read, but the chain goes on from them.
     """
 
     records: int
@@ -53,6 +54,7 @@ class VerifyResult:
     head: str
     broken: Broken | None
     torn: str = ""
+    archived: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -100,21 +102,22 @@ def _result(found: list[Segment], broken: Broken | None) -> VerifyResult:
     if not found:
         return VerifyResult(max(0, broken.line - 2) if broken else 0, 0, "", "", broken)
     last = found[-1]
-    records = last.last
+    archived = found[0].first - 1
+    records = last.last - archived
     if broken is not None and broken.file != last.path:
         records += max(0, broken.line - 2)
     torn = f"{last.path.name}, {last.torn}" if last.torn else ""
-    return VerifyResult(records, len(found), last.journal_id, last.chain, broken, torn)
+    return VerifyResult(records, len(found), last.journal_id, last.chain, broken, torn, archived)
 
 
 def _own_note(folder: Path) -> list[ChainHead]:
-    noted = segments.noted_end(folder)
-    return [ChainHead(*noted, told_by="the journal's own note of its end")] if noted else []
+    mark = segments.read_mark(folder, segments.END_MARK)
+    return [ChainHead(mark.position, mark.chain, "the journal's own note of its end")] if mark else []
 
 
 def _contradiction(folder: Path, found: list[Segment], head: ChainHead) -> Broken | None:
     """What is wrong if `head` was true once; None if it still is."""
-    if head.position == 0:
+    if head.position == 0 or (found and head.position < found[0].first):  # nothing, or archived
         return None
     last = found[-1] if found else None
     if last is None or head.position > last.last:
