@@ -33,7 +33,8 @@ client: Any = twisted_client  # most of it has no annotations
 _ANSWER_BYTES = 2048  # of the answer's body are read, for the reason of a refusal
 _TRY_AGAIN = (408, 425, 429)
 _AWAY: tuple[type[Exception], ...] = (
-    ConnectError, ConnectionClosed, DNSLookupError, TimeoutError, client.ResponseFailed, client.RequestTransmissionFailed,
+    ConnectError, ConnectionClosed, DNSLookupError, TimeoutError,
+    client.ResponseFailed, client.RequestTransmissionFailed,
 )  # fmt: skip
 Body = Callable[[Letter], dict[str, Any]]
 
