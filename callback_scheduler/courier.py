@@ -23,6 +23,7 @@ _WINDOW = 500  # letters of one receiver in memory
 _MOST_AHEAD = 10_000  # letters settled before an earlier one
 _LONGEST_REASON = 500
 _READ_AGAIN_S = 2.0
+_UNWRITTEN_AT_MOST = 1000  # events of no interest that may be read again after a crash
 
 InThread = Callable[..., "Deferred[Any]"]
 
@@ -72,7 +73,7 @@ class Courier:
         self._now = now
         self._lanes = Lanes(retry, receiver.parallel, receiver.gather_s, chance or random.Random())
         self._ahead: set[int] = set()  # settled before one that comes earlier
-        self._read_to = 0
+        self._read_to = self._saved_to = 0
         self._last_error = ""
         self._deliveries: set[Deferred[None]] = set()
         self._chores: set[Deferred[None]] = set()
@@ -86,6 +87,7 @@ class Courier:
         begins = 0 if self.receiver.starts_at_beginning else self._feed.end
         cursor: Cursor = await self._in_thread(self._outbox.open, self._feed.journal_id, self._feed.end, begins)
         self._read_to, self._ahead = cursor.position, set(cursor.ahead)
+        self._saved_to = cursor.position
         self._is_running = True
         self.wake()
 
@@ -150,7 +152,8 @@ class Courier:
             if name:
                 self._lanes.put(name, letter, self._reactor.seconds())
         self._read_to, self._is_reading = read_to, False
-        self._note_progress()
+        if self.position - self._saved_to > _UNWRITTEN_AT_MOST:
+            self._note_progress()
 
     def _read_again(self) -> None:
         self._is_reading = False
@@ -232,6 +235,7 @@ class Courier:
             self._is_dirty = True
             log.error("notice_cursor_not_written", receiver=self.receiver.name, error=str(full))
             return False
+        self._saved_to = cursor.position
         return True
 
     # -- what an operator asks ----------------------------------------------------------------------------------------

@@ -40,10 +40,14 @@ class Feed:
         self._heard = 0
         self._lock = threading.Lock()
         self._on_news: Callable[[], None] = lambda: None
+        self.told_to: Callable[[], int] = lambda: self.end  # up to where nobody needs the journal any more
 
-    def call_on_news(self, on_news: Callable[[], None]) -> None:
-        """Let `on_news` be called whenever there may be something to take; in a thread of the ledger's."""
-        self._on_news = on_news
+    def follow(self, on_news: Callable[[], None], told_to: Callable[[], int]) -> None:
+        """Let `on_news` be called, in a thread of the ledger's, when there may be something to take.
+
+        The journal is kept from behind `told_to()`, the position up to which everybody was told.
+        """
+        self._on_news, self.told_to = on_news, told_to
 
     @property
     def journal_id(self) -> str:
@@ -70,9 +74,10 @@ class Feed:
                 self._recent_after = self._recent.popleft()[0]
             self._heard = group[-1][0]
 
-    def look(self) -> None:
+    def look(self, applied: Sequence[JournalEvent]) -> None:
         """Note that Redis has had its say to more events; called in the applier's thread."""
-        self._on_news()
+        if any(event.event_type in EVENT_TYPES for event in applied):
+            self._on_news()
 
     def take(self, after: int, limit: int) -> tuple[list[Letter], int]:
         """Return the next events behind `after`, `limit` at most, and the position up to which that is all.

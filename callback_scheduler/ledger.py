@@ -182,7 +182,8 @@ class Ledger(OrderKeeping):
     async def forget(self, before: datetime, at: datetime, archive: Path | None) -> Forgotten:
         """Forget settled orders (a thousand at most), calls, surveys and files of the journal of before `before`.
 
-        The files go to `archive`, or are deleted if that is None; removing the recordings is left to the caller.
+        The files go to `archive`, or are deleted if that is None; those stay that a receiver of notices has not been
+        told all of. Removing the recordings is left to the caller.
         Raises StoreUnavailable, JournalWriteFailed, and OSError if a file cannot be moved.
         """
         old = await self._in_thread(retention.settled_before, self._store, before)
@@ -191,7 +192,8 @@ class Ledger(OrderKeeping):
         await self.write("records_forgotten", {"before_ms": round(before.timestamp() * 1000)}, at)
         if not await self.settled():
             raise StoreUnavailable("Redis is behind: files of the journal stay until it has what they tell")
-        segments = await self._in_thread(retention.old_segments, self._journal, self._store, before)
+        found = await self._in_thread(retention.old_segments, self._journal, self._store, before)
+        segments = [segment for segment in found if segment.last <= self.feed.told_to()]
         files = await self._in_thread(retention.archive, self._journal, segments, archive)
         recordings = {path for order in old for path in retention.recordings_of(order)}
         return Forgotten(tuple(order.order_id for order in old), tuple(sorted(recordings)), files)
@@ -222,7 +224,7 @@ class Ledger(OrderKeeping):
         return self._applier.applied if self._applier.is_up else 0
 
     def _on_applied(self, applied: Applied) -> None:
-        self.feed.look()
+        self.feed.look([event for event, _ in applied])
         answered = [(event, outcome) for event, outcome in applied if event.event_type in _ANSWERED]
         if answered:
             self._reactor.callFromThread(self._answer, answered)

@@ -100,9 +100,9 @@ class Notices:
     async def start(self) -> None:
         """Go on telling where it stopped; the ledger has started, and nobody has been let in yet."""
         self._threads.start()
-        self._ledger.feed.call_on_news(lambda: self._reactor.callFromThread(self._wake))
         for courier in self._couriers.values():
             await courier.start()
+        self._ledger.feed.follow(lambda: self._reactor.callFromThread(self._wake), lambda: self.position_needed)
         self._looking.start(_LOOK_S)
         if self.city_status:
             self.city_status.start()
@@ -142,7 +142,10 @@ class Notices:
 
     @property
     def position_needed(self) -> int:
-        """Position of the journal up to which every receiver has been told: what is behind it must be kept."""
+        """Position of the journal up to which every receiver has been told: what is behind it must be kept.
+
+        A dead letter holds nothing back: it is listed, and retention may take what it told of.
+        """
         return min((courier.position for courier in self._couriers.values()), default=self._ledger.feed.end)
 
     def status(self) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -255,3 +256,35 @@ def test_while_redis_is_away_nobody_is_told_and_afterwards_all(
         assert [post.key for post in board.posts] == journal_ids(telling.ledger)
     finally:
         back.stop()
+
+
+def test_files_of_the_journal_stay_until_every_receiver_was_told_what_they_hold(
+    telling: TellingNode, board: HttpReceiver
+) -> None:
+    board.stop()
+    telling.start_telling(**webhook(board))
+    telling.ledger._journal._segment_bytes = 2000
+    for n in range(6):
+        telling.change(telling.open_order(f"1380000000{n}").order_id, OrderEvent.CLOSED)
+    later = EVENING + timedelta(days=900)
+    kept = telling.ask("forget", later, later, None)
+    assert len(kept.orders) == 6
+    assert kept.files == ()
+    told_of = journal_ids(telling.ledger)
+    board.start()
+    wait_until(lambda: [len(board.posts), telling.status_of("webhook_board")["waiting"]] == [12, 0])
+    assert {post.key for post in board.posts} == set(told_of)
+    assert telling.ask("forget", later, later, None).files != ()
+
+
+def test_call_records_alone_cost_no_cursor_on_disk(telling: TellingNode, board: HttpReceiver) -> None:
+    telling.start_telling(**webhook(board))
+    telling.open_order("13800000001")
+    wait_until(lambda: len(board.posts) == 1)
+    wait_until(lambda: json.loads(cursor_file(telling).read_text())["position"] == 1)
+    written_at = cursor_file(telling).stat().st_mtime_ns
+    for n in range(20):
+        telling.ask("write", "call_offered", {"call_id": str(n), "caller": "1", "called": "2", "at": "x"}, EVENING)
+    telling.settle()
+    wait_until(lambda: telling.status_of("webhook_board")["position"] == 21)
+    assert cursor_file(telling).stat().st_mtime_ns == written_at
