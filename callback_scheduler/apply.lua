@@ -60,40 +60,34 @@ local function free_number(wanted)
   return number, owner == event_id
 end
 
--- Hashes whose values are lists of order numbers, oldest first.
-local function list_add(hash, field, number)
-  local numbers = redis.call('HGET', hash, field)
-  if not numbers then return redis.call('HSET', hash, field, number) end
-  for known in string.gmatch(numbers, '%S+') do
-    if known == number then return end
-  end
-  redis.call('HSET', hash, field, numbers .. ' ' .. number)
-end
-
-local function list_remove(hash, field, number)
-  local kept = {}
-  for known in string.gmatch(redis.call('HGET', hash, field) or '', '%S+') do
-    if known ~= number then kept[#kept + 1] = known end
-  end
-  if #kept == 0 then return redis.call('HDEL', hash, field) end
-  redis.call('HSET', hash, field, table.concat(kept, ' '))
-end
-
--- Under which numbers and matter an open order is found.
+-- Sorted sets of open orders, that which is open the longest first: under number to ring and matter, and under each
+-- phone. Many may share a phone (a switchboard); only one is open under number and matter, unless another was reopened.
 local function indexed_by(order)
   local found = {}
   if order.callback_number ~= '' then
-    found[#found + 1] = {key('open'), order.callback_number .. '|' .. order.matter_id}
-    found[#found + 1] = {key('open_by_phone'), order.callback_number}
+    found[key('open', order.callback_number .. '|' .. order.matter_id)] = true
+    found[key('open_by_phone', order.callback_number)] = true
   end
-  if order.caller_number ~= '' and order.caller_number ~= order.callback_number then
-    found[#found + 1] = {key('open_by_phone'), order.caller_number}
-  end
+  if order.caller_number ~= '' then found[key('open_by_phone', order.caller_number)] = true end
   return found
 end
 
 local function given(value)
   return value ~= nil and value ~= cjson.null and value
+end
+
+-- Milliseconds since the epoch of an instant in ISO 8601 with an offset, 0 for none: `compliance.milliseconds`.
+local function ms_of(instant)
+  local pattern = '^(%d+)-(%d+)-(%d+)T(%d+):(%d+):?(%d*)%.?(%d*)([+-])(%d+):(%d+)$'
+  local y, mo, d, h, mi, s, fraction, sign, oh, om = string.match(given(instant) or '', pattern)
+  if not y then return 0 end
+  if tonumber(mo) <= 2 then y, mo = y - 1, mo + 12 end
+  -- days since 1970-01-01 of the Gregorian calendar, years beginning in March
+  local days = 365 * y + math.floor(y / 4) - math.floor(y / 100) + math.floor(y / 400)
+    + math.floor((153 * (mo - 3) + 2) / 5) + d - 719469
+  local offset = (oh * 60 + om) * (sign == '-' and -1 or 1)
+  local seconds = days * 86400 + h * 3600 + (mi - offset) * 60 + (tonumber(s) or 0)
+  return seconds * 1000 + tonumber(string.sub(fraction .. '000', 1, 3))
 end
 
 -- What a report asks of an order (compliance.Facts), short enough that it reads 100,000 of them in a moment.
@@ -102,17 +96,15 @@ local function keep_facts(order)
   for _, attempt in pairs(order.attempts or {}) do
     local evidence = given(attempt.evidence) or {}
     tries[#tries + 1] = {
-      attempt.begun_at, given(attempt.enterprise_rung_at), attempt.outcome, given(evidence.unit_answered_at),
-      given(evidence.accepted_at), given(evidence.enterprise_answered_at), given(evidence.talk_began_at),
+      ms_of(attempt.begun_at), ms_of(attempt.enterprise_rung_at), attempt.outcome, ms_of(evidence.unit_answered_at),
+      ms_of(evidence.accepted_at), ms_of(evidence.enterprise_answered_at), ms_of(evidence.talk_began_at),
       given(evidence.two_way_s) or 0,
     }
   end
-  local solved = order.is_solved
-  if solved == nil then solved = cjson.null end
   redis.call('HSET', key('order_facts'), order.order_id, cjson.encode({
     order.order_id, given(order.unit_id) or '', given(order.counted_as) or 'after_hours', order.state,
-    given(order.opened_at), order.due_ms, given(order.acknowledged_at), given(order.self_reported_at),
-    order.returns or 0, order.survey_level or 0, solved, tries,
+    ms_of(order.opened_at), order.due_ms, ms_of(order.acknowledged_at), ms_of(order.self_reported_at),
+    given(order.returns) or 0, tries,
   }))
 end
 
@@ -120,10 +112,13 @@ end
 local function save(order, indexed_before)
   keep_facts(order)
   redis.call('SET', key('order', order.order_id), cjson.encode(order))
-  for _, index in ipairs(indexed_before or {}) do list_remove(index[1], index[2], order.order_id) end
+  local indexed = order.is_open and indexed_by(order) or {}
+  for index in pairs(indexed_before or {}) do
+    if not indexed[index] then redis.call('ZREM', index, order.order_id) end
+  end
+  for index in pairs(indexed) do redis.call('ZADD', index, 'NX', at_ms, order.order_id) end
   if order.is_open then
     redis.call('ZADD', key('due'), order.due_ms, order.order_id)
-    for _, index in ipairs(indexed_by(order)) do list_add(index[1], index[2], order.order_id) end
   else
     redis.call('ZREM', key('due'), order.order_id)
   end
@@ -144,10 +139,10 @@ end
 local function open_order(opened)
   local number, is_there = free_number(opened.order_id)
   if is_there then return owed_under(number) end
-  local of_caller = opened.callback_number .. '|' .. opened.matter_id
-  local open_ones = opened.callback_number ~= '' and redis.call('HGET', key('open'), of_caller)
-  if open_ones then -- 并单: the open order takes the call up; its deadline stays
-    local order = order_of(string.match(open_ones, '%S+'))
+  local of_caller = key('open', opened.callback_number .. '|' .. opened.matter_id)
+  local open_one = opened.callback_number ~= '' and redis.call('ZRANGE', of_caller, 0, 0)[1]
+  if open_one then -- 并单: the open order takes the call up; its deadline stays
+    local order = order_of(open_one)
     order.merged = order.merged or {}
     order.merged[#order.merged + 1] = opened
     give_number(number, order.order_id)
@@ -283,9 +278,10 @@ local function keep_call_facts(id, call)
     if has_accepted then talked_s = math.max(talked_s, given(leg.two_way_s) or 0) end
   end
   for _, step in ipairs(given(call.steps) or {}) do was_surveyed = was_surveyed or step == 'survey' end
+  local offered_ms, ended_ms = ms_of(call.offered_at), ms_of(call.ended_at)
   redis.call('HSET', key('call_facts'), id, cjson.encode({
-    given(call.offered_at), given(call.ended_at), given(call.direction) or 'in', given(call.unit_id) or '',
-    given(call.outcome) or '', given(call.asked_for_person_at), given(call.person_answered_at),
+    offered_ms, (given(call.direction) or 'in') == 'in', given(call.unit_id) or '', given(call.outcome) or '',
+    ended_ms > 0 and ended_ms - offered_ms or 0, ms_of(call.asked_for_person_at), ms_of(call.person_answered_at),
     given(call.was_open) and given(call.transfer) or 'none', talked_s, was_surveyed,
   }))
 end

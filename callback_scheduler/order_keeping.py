@@ -134,7 +134,7 @@ class OrderKeeping:
         return await self._in_thread(self._store.open_orders, limit)
 
     async def open_orders_of(self, phone: str) -> list[Order]:
-        """Return the open orders to be rung back at `phone`, or left from it, oldest first."""
+        """Return the open orders to be rung back at `phone`, or left from it; the longest open one first."""
         return await self._in_thread(self._store.open_orders_of, phone)
 
     async def order_events(self, order_id: str) -> list[dict[str, Any]]:

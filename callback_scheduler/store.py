@@ -5,10 +5,10 @@ it has been applied; script and marker are one, so an event is applied once and 
 lost in Redis is rebuilt from the journal.
 
 Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind the prefix): `order:<number>` (JSON),
-`order:<number>:events` list, `orders` by time opened, `due` by deadline, `open` (number to ring | matter -> open
-orders), `open_by_phone`, `numbers` (every number ever given -> order it counts as), `highest` sequences, `epochs`,
-`early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`, `calls`, `survey:<id>`, `surveys`,
-`applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`, `call_facts`, `survey_facts`.
+`order:<number>:events` list, `orders` by time opened, `due` by deadline, `open:<number to ring>|<matter>` and
+`open_by_phone:<number>` open orders, `numbers` (every number ever given -> order it counts as), `highest` sequences,
+`epochs`, `early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`, `calls`, `survey:<id>`,
+`surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`, `call_facts`, `survey_facts`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from routing.clock import SHANGHAI
 
 _SCRIPT = Path(__file__).with_name("apply.lua").read_text(encoding="utf-8")
 _SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_FACTS_SCRIPT = Path(__file__).with_name("facts.lua").read_text(encoding="utf-8")
 _LEASE_SCRIPT = Path(__file__).with_name("lease.lua").read_text(encoding="utf-8")
 # What an older version wrote in another form is not read: all is built anew from the journal.
 _FORM = "2:"
@@ -208,10 +209,9 @@ class Store:
         """Return open orders, earliest deadline first."""
         return self._orders(self._ask(lambda: self._redis.zrange(self.key("due"), 0, limit - 1)))
 
-    def open_orders_of(self, phone: str) -> list[Order]:
-        """Return the open orders to be rung back at `phone`, or left from it, oldest first."""
-        known = self._ask(lambda: self._redis.hget(self.key("open_by_phone"), phone))
-        return self._orders(known.split()) if known else []
+    def open_orders_of(self, phone: str, limit: int = 100) -> list[Order]:
+        """Return the open orders to be rung back at `phone`, or left from it; the longest open one first."""
+        return self._orders(self._ask(lambda: self._redis.zrange(self.key("open_by_phone", phone), 0, limit - 1)))
 
     def order_events(self, order_id: str) -> list[dict[str, Any]]:
         """Return what has happened to an order, oldest first: event_id, type, at (ISO 8601, Shanghai) and payload."""
@@ -234,23 +234,24 @@ class Store:
 
         They are the lists that apply.lua writes; `until` is not included. `report_reader` knows what stands where.
         """
-        first, last = _milliseconds(since), f"({_milliseconds(until)}"
-        names = self._ask(lambda: self._redis.zrangebyscore(self.key(f"{kind}s"), first, last))
         found: list[list[Any]] = []
-        for start in range(0, len(names), _CHUNK):
-            ask = partial(self._redis.hmget, self.key(f"{kind}_facts"), names[start : start + _CHUNK])
-            lines = self._ask(ask)
-            found.extend(json.loads(f"[{','.join(line for line in lines if line is not None)}]"))
+        for first, last in self._stretches(f"{kind}s", since, until):
+            lines = self._ask(partial(self._redis.eval, _FACTS_SCRIPT, 0, self._prefix, kind, first, last))
+            found.extend(json.loads(lines))
         return found
 
-    def verdicts(self, events: Sequence[JournalEvent]) -> list[Verdict]:
-        """Return what became of events that were applied."""
-        ids = [event.event_id for event in events]
-        numbers = [str(event.payload.get("order_id", "")) for event in events]
-        refused = self._ask(lambda: self._redis.hmget(self.key("refused"), ids))
-        counting = self._ask(lambda: self._redis.hmget(self.key("numbers"), numbers))
-        found = zip(refused, counting, strict=True)
-        return [Verdict(why is not None, (known or "").partition(" ")[0]) for why, known in found]
+    def _stretches(self, name: str, since: datetime, until: datetime) -> list[tuple[str, str]]:
+        """Cut a period by the times of a sorted set into stretches of about `_CHUNK`, so that nobody waits for long.
+
+        Cut by time, nothing that is added meanwhile moves anything else from one stretch to another.
+        """
+        first, last = str(_milliseconds(since)), f"({_milliseconds(until)}"
+        count = self._ask(lambda: self._redis.zcount(self.key(name), first, last))
+        pipeline = self._redis.pipeline(transaction=False)
+        for start in range(_CHUNK, count, _CHUNK):
+            pipeline.zrangebyscore(self.key(name), first, last, start=start, num=1, withscores=True)
+        edges = sorted({int(entry[0][1]) for entry in self._ask(pipeline.execute) if entry})
+        return list(zip([first, *map(str, edges)], [*(f"({edge}" for edge in edges), last], strict=True))
 
     def refused(self) -> dict[str, str]:
         """Return the events that could not be applied, with the error of each; they are in the journal."""
