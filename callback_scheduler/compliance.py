@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import NamedTuple
 
@@ -29,6 +29,7 @@ from callback_scheduler.evidence import proves
 from callback_scheduler.order import Attempt, AttemptOutcome, Order
 from callback_scheduler.order_states import OrderState
 
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=timezone.utc), timedelta(milliseconds=1)
 TRIES_THAT_EXCUSE = 3  # evidenced tries that make an order 已尽责未接通
 MERGED = OrderState.MERGED.value
 
@@ -76,8 +77,6 @@ class Facts(NamedTuple):
     acknowledged_ms: int = 0
     self_reported_ms: int = 0
     returns: int = 0
-    survey_level: int = 0
-    is_solved: bool | None = None
     tries: tuple[Try, ...] = ()
 
 
@@ -102,8 +101,8 @@ _TRIED = frozenset(outcome for outcome in AttemptOutcome if outcome.counts_as_tr
 
 
 def milliseconds(at: datetime | None) -> int:
-    """Return an instant in milliseconds since the epoch, 0 for None."""
-    return round(at.timestamp() * 1000) if at else 0
+    """Return an instant in whole milliseconds since the epoch, 0 for None."""
+    return (at - _EPOCH) // _MILLISECOND if at else 0
 
 
 def facts_of(order: Order) -> Facts:
@@ -118,8 +117,6 @@ def facts_of(order: Order) -> Facts:
         acknowledged_ms=milliseconds(order.acknowledged_at),
         self_reported_ms=milliseconds(order.self_reported_at),
         returns=order.returns,
-        survey_level=order.survey_level,
-        is_solved=order.is_solved,
         tries=tuple(map(try_of, order.attempts)),
     )
 
@@ -162,7 +159,11 @@ def judge(facts: Facts, at_ms: int, due_ms: int) -> Verdict:
 
 def first_talk_ms(facts: Facts, at_ms: int) -> int:
     """Return when the first evidenced talk known at `at_ms` began, 0 if there was none."""
-    return min((one.talk_ms for one in facts.tries if 0 < one.talk_ms <= at_ms), default=0)
+    first_ms = 0
+    for one in facts.tries:
+        if 0 < one.talk_ms <= at_ms and not 0 < first_ms < one.talk_ms:
+            first_ms = one.talk_ms
+    return first_ms
 
 
 def tries_before(facts: Facts, until_ms: int) -> int:

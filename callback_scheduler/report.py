@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from callback_scheduler.causes import Moment, cause
-from callback_scheduler.compliance import Facts, Rule, Verdict, judge, milliseconds
+from callback_scheduler.compliance import Facts, Rule, Verdict, milliseconds
 from callback_scheduler.figures import ErrorBudget
 from callback_scheduler.report_calls import (
     THREE_WAY_GOAL_PERCENT,
@@ -18,9 +19,9 @@ from callback_scheduler.report_calls import (
     tally_calls,
     total_calls,
 )
-from callback_scheduler.report_orders import By, Rows, tally, total
+from callback_scheduler.report_orders import By, Judged, Rows, judged, tally, total
 from routing.clock import SHANGHAI
-from routing.working_time import WorkingTime, day_of, number_of
+from routing.working_time import WorkingTime, day_of, number_of, start_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,40 +115,50 @@ class Report:
 def make_report(question: Question, material: Material, working: WorkingTime, units: Mapping[str, str]) -> Report:
     """Return the report; `units` are names by unit_id, in the order in which their rows shall stand."""
     at_ms = milliseconds(question.at)
-    orders = [facts for facts in material.orders if facts.opened_ms <= at_ms and _is_asked(question, facts)]
-    calls = [call for call in material.calls if _is_call_asked(question, call.unit_id, call.offered_ms, at_ms)]
-    surveys = [one for one in material.surveys if _is_call_asked(question, one.unit_id, one.at_ms, at_ms)]
+    orders = judged(_orders_asked(question, material.orders, at_ms), at_ms, question.rule)
+    calls, surveys = _calls_asked(question, material, at_ms)
     call_rows = _ordered(tally_calls(calls, surveys, question.by), units)
-    today = day_of(at_ms)
+    today_ms = start_of(day_of(at_ms))
     return Report(
         question=question,
         orders={
             counted_as: _ordered(rows, units)
-            for counted_as, rows in tally(orders, at_ms, question.rule, question.by, working).items()
+            for counted_as, rows in tally(orders, at_ms, question.by, working).items()
         },
         calls=call_rows,
-        budget_today=_budget(call for call in calls if day_of(call.offered_ms) == today),
-        budget=_budget(calls),
-        misses=tuple(_misses(orders, question.rule, at_ms)),
+        budget_today=_budget(tally_calls((call for call in calls if call.offered_ms >= today_ms), (), By.UNIT)),
+        budget=_budget(call_rows),
+        misses=tuple(_misses(orders, at_ms)),
         calls_since=_instant(min(call.offered_ms for call in calls)) if calls else None,
     )
 
 
-def _is_asked(question: Question, facts: Facts) -> bool:
-    """Whether an order belongs into the report: by its own deadline, under whatever rule."""
-    if question.unit_id and facts.unit_id != question.unit_id:
-        return False
-    return _is_between(question, day_of(facts.due_ms))
+def _between(question: Question, at_ms: int) -> tuple[int, int]:
+    """Return the first instant of the period, and the first behind it; what comes after `at_ms` is not known yet."""
+    until = start_of(number_of(question.until) + 1) if question.until else sys.maxsize
+    return start_of(number_of(question.since)), min(until, at_ms + 1)
 
 
-def _is_call_asked(question: Question, unit_id: str, happened_ms: int, at_ms: int) -> bool:
-    if happened_ms > at_ms or (question.unit_id and unit_id != question.unit_id):
-        return False
-    return _is_between(question, day_of(happened_ms))
+def _orders_asked(question: Question, orders: Iterable[Facts], at_ms: int) -> list[Facts]:
+    """Return the orders of the period by their own deadline, under whatever rule."""
+    first_ms, _ = _between(question, at_ms)
+    _, until_ms = _between(question, sys.maxsize)
+    unit_id = question.unit_id
+    return [
+        facts for facts in orders
+        if facts.opened_ms <= at_ms and first_ms <= facts.due_ms < until_ms and unit_id in ("", facts.unit_id)
+    ]  # fmt: skip
 
 
-def _is_between(question: Question, day: int) -> bool:
-    return number_of(question.since) <= day and (question.until is None or day <= number_of(question.until))
+def _calls_asked(
+    question: Question, material: Material, at_ms: int
+) -> tuple[list[CallFacts], list[SurveyFacts]]:
+    first_ms, until_ms = _between(question, at_ms)
+    unit_id = question.unit_id
+    return (
+        [one for one in material.calls if first_ms <= one.offered_ms < until_ms and unit_id in ("", one.unit_id)],
+        [one for one in material.surveys if first_ms <= one.at_ms < until_ms and unit_id in ("", one.unit_id)],
+    )
 
 
 def _ordered(rows: dict[str, Any], units: Mapping[str, str]) -> dict[str, Any]:
@@ -156,18 +167,16 @@ def _ordered(rows: dict[str, Any], units: Mapping[str, str]) -> dict[str, Any]:
     return {name: rows[name] for name in sorted(rows, key=lambda name: (places.get(name, len(places)), name))}
 
 
-def _budget(calls: Iterable[CallFacts]) -> ErrorBudget:
-    counted = total_calls(tally_calls(calls, (), By.UNIT))
-    return ErrorBudget(THREE_WAY_GOAL_PERCENT, counted.rates()["three_way_rate"])
+def _budget(rows: Mapping[str, CallTally]) -> ErrorBudget:
+    return ErrorBudget(THREE_WAY_GOAL_PERCENT, total_calls(rows).rates()["three_way_rate"])
 
 
-def _misses(orders: Iterable[Facts], rule: Rule, at_ms: int) -> list[Miss]:
-    found = []
-    for facts in orders:
-        due_ms = rule.due_ms(facts)
-        verdict = judge(facts, at_ms, due_ms)
-        if verdict in {Verdict.LATE, Verdict.MISSED}:
-            found.append(Miss(facts, verdict, _instant(due_ms), cause(facts, verdict, at_ms, due_ms)))
+def _misses(orders: Iterable[Judged], at_ms: int) -> list[Miss]:
+    found = [
+        Miss(facts, verdict, _instant(due_ms), cause(facts, verdict, at_ms, due_ms))
+        for facts, due_ms, verdict in orders
+        if verdict is Verdict.LATE or verdict is Verdict.MISSED
+    ]
     return sorted(found, key=lambda miss: (miss.due_at, miss.facts.order_id), reverse=True)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
+from callback_scheduler.evidence import LEAST_TALK_S
 from callback_scheduler.figures import Rate
 from callback_scheduler.report_orders import By, period_of
 
@@ -28,7 +29,7 @@ class CallFacts(NamedTuple):
     asked_ms: int  # for a person
     answered_ms: int  # by that person
     transfer: str  # none, accepted, nobody, abandoned
-    was_connected: bool  # a specialist accepted, and talked with the caller for 10 s
+    talked_s: float  # of the specialist who accepted, with the caller
     was_surveyed: bool
 
 
@@ -74,8 +75,9 @@ class CallTally:
         self.within_15_s += bool(call.answered_ms and call.asked_ms) and call.answered_ms - call.asked_ms <= _ANSWER_MS
         if call.transfer != "none":
             self.transfers += 1
-            self.transfers_connected += call.was_connected
-            self.transfers_abandoned += call.transfer == "abandoned" and not call.was_connected
+            was_connected = call.talked_s >= LEAST_TALK_S
+            self.transfers_connected += was_connected
+            self.transfers_abandoned += call.transfer == "abandoned" and not was_connected
 
     def add_survey(self, survey: SurveyFacts) -> None:
         """Count an answer to the survey; whether it was asked is told by the call."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from callback_scheduler.compliance import Facts, Rule, Stage, Verdict, first_talk_ms, judge, stage
 from callback_scheduler.figures import Rate, percentile
@@ -106,22 +106,36 @@ def _period(by: By, day: int) -> str:
     return on if by is By.DAY else on[:7]
 
 
-def tally(orders: Iterable[Facts], at_ms: int, rule: Rule, by: By, working: WorkingTime) -> dict[str, Rows]:
+class Judged(NamedTuple):
+    """An order, its deadline under the rule that is asked for, and its class under it."""
+
+    facts: Facts
+    due_ms: int
+    verdict: Verdict
+
+
+def judged(orders: Iterable[Facts], at_ms: int, rule: Rule) -> list[Judged]:
+    """Return each order with its class at `at_ms` under `rule`."""
+    due_ms = rule.due_ms
+    return [Judged(facts, due := due_ms(facts), judge(facts, at_ms, due)) for facts in orders]
+
+
+def tally(orders: Iterable[Judged], at_ms: int, by: By, working: WorkingTime) -> dict[str, Rows]:
     """Return for each of COUNTED_AS the rows of its orders."""
     rows: dict[str, Rows] = {counted_as: {} for counted_as in COUNTED_AS}
     key = key_of(by)
-    for facts in orders:
-        of_kind = rows[facts.counted_as]
-        name = key(facts)
+    for one in orders:
+        of_kind = rows[one.facts.counted_as]
+        name = key(one.facts)
         row = of_kind.get(name)
         if row is None:
             row = of_kind[name] = OrderTally()
-        _count(row, facts, at_ms, rule.due_ms(facts), working)
+        _count(row, one, at_ms, working)
     return rows
 
 
-def _count(row: OrderTally, facts: Facts, at_ms: int, due_ms: int, working: WorkingTime) -> None:
-    verdict = judge(facts, at_ms, due_ms)
+def _count(row: OrderTally, one: Judged, at_ms: int, working: WorkingTime) -> None:
+    facts, due_ms, verdict = one
     row.verdicts[verdict] += 1
     if verdict is Verdict.MERGED:
         return

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import hotline
+from callback_scheduler import store as store_module
 from callback_scheduler.compliance import facts_of
 from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.journal import JournalEvent
@@ -169,6 +170,20 @@ def test_the_short_form_of_the_store_tells_what_the_orders_tell(store: Store) ->
     assert [order_facts(line) for line in lines] == [facts_of(order) for order in reversed(store.orders(100))]
 
 
+def test_a_long_period_is_read_in_stretches_without_loss_or_repetition(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_CHUNK", 3)
+    opened_at = [EVENING + timedelta(minutes=minute) for minute in (0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 4, 4, 4, 5)]
+    drafts = [draft(f"138{n:08d}", after=at - EVENING) for n, at in enumerate(opened_at)]
+    numbers = [f"2603031{n:04d}" for n in range(len(drafts))]
+    pairs = zip(drafts, numbers, strict=True)
+    fill(store, [happened("order_opened", to_payload(one, number), one.opened_at) for one, number in pairs])
+    assert [line[0] for line in store.facts("order", EVENING, LATER)] == numbers
+    some = [line[0] for line in store.facts("order", EVENING + timedelta(minutes=1), EVENING + timedelta(minutes=4))]
+    assert some == numbers[5:9]
+
+
 LEG = {"role": "specialist", "accepted_at": "2026-03-03T20:00:09+08:00", "two_way_s": 61.0}
 CALL = {
     "call_id": "c1", "offered_at": "2026-03-03T20:00:00+08:00", "ended_at": "2026-03-03T20:02:00+08:00",
@@ -191,8 +206,8 @@ def test_calls_and_ratings_are_read_in_their_short_form(store: Store) -> None:
     offered_ms = round(EVENING.timestamp() * 1000)
     asked_ms, answered_ms = offered_ms + 4000, offered_ms + 9000
     assert material.calls == [
-        CallFacts(offered_ms, True, "tax", "served", 120_000, asked_ms, answered_ms, "accepted", True, True),
-        CallFacts(offered_ms, False, "tax", "served", 120_000, asked_ms, answered_ms, "none", False, True),
+        CallFacts(offered_ms, True, "tax", "served", 120_000, asked_ms, answered_ms, "accepted", 61.0, True),
+        CallFacts(offered_ms, False, "tax", "served", 120_000, asked_ms, answered_ms, "none", 0, True),
     ]
     assert sorted(material.surveys) == [
         SurveyFacts(offered_ms, "tax", 1, None), SurveyFacts(offered_ms, "tax", 5, True),

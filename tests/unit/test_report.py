@@ -50,7 +50,7 @@ def talk(at: str) -> Try:
 
 
 def call(at: str = "2026-03-04T09:00", **changes: Any) -> CallFacts:
-    facts = CallFacts(ms(at), True, "tax", "served", 60_000, 0, 0, "none", False, False)
+    facts = CallFacts(ms(at), True, "tax", "served", 60_000, 0, 0, "none", 0.0, False)
     return facts._replace(**changes)
 
 
@@ -164,10 +164,10 @@ def test_the_sums_match_however_the_rows_are_cut(orders: list[Facts], by: By, ru
 def test_the_two_connect_rates_have_different_denominators_and_neither_hides_its_numbers() -> None:
     asked = ms("2026-03-04T09:00")
     calls = [
-        call(asked_ms=asked, answered_ms=asked + 15_000, transfer="accepted", was_connected=True),
+        call(asked_ms=asked, answered_ms=asked + 15_000, transfer="accepted", talked_s=10.0),
         call(asked_ms=asked, answered_ms=asked + 15_001, transfer="nobody"),
         call(asked_ms=asked, outcome="abandoned", transfer="abandoned"),
-        call(asked_ms=asked, answered_ms=asked + 9, transfer="accepted"),  # talked for less than 10 s
+        call(asked_ms=asked, answered_ms=asked + 9, transfer="accepted", talked_s=9.9),
         call(outcome="abandoned", lasted_ms=4_999),
         call(outcome="abandoned", lasted_ms=5_000),
         call(outcome="order"),
