@@ -253,6 +253,15 @@ class Store:
         edges = sorted({int(entry[0][1]) for entry in self._ask(pipeline.execute) if entry})
         return list(zip([first, *map(str, edges)], [*(f"({edge}" for edge in edges), last], strict=True))
 
+    def verdicts(self, events: Sequence[JournalEvent]) -> list[Verdict]:
+        """Return what became of events that were applied; the feed of notices asks."""
+        ids = [event.event_id for event in events]
+        numbers = [str(event.payload.get("order_id", "")) for event in events]
+        refused = self._ask(lambda: self._redis.hmget(self.key("refused"), ids))
+        counting = self._ask(lambda: self._redis.hmget(self.key("numbers"), numbers))
+        found = zip(refused, counting, strict=True)
+        return [Verdict(why is not None, (known or "").partition(" ")[0]) for why, known in found]
+
     def refused(self) -> dict[str, str]:
         """Return the events that could not be applied, with the error of each; they are in the journal."""
         return dict(self._ask(lambda: self._redis.hgetall(self.key("refused"))))
