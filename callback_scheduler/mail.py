@@ -17,12 +17,13 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from typing import Any
 
 from callback_scheduler.courier import InThread
 from callback_scheduler.errors import NotDelivered, NoticeRefused, StoreUnavailable
 from callback_scheduler.feed import Letter
 from callback_scheduler.notice_text import disclosed
-from callback_scheduler.notice_words import KINDS, STATES, matter_name, unit_name
+from callback_scheduler.notice_words import KINDS, STATES, matter_name, shanghai, unit_name
 from callback_scheduler.order import Order
 from config.notices import Mailbox, MailSettings
 from routing.clock import SHANGHAI
@@ -92,7 +93,7 @@ class Mail:
             payload = event.payload
             said = by_kind.setdefault(payload["kind"], {})
             for order_id in payload.get("order_ids") or [payload["order_id"]]:
-                said[order_id] = str(payload.get("cause", ""))
+                said[order_id] = _said(payload)
         orders = {order_id for said in by_kind.values() for order_id in said}
         whom = "督办" if addressee == SUPERVISORS else unit_name(self._directory, addressee)
         message = EmailMessage(policy=SMTP)
@@ -188,6 +189,14 @@ class Mail:
 
 def _word(kind: str) -> str:
     return KINDS.get(kind, kind)
+
+
+def _said(payload: Mapping[str, Any]) -> str:
+    """Return what a notice says beside the order's fields."""
+    if "old_due_at" in payload:
+        old, new = shanghai(payload["old_due_at"]), shanghai(payload["new_due_at"])
+        return f"时限由{old:%Y-%m-%d %H:%M}改为{new:%Y-%m-%d %H:%M}"
+    return str(payload.get("cause", ""))
 
 
 def _text(reply: bytes | str) -> str:

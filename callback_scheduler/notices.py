@@ -7,6 +7,7 @@ that was away for a week is told what it missed. Each receiver has a courier of 
 
 from __future__ import annotations
 
+import json
 import random
 import uuid
 from collections.abc import Callable
@@ -130,12 +131,13 @@ class Notices:
     async def tell(self, kind: str, order: Order, extra: dict[str, Any], at: datetime) -> None:
         """Put a notice about an order on its way: it is on disk on return, and will be sent at least once.
 
-        `extra` goes with it; its `key`, if there is one, names the notice, so that the same told twice has one id. Its
-        `unit_id` and `order_ids` make it one notice about several orders of a unit. Raises JournalFull or
-        JournalWriteFailed.
+        `extra` goes with it, JSON values only. Its `key`, if there is one, names the notice, so that the same told
+        twice, by a node that died in between, has one id. Its `unit_id` and `order_ids` make it one notice about
+        several orders of a unit; its `cause` is told in words. Raises JournalFull or JournalWriteFailed.
         """
         payload = _about(order) | extra | {"kind": kind, "order_id": order.order_id}
-        event_id = uuid.uuid5(_NOTICES, f"{kind} {extra['key']}").hex if extra.get("key") else ""
+        name = json.dumps([kind, extra.get("key"), extra.get("order_ids")])
+        event_id = uuid.uuid5(_NOTICES, name).hex if extra.get("key") else ""
         await self._ledger.write("notice_given", payload, at, event_id)
 
     # -- what an operator asks ----------------------------------------------------------------------------------------

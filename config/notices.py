@@ -91,8 +91,10 @@ class MailSettings(Strict):
     sender_name: str = "12345企业专席"
     units: dict[str, tuple[Mailbox, ...]] = Field(default_factory=dict)
     supervisors: tuple[Mailbox, ...] = ()
-    to_units: tuple[str, ...] = ("digest", "reminder", "redated", "reassigned", "breach")
-    to_supervisors: tuple[str, ...] = ("supervisor_alarm", "breach", "redated")
+    to_units: tuple[str, ...] = (
+        "new_order", "digest", "reminder", "escalation", "promise_broken", "breach", "redated", "reassigned"
+    )  # fmt: skip
+    to_supervisors: tuple[str, ...] = ("supervisor_alarm", "promise_broken", "breach", "redated")
     phone_numbers: PhoneNumbers = "masked"
     gather_s: float = Field(default=20.0, ge=0, le=3600)
     timeout_s: Seconds = 30.0

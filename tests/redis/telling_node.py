@@ -10,6 +10,7 @@ import os
 import random
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from twisted.internet import defer, reactor
 from twisted.internet.task import deferLater
 
 from callback_scheduler import outbox
+from callback_scheduler.errors import SchedulerError
 from callback_scheduler.ledger import Ledger
 from callback_scheduler.notices import Notices
 from callback_scheduler.order_states import OrderEvent
@@ -117,7 +119,8 @@ async def main(folder: Path, port: int, point: str, nth: int) -> None:
         # every fourth caller has a number that the receiver refuses
         opened = await ledger.open_order(draft(f"13{n % 4}{os.getpid():06d}{n:02d}", call_id=f"{n}"))
         for event in (OrderEvent.SENT, OrderEvent.ACKNOWLEDGED):
-            await ledger.change_order(opened.order_id, event, who="timetable", at=EVENING)
+            with suppress(SchedulerError):  # a busy machine lets Redis answer late; what counts is in the journal
+                await ledger.change_order(opened.order_id, event, who="timetable", at=EVENING)
     await deferLater(reactor, 20)
     sys.exit(f"{point} was reached {_reached} times, not {nth}")
 

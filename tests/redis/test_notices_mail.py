@@ -29,24 +29,30 @@ def tell(node: TellingNode, kind: str, order_id: str, **extra: Any) -> None:
 
 
 def test_what_gathers_for_a_unit_is_one_letter_with_a_chinese_subject(telling: TellingNode) -> None:
-    with MailServer().running() as server:
-        telling.start_telling(**mail(server))
-        orders = [telling.open_order(f"1380000000{n}").order_id for n in range(3)]
-        tell(telling, "digest", orders[0], unit_id="tax-bureau", order_ids=orders)
-        tell(telling, "reminder", orders[1])
-        tell(telling, "reminder", orders[1])
-        wait_until(lambda: bool(server.mails))
+    server = MailServer()
+    with server.running():
+        pass  # its port is known, and nobody listens there until all is told
+    telling.start_telling(**mail(server))
+    orders = [telling.open_order(f"1380000000{n}").order_id for n in range(3)]
+    tell(telling, "digest", orders[0], unit_id="tax-bureau", order_ids=orders)
+    tell(telling, "reminder", orders[1])
+    tell(telling, "reminder", orders[1])
+    due = {"old_due_at": "2026-03-04T10:00:00+08:00", "new_due_at": "2026-03-05T10:00:00+08:00"}
+    tell(telling, "redated", orders[2], **due)
+    wait_until(lambda: telling.status_of("mail_units")["waiting"] == 4)
+    with server.running():
         wait_until(lambda: telling.status_of("mail_units")["waiting"] == 0)
         ((to, letter),) = server.mails
         assert to == [OFFICE]
         assert str(make_header(decode_header(letter["Subject"]))) == (
-            "【12345企业专席】待办汇总、催办：3件次紧急工单（区税务局）"
+            "【12345企业专席】待办汇总、催办、办理期限调整：3件次紧急工单（区税务局）"
         )
         assert str(letter["From"]) == "12345企业专席 <hotline@example.org>"
         assert letter.get_content_type() == "text/plain"
         text = letter.get_content()
         assert "待办汇总（3件）" in text
         assert "催办（1件）" in text
+        assert "时限由2026-03-04 10:00改为2026-03-05 10:00" in text
         assert f"{orders[0]}  2026-03-04 10:00前回电  tax  长宁某公司  联系电话 138****0000  待派单" in text
         assert "13800000000" not in text
         assert letter["Message-ID"].endswith("@example.org>")
