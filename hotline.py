@@ -238,6 +238,9 @@ def _calls(options: argparse.Namespace) -> int:
         print(json.dumps(calls, ensure_ascii=False, indent=2))
         return 0
     for call in calls:
+        if "outcome" not in call:  # only its offer is known so far
+            print(call["call_id"], masked(call["caller"]), "not over yet", sep="  ")
+            continue
         print(
             call["call_id"], _local(call["offered_at"]), masked(call["caller_number"]), call["outcome"],
             f"transfer {call['transfer']}", f"talked {call['two_way_s']} s", f"{len(call['legs'])} legs",

@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 Answerer = Callable[..., Awaitable[Any]]
 _ANSWER_S = 10.0
+_LONGEST_ADDRESS = 107
 
 
 class ControlError(Exception):
@@ -61,15 +62,19 @@ class Control:
         self._path.unlink(missing_ok=True)
         factory: Factory[_Conversation] = Factory()
         factory.protocol = partial(_Conversation, self._answerers)
-        mask = os.umask(0o177)
-        try:
-            self._port = self._reactor.listenUNIX(str(self._path), factory)
-        finally:
-            os.umask(mask)
+        self._folder = os.open(self._path.parent, os.O_RDONLY)
+        self._port = self._reactor.listenUNIX(_short(self._path, self._folder), factory, mode=0o600)
 
     async def stop(self) -> None:
+        """Listen no more, and take the socket away."""
         if self._port is not None:
             await self._port.stopListening()
+            os.close(self._folder)
+
+
+def _short(path: Path, folder: int) -> str:
+    """Return `path` as a socket's address may be written: 108 bytes at most (unix(7)), however deep its folder is."""
+    return str(path) if len(os.fsencode(path)) <= _LONGEST_ADDRESS else f"/proc/self/fd/{folder}/{path.name}"
 
 
 def ask(path: Path, question: str, **arguments: Any) -> Any:
@@ -77,7 +82,11 @@ def ask(path: Path, question: str, **arguments: Any) -> Any:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(_ANSWER_S)
         try:
-            connection.connect(str(path))
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                connection.connect(_short(path, folder))
+            finally:
+                os.close(folder)
             connection.sendall(json.dumps({"ask": question, **arguments}).encode() + b"\n")
             with connection.makefile("rb") as answers:
                 line = answers.readline()

@@ -30,6 +30,7 @@ _HELLO_WITHIN_S = 10.0
 _STOP_WITHIN_S = 6.0
 # An outgoing leg whose INVITE nobody answered at all cannot be cancelled before a first answer (RFC 3261 9.1).
 _RELEASE_WITHIN_S = 6.0
+_LAST_BYES_S = 8.0
 _FIRST_RESTART_AFTER_S, _LAST_RESTART_AFTER_S = 0.5, 30.0
 _HEALTHY_AFTER_S = 60.0
 # sun_path is 108 bytes, its final zero among them
@@ -52,11 +53,15 @@ class LinePool:
         reactor: Any,
         on_line_died: Callable[[int], None] = lambda _sip_port: None,
         spawn: Spawn = WarmParent.spawn,
+        *,
+        on_line_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._template = line_config
         self._reactor = reactor
         self._on_line_died = on_line_died
+        self._on_line_ready = on_line_ready
+        self._asked_in_vain = 0  # since the last look: so many lines are wanted at once
         self._spawn = spawn
         self._lines: dict[int, LineProcess] = {}
         self._next_number = line_config.line
@@ -70,6 +75,7 @@ class LinePool:
         self._port: Any = None
         self._folder: str | None = None
         self._socket_path = ""
+        self._later: list[Any] = []
         self._is_stopping = False
         self._waiting: list[tuple[Callable[[], bool], Deferred[None], Any]] = []
 
@@ -92,7 +98,7 @@ class LinePool:
     async def stop(self) -> None:
         """End all lines, hanging up what they carry, and the warm parent; wait for it."""
         self._is_stopping = True
-        for timer in (self._watch, self._restart):
+        for timer in (self._watch, self._restart, *self._later):
             if timer is not None and timer.active():
                 timer.cancel()
         for line in list(self._lines.values()):
@@ -158,6 +164,7 @@ class LinePool:
             return None
         free = [line for line in self._lines.values() if line.is_free]
         if not free:
+            self._asked_in_vain += 1
             self._keep_spares()
             return None
         # the one that rested longest: late retransmissions of its last conversation are over
@@ -171,6 +178,15 @@ class LinePool:
         free = self._settings.count * self._capacity - len(in_use)
         kept = self._reserved() - sum(slot.for_callback for slot in in_use)
         return max(0, min(free, max(kept, free - self._settings.spare)))
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether a line is being born."""
+        return any(line.state is LineState.STARTING for line in self._lines.values())
+
+    def is_line(self, sip_port: int) -> bool:
+        """Return whether a line of ours listens at this loopback port."""
+        return any(line.sip_port == sip_port for line in self._lines.values() if line.state is not LineState.DEAD)
 
     def _reserved(self) -> int:
         return round(self._settings.count * self._capacity * self._settings.reserved_for_callbacks_percent / 100)
@@ -205,7 +221,7 @@ class LinePool:
         living = [line for line in self._lines.values() if line.state in (LineState.STARTING, LineState.READY)]
         coming = sum(line.state is LineState.STARTING for line in living)
         in_use = sum(len(line.slots) for line in living)
-        wanted = max(self._settings.spare, in_use // 4)
+        wanted = max(self._settings.spare, in_use // 4) + self._asked_in_vain
         missing = -(-(wanted - self._free()) // self._capacity) - coming
         for _ in range(min(missing, self._settings.count - len(living))):
             number, self._next_number = self._next_number, self._next_number + 1
@@ -225,14 +241,18 @@ class LinePool:
             return None
         line.ready(connection, hello)
         self._capacity = line.capacity
+        self._asked_in_vain = max(0, self._asked_in_vain - self._capacity)
         self._changed()
+        self._reactor.callLater(0, self._on_line_ready)
         return line
 
     # -- watching, recycling, burying -------------------------------------------------------------------------------
 
     def _look_after(self) -> None:
         self._watch = self._reactor.callLater(_WATCH_EVERY_S, self._look_after)
+        self._later = [timer for timer in self._later if timer.active()]
         now, last = self._reactor.seconds(), self._looked_at
+        self._asked_in_vain = 0
         self._looked_at = now
         if now - last > 2 * _WATCH_EVERY_S:
             # we were the ones who slept: what the lines said meanwhile is still unread
@@ -253,10 +273,19 @@ class LinePool:
     def _recycle_if_due(self, line: LineProcess) -> None:
         is_old = self._reactor.seconds() - line.born_at > self._settings.recycle_after_h * 3600
         is_due = is_old or line.served >= self._settings.recycle_after_calls
-        if is_due and line.state is LineState.READY and not line.slots:
+        if line.state is not LineState.READY or line.slots:
+            return
+        if self._reactor.seconds() < line.lingers_until:
+            # some places of this line are taken by legs whose other side is silent; BYE is sent to it some times more
+            line.state = LineState.LEAVING
+            self._later.append(self._reactor.callLater(_LAST_BYES_S, self._recycle, line))
+            self._keep_spares()
+        elif is_due:
             self._recycle(line)
 
     def _recycle(self, line: LineProcess) -> None:
+        if line.state is LineState.DEAD:
+            return
         line.state = LineState.LEAVING
         line.send(m.Quit())
         self._recycled += 1
@@ -268,6 +297,7 @@ class LinePool:
         line.rests_since = self._reactor.seconds()
         self._recycle_if_due(line)
         self._changed()
+        self._reactor.callLater(0, self._on_line_ready)
 
     def slot_stuck(self, line: LineProcess) -> None:
         """A leg of a given-back conversation does not end: the line is not worth keeping, once it is alone."""

@@ -17,6 +17,8 @@ from ivr.line import messages as m
 from ivr.line_slot import LEGS_PER_CONVERSATION, LineDied, LineSlot
 
 log = structlog.get_logger()
+# RFC 3261 17.1.2.2: timer F, 64 * T1
+_LINGERS_S = 32.0
 
 
 class LineState(Enum):
@@ -54,6 +56,7 @@ class LineProcess:
         self.capacity = 1
         self.served = 0
         self.born_at = self.heard_at = self.rests_since = float(reactor.seconds())
+        self.lingers_until = 0.0
         self.connection: LineConnection | None = None
         self.slots: dict[int, LineSlot] = {}
         self._timers: dict[LineSlot, Any] = {}
@@ -119,6 +122,8 @@ class LineProcess:
     def hear(self, event: m.Event) -> None:
         """Take an event: it goes to the slot it belongs to."""
         self.heard_at = float(self._reactor.seconds())
+        if isinstance(event, m.LegEnded) and event.is_lingering:
+            self.lingers_until = self.heard_at + _LINGERS_S
         if isinstance(event, m.Heartbeat):
             for slot in list(self.slots.values()):
                 mine = {leg: count for leg, count in event.rx_packets.items() if leg in slot.legs}

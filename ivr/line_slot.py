@@ -40,6 +40,7 @@ class LineSlot:
         self.legs: set[int] = set()
         self.recordings: set[int] = set()
         self._expected: set[str] = set()
+        self._lingering = 0
 
     @property
     def line_id(self) -> int:
@@ -63,8 +64,8 @@ class LineSlot:
 
     @property
     def legs_free(self) -> int:
-        """How many legs may still be rung; one that is expected to come in is taken already."""
-        return max(0, self.max_legs - len(self.legs) - len(self._expected))
+        """How many legs may still be rung; one that is expected to come in is taken already, one that lingers still."""
+        return max(0, self.max_legs - len(self.legs) - len(self._expected) - self._lingering)
 
     def new_leg(self) -> int:
         """Return the id of a leg to ring."""
@@ -120,6 +121,7 @@ class LineSlot:
         inward = self._renumbered(event, self._inward)
         if isinstance(inward, m.LegEnded):
             self.legs.discard(inward.leg)
+            self._lingering += inward.is_lingering
         elif isinstance(inward, m.RecordEnded):
             self.recordings.discard(inward.recording)
         if self.listener is None:

@@ -72,6 +72,7 @@ class Node:
         )  # fmt: skip
         self._timetable = self._make_timetable(site)
         self._lines: LinePool | None = None
+        self._is_stopping = False
         self._control = Control(self._data_dir / "control.sock", reactor, self._answerers())
 
     def _make_timetable(self, site: Site) -> Timetable:
@@ -92,13 +93,22 @@ class Node:
         """Give the door a line for a new call; None while there is none."""
         return self._lines.take() if self._lines else None
 
+    @property
+    def is_growing(self) -> bool:
+        """Tell the door whether a line is on its way; while the service starts, all are."""
+        return self._lines.is_growing if self._lines else not self._is_stopping
+
+    def is_line(self, sip_port: int) -> bool:
+        """Tell the door whether one of our lines listens at a loopback port: nobody else may call out through it."""
+        return self._lines is not None and self._lines.is_line(sip_port)
+
     def _line_config(self) -> LineConfig:
         """What all lines have in common; the door must be open, since its inner port is the lines' way out."""
         sip = self._settings.sip
         trunk = next(iter(sip.trunks), None)
         return LineConfig(
             line=0,
-            socket_path="",
+            socket_path=str(self._data_dir / "lines.sock"),
             outbound_proxy=self._door.inner_uri,
             media_address=sip.media_address,
             rtp_port=sip.rtp_port,
@@ -108,14 +118,15 @@ class Node:
         )
 
     def _dial_uri(self, number: str) -> tuple[str, str]:
-        """Return the URI a number of the directory is rung at, and the number shown there."""
+        """Return the URI a number of the directory is rung at, and the URI shown there as ours."""
         sip = self._settings.sip
+        host = (sip.public_address or sip.listen).rpartition(":")[0] or sip.public_address
         shown = next(iter(sip.own_numbers), "12345")
         if number.startswith("sip:"):
-            return number, shown
+            return number, f"sip:{shown}@{host}"
         trunk = sip.trunks[0]
         transport = ";transport=tcp" if trunk.transport == "tcp" else ""
-        return f"sip:{number}@{trunk.host}{transport}", trunk.caller_id or shown
+        return f"sip:{number}@{trunk.host}{transport}", f"sip:{trunk.caller_id or shown}@{host}"
 
     # -- life -------------------------------------------------------------------------------------------------
 
@@ -126,15 +137,23 @@ class Node:
         await recover(self._ledger, self._orders, self._clock, self._recordings)
         await self._prompts.warm(self._filled_prompts())
         await self._door.start()
-        lines = LinePool(self._settings.lines, self._line_config(), reactor, self._door.line_died)
+        lines = LinePool(
+            self._settings.lines,
+            self._line_config(),
+            reactor,
+            self._door.line_died,
+            on_line_ready=self._door.line_ready,
+        )
         await lines.start()
         self._lines = lines
+        self._door.line_ready()
         self._timetable.start()
         self._control.start()
         log.info("service_started", sip=self._settings.sip.listen, data_dir=str(self._data_dir), pid=os.getpid())
 
     async def stop(self) -> None:
         """Let nobody in, release the callers, write everything, end every process."""
+        self._is_stopping = True
         lines, self._lines = self._lines, None
         await self._control.stop()
         await self._callbacks.stop()

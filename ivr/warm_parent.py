@@ -91,6 +91,8 @@ class WarmParent(ProcessProtocol):
                 self._nursery.line_exited(said["exited"], said["status"])
             else:
                 log.error("line_not_forked", **said)
+                if "refused" in said:
+                    self._nursery.line_exited(said["refused"], 0)
 
     def processEnded(self, reason: Failure) -> None:
         """It has ended, and its pipes are read to the end."""

@@ -112,6 +112,7 @@ class FakeLines:
     def __init__(self, free: int) -> None:
         self.slots: list[FakeSlot] = []
         self.free = free
+        self.is_growing = False
 
     def take(self) -> FakeSlot | None:
         if len(self.slots) >= self.free:

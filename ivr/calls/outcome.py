@@ -97,7 +97,10 @@ async def others_finish(call: Call) -> None:
 
 async def close(call: Call, orders: Orders) -> None:
     """Hang up what is left, give the line back, and write the record."""
-    await call.clear()
+    try:
+        await call.clear()
+    except Exception:
+        call.log.exception("call_clear_failed")  # its record is written all the same
     call.record.ended_at = call.clock.now()
     try:
         await orders.note_ended(call)

@@ -68,6 +68,7 @@ class Search:
         self._is_late = False
         self._is_over = False
         self._promised = False
+        self._freed: Deferred[None] | None = None
         self.result: Deferred[Leg] = call.wait()
         self.result.addErrback(self._call_over)
 
@@ -110,16 +111,31 @@ class Search:
     def _go_on(self) -> None:
         """Ring whom legs allow; begin the next tier early if nobody is left; give up when all is tried."""
         while not self._is_over:
-            while self._due and self._call.slot.legs_free > self._offer.legs_kept:
-                specialist = self._due.popleft()
-                if self._call.presence.is_free(specialist.number):
-                    self._ask(specialist)
-            if self._asked or self._due:
+            self._ask_who_is_free()
+            if self._asked:
                 return
-            if not self._tiers:
+            if self._tiers:
+                self._due.extend(self._tiers.popleft().specialists)
+            elif self._due:
+                return  # all of them talk: one may become free before the time is up
+            else:
                 self._finish(NobodyAccepted(self._promised))
+
+    def _ask_who_is_free(self) -> None:
+        presence = self._call.presence
+        for specialist in [each for each in self._due if presence.is_free(each.number)]:
+            if self._call.slot.legs_free <= self._offer.legs_kept:
                 return
-            self._due.extend(self._tiers.popleft().specialists)
+            self._due.remove(specialist)
+            self._ask(specialist)
+        if self._due and self._freed is None:
+            freed = self._freed = Deferred()
+            freed.addCallback(self._somebody_is_free)
+            presence.when_freed(freed)
+
+    def _somebody_is_free(self, _: None) -> None:
+        self._freed = None
+        self._go_on()
 
     def _ask(self, specialist: Specialist) -> None:
         leg = self._call.ring(specialist.number, Role.SPECIALIST, specialist.name)

@@ -123,7 +123,8 @@ def three_way(stage: Stage, report: SceneReport) -> None:
     report.prove("two-way talk of 10 s or more", call["two_way_s"] >= 10.0, f"{call['two_way_s']} s")
     ratings = [each for each in stage.service.ask("surveys") if each["call_id"] == call["call_id"]]
     report.prove("好差评: 5, solved, kept apart from the record",
-                 [(each["level"], each["is_solved"]) for each in ratings] == [(5, True)], ratings)
+                 [(each["level"], each["is_solved"]) for each in ratings] == [(5, True)],
+                 ", ".join(f"level {each['level']}, solved {each['is_solved']}" for each in ratings))
     report.prove("the talk is recorded", has_sound(call["recordings"][0], 430), call["recordings"][0])
 
 

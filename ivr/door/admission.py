@@ -16,6 +16,7 @@ from ivr.door.sip_answers import Header
 from ivr.door.sip_fields import BadMessage, uri, user_part
 from ivr.door.sip_message import SipMessage
 from ivr.door.sip_sockets import Hop
+from ivr.door.waiting_room import WaitingRoom
 
 MAX_REFUSALS = 2000
 
@@ -43,6 +44,11 @@ class Slot(Protocol):
 class Lines(Protocol):
     """Where free lines come from. `is_line(sip_port)`, if there is one, tells whether a loopback port is a line's."""
 
+    @property
+    def is_growing(self) -> bool:
+        """Whether a line is on its way, so that it is worth waiting for."""
+        ...
+
     def take(self) -> Slot | None: ...
 
 
@@ -51,10 +57,11 @@ class Admission:
 
     def __init__(
         self, sip: SipSettings, lines: Lines, premises: Premises, relay: Relay, *,
-        on_call: Callable[[Any, IncomingCall], None], seconds: Callable[[], float],
+        on_call: Callable[[Any, IncomingCall], None], reactor: Any,
     ) -> None:  # fmt: skip
         self._sip, self._lines, self._premises, self._relay = sip, lines, premises, relay
-        self._on_call, self._seconds = on_call, seconds
+        self._on_call, self._seconds = on_call, reactor.seconds
+        self._room = WaitingRoom(reactor, premises, self._turn_away)
         self._refused: OrderedDict[tuple[bytes, bytes, bytes], tuple[float, bytes]] = OrderedDict()
         self._transports = {trunk.address: trunk.transport for trunk in sip.trunks}
 
@@ -68,8 +75,28 @@ class Admission:
         elif known is not None and not self._may_replace(message, known):
             here.tally.count("rejected_loop", source=source.host)
             here.refuse(message, 482)  # RFC 3261 8.2.2.2: merged, or our own call come back
+        elif self._room.holds(message):
+            here.tally.count("retransmitted")
         elif not self._was_refused(message):
             self._admit(message, source, trunk)
+
+    def cancel(self, message: SipMessage) -> bool:
+        """Take a CANCEL of an INVITE that waits for a line; False if none does."""
+        return self._room.cancel(message)
+
+    def line_ready(self) -> None:
+        """Give lines to those who wait, as far as there are any."""
+        while len(self._room):
+            slot = self._lines.take()
+            if slot is None:
+                return
+            waiting = self._room.call_next()
+            assert waiting is not None
+            self._let_in(slot, waiting.message, waiting.source, waiting.trunk)
+
+    def close(self) -> None:
+        """Turn those away who wait."""
+        self._room.close()
 
     def place(self, message: SipMessage, line_port: int) -> None:
         """Open the way out for a line's INVITE without To-tag."""
@@ -105,22 +132,28 @@ class Admission:
         )
 
     def _admit(self, message: SipMessage, source: Hop, trunk: Trunk) -> None:
-        here = self._premises
         refusal = self._why_not(message)
         if refusal is not None:
             self._refuse(message, *refusal)
             return
-        slot = self._lines.take()
-        if slot is None:
-            here.tally.count("rejected_full", source=source.host)
-            self._refuse(message, 503, ((b"Retry-After", b"%d" % self._sip.retry_after_s),))
-            return
+        # those who wait already come first
+        slot = self._lines.take() if not len(self._room) else None
+        if slot is not None:
+            self._let_in(slot, message, source, trunk)
+        elif not (self._lines.is_growing and self._room.seat(message, source, trunk)):
+            self._turn_away(message)
+
+    def _turn_away(self, message: SipMessage) -> None:
+        self._premises.tally.count("rejected_full")
+        self._refuse(message, 503, ((b"Retry-After", b"%d" % self._sip.retry_after_s),))
+
+    def _let_in(self, slot: Slot, message: SipMessage, source: Hop, trunk: Trunk) -> None:
+        here = self._premises
         dialog = self._incoming(message, source, slot.sip_port)
         call = _described(message, source, trunk)
         if not here.table.add(dialog):
             slot.release()
-            here.tally.count("rejected_full", source=source.host)
-            self._refuse(message, 503, ((b"Retry-After", b"%d" % self._sip.retry_after_s),))
+            self._turn_away(message)
             return
         try:
             slot.expect(call.sip_call_id)

@@ -58,7 +58,7 @@ class Door:
         self._relay = Relay(here)
         self._farewell = Farewell(reactor, here, self._relay)
         self._admission = Admission(
-            sip, lines, here, self._relay, on_call=on_call, seconds=reactor.seconds
+            sip, lines, here, self._relay, on_call=on_call, reactor=reactor
         )
         self._from_network = FromNetwork(here, self._relay, self._farewell, self._admission)
         self._from_line = FromLine(here, self._relay, self._admission)
@@ -91,6 +91,7 @@ class Door:
         here = self._premises
         if self._registrations:
             await DeferredList([registration.stop() for registration in self._registrations])
+        self._admission.close()
         for line_port in {dialog.line_port for dialog in here.table if not dialog.line_is_gone}:
             self.line_died(line_port)
         if self._sweep.running:
@@ -121,6 +122,10 @@ class Door:
                 self._farewell.part(dialog)
             except Exception as wrong:  # the others must still hear of it
                 self._premises.tally.count("failed", error=repr(wrong), exc_info=True)
+
+    def line_ready(self) -> None:
+        """Let a call that waits for a line have it: one has become free."""
+        self._admission.line_ready()
 
     def status(self) -> dict[str, Any]:
         """Return what an operator asks of the door."""

@@ -97,6 +97,8 @@ class FromNetwork:
             here.tally.count("no_dialog", method="ACK", source=source.host)
 
     def _cancel(self, message: SipMessage, source: Hop) -> None:
+        if self._admission.cancel(message):
+            return
         here = self._premises
         dialog = here.table.get(message.call_id, message.from_tag)
         branch = message.via.branch if message.via else b""

@@ -51,6 +51,7 @@ class Conversation:
                 await self._seat_asks(subject)
             elif what == "search over":
                 self._search_over(subject)
+        self._call.caller.forget_keys()  # pressed while talking, they answer no question
 
     # -- who is joined ----------------------------------------------------------------------------------------
 
@@ -174,3 +175,5 @@ class Conversation:
         if not found.is_gone:
             self._specialist = found
             self._rejoin()
+            for leg in self._call.joined:
+                self._call.whisper(leg, Prompt.JOINED)

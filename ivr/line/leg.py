@@ -81,6 +81,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
         self._is_confirmed = False
         self._is_told_answered = False
         self._last_ringing = 0
+        self._last_words = (0, "")
+        self.tells_end_at = 0.0
 
     # -- verbs ------------------------------------------------------------------------------------------------------
 
@@ -167,7 +169,8 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
             self.count_packets()
             self.is_over = True
             self.has_media = False
-            self.line.later(functools.partial(self.line.leg_is_over, self, int(now.lastStatusCode), now.lastReason))
+            self._last_words = (int(now.lastStatusCode), now.lastReason)
+            self.line.later(functools.partial(self.line.leg_is_over, self))
 
     @survived
     def onCallMediaState(self, _prm: Any) -> None:
@@ -227,8 +230,17 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
             display_name=display_name,
         )
 
-    def ended(self, sip_status: int, reason: str) -> LegEnded:
+    def still_occupies(self) -> bool:
+        """Tell whether pjsua still keeps the place of this call, though it is over: its BYE or CANCEL is unanswered."""
+        try:
+            self.getInfo()
+        except pj.Error:
+            return False
+        return True
+
+    def ended(self, is_lingering: bool) -> LegEnded:
         """Return the last event of this leg."""
+        sip_status, reason = self._last_words
         return LegEnded(
             leg=self.leg_id,
             sip_status=sip_status,
@@ -236,6 +248,7 @@ class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
             by_remote=not self.is_ended_by_us,
             rx_packets=self._rx.total,
             tx_packets=self._tx.total,
+            is_lingering=is_lingering,
         )
 
 

@@ -30,6 +30,8 @@ _RINGING_PERIOD_S = 0.1
 _IDLE_PERIOD_S = 0.5
 _QUIT_WITHIN_S = 3.0
 _MOST_TROUBLES = 100
+# a phone that is there answers a BYE or CANCEL within some milliseconds
+_BYE_ANSWERED_WITHIN_S = 0.3
 
 
 class Line:
@@ -46,7 +48,8 @@ class Line:
         self._most_legs = endpoint.most_legs()
         self._queue: collections.deque[Callable[[], None]] = collections.deque()
         self._legs: dict[int, Leg] = {}
-        self._gone: list[Leg] = []
+        self._over: list[Leg] = []
+        self._lingering: list[Leg] = []
         self._next_incoming = 2
         self._board = PatchBoard(self._endpoint.audDevManager().getPlaybackDevMedia())
         self._bridges = Bridges(self._board)
@@ -105,6 +108,8 @@ class Line:
             look(0)
             if queue:
                 self._drain()
+            if self._over or self._lingering:
+                self._let_go(now_s())
             now = now_s()
             if now >= self._next_tick:
                 self._tick(now)
@@ -114,8 +119,6 @@ class Line:
     def _drain(self) -> None:
         while self._queue:
             self._try(self._queue.popleft())
-        # their C++ half goes now, before a new call may take the same id (pjproject #3856)
-        self._gone.clear()
         self._next_tick = 0.0
 
     def _tick(self, now: float) -> None:
@@ -126,14 +129,14 @@ class Line:
         self._wire.flush()
         is_listening = self._choose_period()
         self._wakeups.watch_rtp(is_listening)
-        is_waiting = self._plays.is_busy or self._recordings.is_busy or self._quits_at is not None
+        is_waiting = self._plays.is_busy or self._recordings.is_busy or self._over or self._quits_at is not None
         self._next_tick = min(self._next_heartbeat, now + _LISTENING_PERIOD_S if is_waiting else now + 1.0)
 
     def _choose_period(self) -> bool:
         """Set how long the loop may sleep; tell whether a leg may press keys that decide something now."""
         with_sound = [number for number, leg in self._legs.items() if leg.has_media]
         is_listening = not all(self._bridges.holds(number) for number in with_sound)
-        if self._plays.is_busy or self._recordings.is_busy or is_listening:
+        if self._plays.is_busy or self._recordings.is_busy or self._over or is_listening:
             self._period_s = _LISTENING_PERIOD_S
         elif with_sound:
             self._period_s = _TALKING_PERIOD_S
@@ -146,7 +149,7 @@ class Line:
             self._quit()
         if self._quits_at is None:
             return False
-        return time.monotonic() >= self._quits_at or not (self._legs or self._recordings.is_busy)
+        return time.monotonic() >= self._quits_at or not (self._legs or self._over or self._recordings.is_busy)
 
     def _quit(self) -> None:
         if self._quits_at is None:
@@ -211,7 +214,7 @@ class Line:
         else:
             self._board.plug(("leg", leg.leg_id), media)
 
-    def leg_is_over(self, leg: Leg, sip_status: int, reason: str) -> None:
+    def leg_is_over(self, leg: Leg) -> None:
         """A leg has ended: everything of it ends, and that is told last."""
         if self._legs.pop(leg.leg_id, None) is None:
             return
@@ -220,9 +223,26 @@ class Line:
         self._plays.stop_leg(leg.leg_id)
         self._bridges.remove_leg(leg.leg_id)
         self._recordings.remove_leg(leg.leg_id)
-        self._gone.append(leg)
+        leg.tells_end_at = time.monotonic() + _BYE_ANSWERED_WITHIN_S
+        self._over.append(leg)
         self._is_littered = True
-        self.send(leg.ended(sip_status, reason))
+
+    def _let_go(self, now: float) -> None:
+        """Tell the end of legs and drop them, as soon as pjsua has given their place free.
+
+        The C++ half of a leg must not go later: its destructor would hang up the next call of the same id (pjproject
+        #3856). Should that call be there already, the old half stays until it has ended too.
+        """
+        taken = {leg.getId() for leg in self._legs.values()}
+        for leg in self._over + self._lingering:
+            is_replaced = leg.getId() in taken
+            is_there = not is_replaced and leg.still_occupies()
+            if leg in self._over and (not is_there or now >= leg.tells_end_at):
+                self._over.remove(leg)
+                self._lingering.append(leg)
+                self.send(leg.ended(is_lingering=is_there))
+            if leg in self._lingering and not is_there and not is_replaced:
+                self._lingering.remove(leg)
 
     def key_pressed(self, leg: Leg, digit: str, source: str) -> None:
         """A key of a leg was pressed."""
@@ -247,7 +267,7 @@ class Line:
         if command.leg in self._legs:
             self.fault(f"leg {command.leg} is there already", command.leg)
             return
-        if len(self._legs) >= self._most_legs:
+        if len(self._legs) + len(self._over) + len(self._lingering) >= self._most_legs:
             self.send(m.LegEnded(leg=command.leg, sip_status=486, reason="no leg free", by_remote=False))
             return
         leg = Leg(self, self._account, command.leg)

@@ -198,7 +198,8 @@ class LegEnded(Event):
     """The leg is gone; last event of a leg, sent exactly once.
 
     `sip_status` is the last status (200 after a normal BYE; 487 after CANCEL; 408 no answer; 0 unknown);
-    `by_remote` tells who ended it.
+    `by_remote` tells who ended it. `is_lingering`: the other side has not answered our BYE or CANCEL yet, which is
+    sent again for up to 32 s (RFC 3261 17.1.2.2), and takes the place of a leg in the line for as long.
     """
 
     leg: int
@@ -207,6 +208,7 @@ class LegEnded(Event):
     by_remote: bool = True
     rx_packets: int = 0
     tx_packets: int = 0
+    is_lingering: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ivr.demo.service import Service
 from ivr.demo.switchboard import Switchboard
 from routing.clock import SHANGHAI
 from tests.sip import processes
+from tests.sip.house import House
 from tests.sip.sipp import Sipp, may_play_captures
 
 SAMPLE = Path(__file__).resolve().parents[2] / "config" / "hotline.yaml"
@@ -72,6 +73,15 @@ def start_service(tmp_path: Path, switchboard: Switchboard) -> Iterator[Callable
 def service(start_service: Callable[..., Service]) -> Service:
     """The service with the sample settings, on an ordinary Tuesday at 10:30."""
     return start_service()
+
+
+@pytest.fixture(scope="module")
+def open_house(
+    tmp_path_factory: pytest.TempPathFactory, _nothing_is_left_behind: None
+) -> Iterator[Callable[..., House]]:
+    """Open houses that the tests of a module share: open_house(at, phone={"menu_enabled": False})."""
+    with ExitStack() as houses:
+        yield lambda *at, **changes: houses.enter_context(House(tmp_path_factory.mktemp("house"), *at, **changes))
 
 
 @pytest.fixture

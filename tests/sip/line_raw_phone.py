@@ -25,6 +25,7 @@ class RawPhone:
     _dialog: dict[str, str] = field(default_factory=dict)
     _cseq: int = 0
     _rtp_count: int = 0
+    _was_refused: bool = False
     media_port: int = 0
     event_kind: int = 101
 
@@ -48,7 +49,9 @@ class RawPhone:
         if method not in ("ACK", "CANCEL"):
             self._cseq += 1
             self._branch = f"z9hG4bK{uuid.uuid4().hex}"
-        branch = f"z9hG4bK{uuid.uuid4().hex}" if method == "ACK" else self._branch
+        # RFC 3261 17.1.1.3: the ACK of a refusal belongs to the INVITE's transaction, that of a 200 is one of its own
+        is_own = method == "ACK" and not self._was_refused
+        branch = f"z9hG4bK{uuid.uuid4().hex}" if is_own else self._branch
         port = self._sip.getsockname()[1]
         lines = [
             f"{method} {self._dialog['target']} SIP/2.0",
@@ -78,8 +81,11 @@ class RawPhone:
                 continue
             to = re.search(r"^To: (.*?)\r$", text, re.MULTILINE)
             contact = re.search(r"^Contact: <(.*?)>", text, re.MULTILINE)
-            if method == "INVITE" and to and contact:
-                self._dialog = {"to": to.group(1), "target": contact.group(1)}
+            if method == "INVITE" and to:
+                self._was_refused = int(status.group(1)) >= 300
+                self._dialog["to"] = to.group(1)
+                if contact:
+                    self._dialog["target"] = contact.group(1)
             return int(status.group(1)), text
 
     def invite(self, direction: str = "sendrecv") -> None:

@@ -87,13 +87,13 @@ class LineUnderTest:
 class Farm:
     """A warm parent and its lines."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self._path = folder / "lines.sock"
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(str(self._path))
         self._server.listen(600)
         self.parent = subprocess.Popen(
-            [sys.executable, "-m", "ivr.line", "--parent", str(os.getpid())],
+            [sys.executable, "-m", "ivr.line", "--parent", str(os.getpid()), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=_ROOT,
@@ -156,6 +156,9 @@ class Farm:
 
     def close(self) -> None:
         """End all lines, then the parent."""
+        if self.parent.poll() is not None:
+            for line in self._lines:
+                line.is_closed = True
         for line in self._lines:
             with contextlib.suppress(OSError):
                 line.send(Quit())
@@ -176,10 +179,10 @@ class Farm:
 
 
 @contextlib.contextmanager
-def farm() -> Iterator[Farm]:
+def farm(*options: str) -> Iterator[Farm]:
     """Give a farm whose socket lies in a short temporary folder, and leave nothing behind."""
     with tempfile.TemporaryDirectory(prefix="line-") as folder:
-        one = Farm(Path(folder))
+        one = Farm(Path(folder), *options)
         try:
             yield one
         finally:

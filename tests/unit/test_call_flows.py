@@ -372,3 +372,24 @@ def test_whenever_a_caller_hangs_up_the_call_ends_and_its_line_is_given_back(tel
     assert not story.slot.live
     assert len(story.ledger.of_type("call_ended")) == 1
     assert len(story.ledger.drafts) == 1
+
+
+def test_a_specialist_who_becomes_free_in_time_is_rung_after_all(tell: Tell) -> None:
+    story = tell(phones={"6101": ACCEPTS})
+    other_call = object()
+    for number in ("6101", "6102", "6103"):
+        story.presence.take(number, other_call)
+    story.until_heard(Prompt.MENU).caller_presses("4").run(20)
+    assert not story.slot.rung
+    story.presence.free("6101", other_call)
+    story.run(4)
+    assert story.slot.joined_now() == {CALLER_LEG, *story.slot.legs_of("6101")}
+
+
+def test_specialists_who_stay_busy_lead_to_an_order_when_the_time_is_up(tell: Tell) -> None:
+    story = tell()
+    for number in ("6101", "6102", "6103"):
+        story.presence.take(number, object())
+    story.until_heard(Prompt.MENU).caller_presses("4").run(40)
+    assert not story.ledger.drafts
+    assert [draft.kind.value for draft in story.finish().ledger.drafts] == ["missed"]

@@ -286,6 +286,36 @@ def test_a_line_is_recycled_after_its_share_of_calls_but_never_in_one(make: Make
     assert house.take().line_id != first.line_id
 
 
+def test_a_line_whose_legs_linger_is_given_to_nobody_and_recycled_after_its_last_byes(make: Make) -> None:
+    house = make()
+    slot = house.take()
+    line = house.lines.living[slot.line_id]
+    line.say(m.LegEnded(leg=ring(slot), sip_status=200, is_lingering=True))
+    assert slot.legs_free == 3
+    slot.release()
+    house.lines.run(2)
+    assert {house.take().line_id, house.take().line_id}.isdisjoint({slot.line_id})
+    assert line.heard[-1] != m.Quit()
+    house.lines.run(8)
+    assert slot.line_id not in house.lines.living
+    assert house.pool.status()["recycled"] == 1
+    assert house.died == []
+
+
+def test_a_line_that_was_refused_is_asked_for_again(make: Make) -> None:
+    house = make(count=4, spare=2)
+    house.lines.answers = False
+    slot = house.pool.take()
+    assert slot is not None
+    assert house.pool.status()["total"] == 3
+    house.lines.answers = True
+    said = json.dumps({"refused": 3, "most_lines": 1}).encode() + b"\n"
+    house.lines.parents[0].protocol.outReceived(said.replace(b"3,", b"%d," % max(house.pool._lines)))
+    house.lines.pump([0.02, 0.02])
+    assert house.pool.status()["free"] == 2
+    slot.release()
+
+
 def test_an_old_line_is_recycled_when_idle(make: Make) -> None:
     house = make(recycle_after_h=0.01)
     before = set(house.lines.living)
@@ -356,7 +386,7 @@ def test_when_the_warm_parent_dies_all_calls_are_told_and_it_comes_back_later_an
     assert len(house.died) == 3
     assert house.pool.take() is None
     house.lines.pump([0.5, 0.02])
-    assert house.pool.status()["free"] == 2
+    assert house.pool.status()["free"] == 3  # the spare ones, and one for the call that asked in vain
     house.lines.parents[1].end()
     house.lines.advance(0.9)
     assert len(house.lines.parents) == 2
@@ -394,3 +424,13 @@ def test_lines_that_never_come_up_are_an_error_at_start() -> None:
     failures: list[Any] = []
     started.addErrback(failures.append)
     assert failures[0].check(LinesDidNotStart)
+
+
+def test_a_burst_beyond_the_spare_lines_gets_a_line_each_at_once(make: Make) -> None:
+    house = make(count=8)
+    taken = [house.pool.take() for _ in range(5)]
+    assert sum(slot is not None for slot in taken) == 2
+    assert house.pool.is_growing
+    house.lines.pump([0.02, 0.02])
+    later = [house.pool.take() for _ in range(3)]
+    assert all(slot is not None for slot in later)

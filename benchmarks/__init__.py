@@ -1,0 +1,1 @@
+"""Load, latency and cost of the service, measured against the targets of docs/benchmarks.md."""
