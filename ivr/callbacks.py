@@ -152,7 +152,7 @@ class Callbacks:
 
         outcome = await self._run(call, flow)
         if outcome is Outcome.FAILED:
-            running.came_to(AttemptOutcome.UNKNOWN)
+            running.came_to(AttemptOutcome.UNKNOWN if call.legs else AttemptOutcome.CALLED_OFF)
         attempt = running.finished(call)
         call.record.outcome = Outcome.SERVED if attempt.outcome is AttemptOutcome.REACHED else outcome
         await close(call, self._orders)

@@ -156,11 +156,8 @@ class LinePool:
 
     def take(self, for_callback: bool = False) -> LineSlot | None:
         """Return a slot for a conversation; None if the pool is full, or no line is ready at this moment."""
-        in_use = [slot for line in self._lines.values() for slot in line.slots.values()]
-        most = self._settings.count * self._capacity
-        callbacks = sum(slot.for_callback for slot in in_use)
-        kept = 0 if for_callback else max(0, self._reserved() - callbacks)
-        if self._is_stopping or len(in_use) + 1 + kept > most:
+        left, kept = self._left()
+        if self._is_stopping or left <= (0 if for_callback else kept):
             return None
         free = [line for line in self._lines.values() if line.is_free]
         if not free:
@@ -174,10 +171,8 @@ class LinePool:
 
     def free_for_callbacks(self) -> int:
         """Return how many callbacks may begin now: those kept for them, and beyond what live callers may need next."""
-        in_use = [slot for line in self._lines.values() for slot in line.slots.values()]
-        free = self._settings.count * self._capacity - len(in_use)
-        kept = self._reserved() - sum(slot.for_callback for slot in in_use)
-        return max(0, min(free, max(kept, free - self._settings.spare)))
+        left, kept = self._left()
+        return min(left, max(kept, left - self._settings.spare))
 
     @property
     def is_growing(self) -> bool:
@@ -188,8 +183,12 @@ class LinePool:
         """Return whether a line of ours listens at this loopback port."""
         return any(line.sip_port == sip_port for line in self._lines.values() if line.state is not LineState.DEAD)
 
-    def _reserved(self) -> int:
-        return round(self._settings.count * self._capacity * self._settings.reserved_for_callbacks_percent / 100)
+    def _left(self) -> tuple[int, int]:
+        """Return how many conversations there is room for, and how many of these are kept for callbacks."""
+        in_use = [slot for line in self._lines.values() for slot in line.slots.values()]
+        most = self._settings.count * self._capacity
+        reserved = round(most * self._settings.reserved_for_callbacks_percent / 100)
+        return max(0, most - len(in_use)), max(0, reserved - sum(slot.for_callback for slot in in_use))
 
     def _free(self) -> int:
         return sum(line.capacity - len(line.slots) for line in self._lines.values() if line.state is LineState.READY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import deferLater
 
 from callback_scheduler.dialling import next_dial_at
@@ -56,20 +57,33 @@ class Attempts:
         return running
 
     async def settle(self, call: Call, running: RunningAttempt) -> None:
-        """Write how an attempt ended and give the order back; never raises."""
+        """Write how an attempt ended and give the order back; never raises.
+
+        While Redis is away this goes on behind the scenes: whoever is on the line does not wait for it.
+        """
         running.let_go()
         attempt = running.finished(call)
+        if not await self._is_settled(running, attempt):
+            ensureDeferred(self._settle_later(call.reactor, running, attempt))
+
+    async def _settle_later(self, reactor: Any, running: RunningAttempt, attempt: Attempt) -> None:
         for _ in range(_TRIES):
-            try:
-                await self._write(running, attempt)
-                break
-            except StoreUnavailable as away:
-                log.warning("attempt_not_settled", attempt_id=attempt.attempt_id, error=str(away))
-                await deferLater(call.reactor, _AGAIN_AFTER_S)
-            except SchedulerError as wrong:
-                log.error("attempt_lost", attempt_id=attempt.attempt_id, error=str(wrong))
-                break
+            await deferLater(reactor, _AGAIN_AFTER_S)
+            if await self._is_settled(running, attempt):
+                return
+        log.error("attempt_lost", attempt_id=attempt.attempt_id, error="Redis did not come back")
+
+    async def _is_settled(self, running: RunningAttempt, attempt: Attempt) -> bool:
+        """Write the end of an attempt; False if it should be tried again."""
+        try:
+            await self._write(running, attempt)
+        except StoreUnavailable as away:
+            log.warning("attempt_not_settled", attempt_id=attempt.attempt_id, error=str(away))
+            return False
+        except SchedulerError as wrong:
+            log.error("attempt_lost", attempt_id=attempt.attempt_id, error=str(wrong))
         await self._release(running.lease)
+        return True
 
     async def _write(self, running: RunningAttempt, attempt: Attempt) -> None:
         is_reached = attempt.outcome is AttemptOutcome.REACHED

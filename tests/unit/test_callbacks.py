@@ -377,9 +377,17 @@ def test_a_node_that_stops_calls_the_attempt_off(tell: Tell, seconds: float) -> 
     assert stopped.called
 
 
-def test_a_matter_nobody_knows_any_more_is_an_error_of_ours_and_ends(tell: Tell) -> None:
+def test_a_matter_nobody_knows_any_more_is_an_error_of_ours_and_rings_nobody(tell: Tell) -> None:
     story = tell({TAX: ACCEPTS}).ring_back(matter_id="abolished")
-    assert story.outcome is Came.UNKNOWN
+    assert story.outcome is Came.CALLED_OFF
+    assert not story.slot.rung
+
+
+def test_a_full_disk_rings_nobody(tell: Tell) -> None:
+    story = tell({TAX: ACCEPTS})
+    story.ledger.is_full = True
+    assert story.ring_back().outcome is Came.CALLED_OFF
+    assert not story.slot.rung
 
 
 @pytest.mark.parametrize("seconds", range(0, 40, 2))

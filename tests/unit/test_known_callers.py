@@ -204,6 +204,19 @@ def test_with_redis_away_the_line_answers_as_if_it_knew_nobody(tell: Tell, ledge
     ledger.is_away = False
 
 
+def test_nobody_waits_in_silence_for_redis_to_come_back_and_the_talk_is_settled_then(
+    tell: Tell, ledger: FakeLedger
+) -> None:
+    story = tell(phones={"6111": ACCEPTS}).run(20)
+    ledger.is_away = True
+    story.slot.end(story.slot.legs_of("6111")[0])
+    story.until_heard(Prompt.SURVEY_LEVEL, timeout_s=3).finish()
+    assert ledger.known[ORDER].state is OrderState.CALLING_BACK
+    ledger.is_away = False
+    story.run(6)
+    assert ledger.known[ORDER].state is OrderState.REACHED
+
+
 # -- what an enterprise may change --------------------------------------------------------------------------------
 
 
