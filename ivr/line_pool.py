@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 
 from config.settings import LineSettings
 from ivr.line import messages as m
-from ivr.line_process import LineConnection, LineProcess, LineState, connections
+from ivr.line_process import LineConnection, LineProcess, LinesDidNotStart, LineState, connections
 from ivr.line_slot import LineDied, LineSlot
 from ivr.warm_parent import Spawn, WarmParent
 
@@ -35,10 +35,6 @@ _FIRST_RESTART_AFTER_S, _LAST_RESTART_AFTER_S = 0.5, 30.0
 _HEALTHY_AFTER_S = 60.0
 # sun_path is 108 bytes, its final zero among them
 _LONGEST_SOCKET_PATH = 107
-
-
-class LinesDidNotStart(RuntimeError):
-    """No line said Hello in time: pjsua2 is not installed, or has no port to listen on."""
 
 
 class LinePool:

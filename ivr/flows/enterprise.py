@@ -85,6 +85,7 @@ async def talk(call: Call, running: RunningAttempt, specialist: Leg) -> None:
 
 async def say_goodbye(call: Call, orders: Orders, order: Order) -> None:
     """Ask the enterprise how it was, if there was a talk, and take leave."""
+    call.caller.forget_keys()  # pressed while talking, they answer no question
     if call.talked_s >= LEAST_TALK_S:
         await survey(call, orders, order.order_id)
     else:

@@ -116,6 +116,13 @@ def test_the_enterprise_hears_who_is_there_and_rates_when_the_specialist_has_lef
     assert (order.survey_level, order.is_solved) == (4, True)
 
 
+def test_a_key_pressed_in_the_talk_is_no_rating(tell: Tell) -> None:
+    story = talking(tell).press(ENTERPRISE, "1").hang_up(TAX)
+    story.until_heard(Prompt.SURVEY_LEVEL, ENTERPRISE).run(1)
+    assert not story.ledger.of_type("survey_answered")
+    assert story.slot.hears(story.leg(ENTERPRISE)) == Prompt.SURVEY_LEVEL.value
+
+
 def test_the_record_says_that_it_was_a_callback_and_of_which_attempt(tell: Tell) -> None:
     story = talking(tell).hang_up(ENTERPRISE)
     story.finish()
