@@ -12,16 +12,17 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from io import BytesIO
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError, TimeoutError
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from twisted.python.failure import Failure
 from twisted.web import client as twisted_client
 from twisted.web.http_headers import Headers
+from twisted.web.iweb import IBodyProducer
+from zope.interface import implementer  # type: ignore[import-untyped]
 
 from callback_scheduler.errors import NotDelivered, NoticeRefused
 from callback_scheduler.feed import Letter
@@ -102,7 +103,7 @@ class Webhook:
         }
         url = self._settings.url.encode()
         lines = Headers({name: [value] for name, value in headers.items()})
-        response: Any = await self._agent.request(b"POST", url, lines, client.FileBodyProducer(BytesIO(body)))
+        response: Any = await self._agent.request(b"POST", url, lines, _Bytes(body))
         return response.code, response.headers, await _beginning(response)
 
     def _is_late(self, outcome: object, timeout_s: float) -> Failure:
@@ -157,19 +158,41 @@ def _policy(settings: HttpReceiver) -> Any:
     return client.BrowserLikePolicyForHTTPS(trustRootFromCertificates(authorities))  # type: ignore[no-untyped-call]
 
 
+@implementer(IBodyProducer)
+class _Bytes:
+    """A body in memory, written at once: in one packet with the headers it waits for nobody's delayed ACK."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.length = len(body)
+
+    def startProducing(self, consumer: Any) -> Deferred[None]:
+        consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """All was given at once."""
+
+    def resumeProducing(self) -> None:
+        """All was given at once."""
+
+    def stopProducing(self) -> None:
+        """All was given at once."""
+
+
 class _Beginning(Protocol):
     """Reads the first bytes of an answer, and breaks off one that goes on for ever."""
 
     transport: Any
 
     def __init__(self) -> None:
-        self.done: Deferred[bytes] = Deferred(lambda _: self.transport.abortConnection())
+        self.done: Deferred[bytes] = Deferred(lambda _: self.transport.loseConnection())
         self._read = b""
 
     def dataReceived(self, data: bytes) -> None:
         self._read += data
         if len(self._read) > 32 * _ANSWER_BYTES:
-            self.transport.abortConnection()
+            self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not self.done.called:

@@ -59,6 +59,7 @@ class HttpReceiver:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # an answer is one packet
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
