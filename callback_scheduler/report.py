@@ -54,9 +54,19 @@ class Miss:
 
     facts: Facts
     verdict: Verdict
-    due_at: datetime
-    cause: str
+    due_ms: int  # under the rule of the report
+    at_ms: int
     timeline: tuple[Moment, ...] = ()
+
+    @property
+    def due_at(self) -> datetime:
+        """Return by when it should have been settled."""
+        return _instant(self.due_ms)
+
+    @property
+    def cause(self) -> str:
+        """Return why it was not, in one Chinese sentence; put together when asked for, since most are only counted."""
+        return cause(self.facts, self.verdict, self.at_ms, self.due_ms)
 
     def as_fields(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -173,11 +183,11 @@ def _budget(rows: Mapping[str, CallTally]) -> ErrorBudget:
 
 def _misses(orders: Iterable[Judged], at_ms: int) -> list[Miss]:
     found = [
-        Miss(facts, verdict, _instant(due_ms), cause(facts, verdict, at_ms, due_ms))
+        Miss(facts, verdict, due_ms, at_ms)
         for facts, due_ms, verdict in orders
         if verdict is Verdict.LATE or verdict is Verdict.MISSED
     ]
-    return sorted(found, key=lambda miss: (miss.due_at, miss.facts.order_id), reverse=True)
+    return sorted(found, key=lambda miss: (miss.due_ms, miss.facts.order_id), reverse=True)
 
 
 def _instant(at_ms: int) -> datetime:

@@ -63,10 +63,16 @@ class WorkingTime:
     def _of_day_ms(self, unit_id: str, day: int, until_ms: int) -> int:
         """Return the working time of a day up to `until_ms` after its midnight."""
         key = (unit_id, day)
-        if key not in self._windows:
-            windows = self._hours.windows(date_of(day), self._calendar, unit_id)
-            self._windows[key] = tuple((_since_midnight_ms(w.start), _since_midnight_ms(w.end)) for w in windows)
-        return sum(min(until_ms, end) - start for start, end in self._windows[key] if until_ms > start)
+        windows = self._windows.get(key)
+        if windows is None:
+            found = self._hours.windows(date_of(day), self._calendar, unit_id)
+            windows = tuple((_since_midnight_ms(window.start), _since_midnight_ms(window.end)) for window in found)
+            self._windows[key] = windows
+        worked_ms = 0
+        for start_ms, end_ms in windows:
+            if until_ms > start_ms:
+                worked_ms += (end_ms if end_ms < until_ms else until_ms) - start_ms
+        return worked_ms
 
 
 def _since_midnight_ms(at: time) -> int:
