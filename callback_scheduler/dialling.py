@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from callback_scheduler.order import Attempt, AttemptOutcome, Order
 from callback_scheduler.order_states import OrderState
@@ -50,10 +52,15 @@ def _in_window(moment: datetime, order: Order, rules: LadderRules, calendar: Cal
     day = moment.date()
     opens_at = datetime.combine(day, rules.first_dial_at, SHANGHAI)
     closes_at = datetime.combine(day, rules.dial_until, SHANGHAI)
-    is_dial_day = calendar.day(day).is_workday or day == order.due_at.astimezone(SHANGHAI).date()
+    is_dial_day = _is_workday(calendar, day) or day == order.due_at.astimezone(SHANGHAI).date()
     if is_dial_day and moment < closes_at:
         return max(moment, opens_at)
     return datetime.combine(calendar.next_workday(day).on, rules.first_dial_at, SHANGHAI)
+
+
+@lru_cache(maxsize=1024)
+def _is_workday(calendar: Calendar, day: date) -> bool:
+    return calendar.day(day).is_workday
 
 
 def tries_on(order: Order, moment: datetime) -> int:
@@ -80,23 +87,24 @@ def to_dial(
     `phones_of` gives the numbers of its unit that may be rung for an order; no unit gets more dials than it has
     numbers that are neither in `phones_in_use` nor taken by an order in `under_way`, and no enterprise two at once.
     """
-    taken = dict(under_way or {})
+    under_way = under_way or {}
+    ringing = Counter(order.unit_id for order in under_way.values())
+    enterprises = {order.callback_number for order in under_way.values()}.union(phones_in_use)
+    begun: Counter[str] = Counter()
     chosen: list[Order] = []
     for order in sorted(orders, key=_urgency):
         if len(chosen) >= free_lines:
             break
-        earliest = dial_from(order, at, ladder, calendar)
-        if order.order_id in taken or earliest is None or earliest > at:
+        if order.order_id in under_way or order.state not in DIALLED or order.callback_number in enterprises:
             continue
         phones = set(phones_of(order))
         # A phone that rings for a dial under way is seen in use, or not yet: it must not be counted twice.
-        ringing = sum(other.unit_id == order.unit_id for other in (under_way or {}).values())
-        busy = max(len(phones.intersection(phones_in_use)), ringing)
-        busy += sum(other.unit_id == order.unit_id for other in chosen)
-        is_rung_already = order.callback_number in {other.callback_number for other in taken.values()}
-        if busy < len(phones) and not is_rung_already:
+        busy = max(len(phones.intersection(phones_in_use)), ringing[order.unit_id]) + begun[order.unit_id]
+        earliest = dial_from(order, at, ladder, calendar) if busy < len(phones) else None
+        if earliest is not None and earliest <= at:
             chosen.append(order)
-            taken[order.order_id] = order
+            begun[order.unit_id] += 1
+            enterprises.add(order.callback_number)
     return chosen
 
 

@@ -40,7 +40,8 @@ class _Dial:
 class Dials:
     """Places callbacks through `hands.ring_back`, writes what came of them, takes over those of dead nodes.
 
-    `on_ended` is called whenever one is over and a line free again. `reactor` gives callLater.
+    `on_ended` hears of each that is over: the order's number, and the order as it is then, None if that is not known.
+    `reactor` gives callLater.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Dials:
         clock: Clock,
         reactor: Any,
         hands: Hands,
-        on_ended: Callable[[], None],
+        on_ended: Callable[[str, Order | None], None],
     ) -> None:
         self._ledger = ledger
         self._ladder = ladder
@@ -67,16 +68,19 @@ class Dials:
         """Return the orders being dialled here, by number."""
         return {number: dial.order for number, dial in self._dials.items()}
 
-    async def begin(self, order: Order, at: datetime) -> bool:
-        """Begin a callback, unless somebody else has the order or it has changed; the intent is on disk on return."""
-        lease = await self._ledger.lease(order.order_id, self._ladder.lease_s)
+    async def begin(self, order_id: str, at: datetime, is_its_turn: Callable[[Order], bool]) -> Order | None:
+        """Begin a callback and return the order as it is then; the intent is on disk by then.
+
+        None if somebody else has the order. If it has changed so that it is not its turn any more, it is left as it is.
+        """
+        lease = await self._ledger.lease(order_id, self._ladder.lease_s)
         if lease is None:
-            return False
+            return None
         try:
-            fresh = await self._ledger.order(order.order_id)
-            if fresh is None or fresh.version != order.version:
+            fresh = await self._ledger.order(order_id)
+            if fresh is None or not is_its_turn(fresh):
                 await self._ledger.release(lease)
-                return False
+                return fresh
             attempt = Attempt(
                 attempt_id=fresh.next_attempt_id,
                 begun_at=at,
@@ -89,13 +93,13 @@ class Dials:
                 changes={"dial_after": None},
             )  # fmt: skip
         except (StaleOrder, IllegalTransition, FencedOff) as changed:
-            log.info("order_changed_meanwhile", order_id=order.order_id, error=str(changed))
+            log.info("order_changed_meanwhile", order_id=order_id, error=str(changed))
             await self._ledger.release(lease)
-            return False
+            return None
         dial = self._dials[begun.order_id] = _Dial(begun, lease)
         self._renew_later(dial)
         dial.carried = ensureDeferred(self._carry(dial, attempt))
-        return True
+        return begun
 
     # -- while it rings -----------------------------------------------------------------------------------------------
 
@@ -116,17 +120,18 @@ class Dials:
             self._renew_later(dial)
 
     async def _carry(self, dial: _Dial, attempt: Attempt) -> None:
-        order_id = dial.order.order_id
+        order_id, ended = dial.order.order_id, None
         try:
             finished = await self._hands.ring_back(dial.order, attempt, dial.lease)
             self._unsettled[finished.attempt_id] = finished
-            await self._settle(order_id, finished, dial.lease)
+            ended = await self._settle(order_id, finished, dial.lease)
         except SchedulerError as wrong:
             log.warning("attempt_not_settled", attempt_id=attempt.attempt_id, error=str(wrong))
         except Exception:
             # Nobody knows how far it came: it is ended as that of a dead node is, once the lease is back.
             log.exception("callback_failed", order_id=order_id, attempt_id=attempt.attempt_id)
         await self._let_go(dial)
+        self._on_ended(order_id, ended)
 
     async def _let_go(self, dial: _Dial) -> None:
         if dial.renewing.active():
@@ -137,7 +142,6 @@ class Dials:
             log.warning("lease_not_released", order_id=dial.order.order_id, error=str(away))
         finally:
             del self._dials[dial.order.order_id]
-            self._on_ended()
 
     # -- what came of it ------------------------------------------------------------------------------------------
 
@@ -157,19 +161,20 @@ class Dials:
             finally:
                 await self._ledger.release(lease)
 
-    async def _settle(self, order_id: str, finished: Attempt, lease: Lease) -> None:
-        """Write the end of an attempt, whatever has been thought of it meanwhile; each once."""
+    async def _settle(self, order_id: str, finished: Attempt, lease: Lease) -> Order | None:
+        """Write the end of an attempt, whatever has been thought of it meanwhile; each once. Return the order then."""
         order = await self._ledger.order(order_id)
         known = {one.attempt_id: one for one in order.attempts}.get(finished.attempt_id) if order else None
         if order is None or known is None:
             log.error("attempt_unknown", attempt_id=finished.attempt_id)
         elif known.outcome is AttemptOutcome.UNDER_WAY and order.state is OrderState.CALLING_BACK:
-            await self._write_end(order, finished, lease)
+            order = await self._write_end(order, finished, lease)
         elif proves(finished.evidence) and not proves(known.evidence):
             await self._write_late_proof(order, finished, lease)
         self._unsettled.pop(finished.attempt_id, None)
+        return order
 
-    async def _write_end(self, order: Order, finished: Attempt, lease: Lease) -> None:
+    async def _write_end(self, order: Order, finished: Attempt, lease: Lease) -> Order:
         ended_at = finished.ended_at or self._clock.now()
         if proves(finished.evidence):
             finished = replace(finished, outcome=AttemptOutcome.REACHED)
@@ -181,6 +186,7 @@ class Dials:
         )  # fmt: skip
         if changed.state is OrderState.REACHED:
             await self._freeze_if_late(changed, ended_at)
+        return changed
 
     def _next_try(self, order: Order, finished: Attempt, ended_at: datetime) -> dict[str, Any]:
         dial_after = next_dial_at(finished, order, ended_at, self._ladder.of(order.unit_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from enum import Enum
+from functools import lru_cache
 
 from callback_scheduler.order import Order
 from callback_scheduler.order_states import OrderState
@@ -32,6 +33,7 @@ class Step(Enum):
 
 DueStep = tuple[Step, datetime, bool]  # step, when it was planned for, whether it is late
 
+_MORNING = (Step.DIGEST, Step.REMINDER, Step.FIRST_DIAL, Step.SECOND_TIER, Step.HEAD, Step.LEADER)
 _RANK = {step: rank for rank, step in enumerate(Step)}
 # A step on the left says nothing more once one of those on the right is due as well.
 _SUPERSEDED_BY = {
@@ -45,29 +47,46 @@ _SUPERSEDED_BY = {
 
 def step_key(step: Step, order: Order) -> str:
     """Return the name under which a step is recorded: a re-dated order, or a new promise, begins anew."""
-    until = order.promised_at if step is Step.PROMISE and order.promised_at else order.due_at
+    return _key(step, order.promised_at if step is Step.PROMISE and order.promised_at else order.due_at)
+
+
+def _key(step: Step, until: datetime) -> str:
     return f"{step.value}@{until.astimezone(SHANGHAI).isoformat()}"
 
 
-def plan(order: Order, rules: LadderRules, calendar: Calendar) -> list[tuple[Step, datetime]]:
-    """Return all steps of an order with their times, earliest first.
+Planned = tuple[Step, datetime, str]  # step, time, key
+
+
+def plan(order: Order, rules: LadderRules, calendar: Calendar) -> tuple[Planned, ...]:
+    """Return all steps of an order with their times and keys, earliest first.
 
     A step that would come at the deadline or after it (another rule than 10:00 may have made that) is left out.
     """
-    due_at = order.due_at.astimezone(SHANGHAI)
+    times = (
+        rules.digest_at, rules.reminder_at, rules.first_dial_at, rules.second_tier_at, rules.head_at, rules.leader_at,
+    )  # fmt: skip
+    morning = _morning(order.due_at, times, calendar)
+    if order.promised_at is None:
+        return morning
+    promise = (Step.PROMISE, order.promised_at, _key(Step.PROMISE, order.promised_at))
+    return tuple(sorted([*morning, promise], key=_by_time))
+
+
+@lru_cache(maxsize=4096)  # all orders of a unit and a day share it, and every sweep asks
+def _morning(due_at: datetime, times: tuple[time, ...], calendar: Calendar) -> tuple[Planned, ...]:
+    due_at = due_at.astimezone(SHANGHAI)
     day = due_at.date()
-    morning = (
-        (Step.DIGEST, _at(_workday_before(calendar, day), rules.digest_at)),
-        (Step.REMINDER, _at(day, rules.reminder_at)),
-        (Step.FIRST_DIAL, _at(day, rules.first_dial_at)),
-        (Step.SECOND_TIER, _at(day, rules.second_tier_at)),
-        (Step.HEAD, _at(day, rules.head_at)),
-        (Step.LEADER, _at(day, rules.leader_at)),
-    )
-    steps = [(step, planned_at) for step, planned_at in morning if planned_at < due_at]
-    if order.promised_at is not None:
-        steps.append((Step.PROMISE, order.promised_at))
-    return sorted([*steps, (Step.BREACH, due_at)], key=lambda planned: (planned[1], _RANK[planned[0]]))
+    days = [_workday_before(calendar, day), *[day] * (len(times) - 1)]
+    planned = [
+        (step, datetime.combine(on, of_day, SHANGHAI), _key(step, due_at))
+        for step, on, of_day in zip(_MORNING, days, times, strict=True)
+    ]
+    breach = (Step.BREACH, due_at, _key(Step.BREACH, due_at))
+    return tuple(sorted([*(one for one in planned if one[1] < due_at), breach], key=_by_time))
+
+
+def _by_time(planned: Planned) -> tuple[datetime, int]:
+    return planned[1], _RANK[planned[0]]
 
 
 def _workday_before(calendar: Calendar, day: date) -> date:
@@ -77,18 +96,14 @@ def _workday_before(calendar: Calendar, day: date) -> date:
     return before
 
 
-def _at(day: date, of_day: time) -> datetime:
-    return datetime.combine(day, of_day, SHANGHAI)
-
-
 def pending_steps(order: Order, ladder: LadderSettings, calendar: Calendar) -> list[tuple[Step, datetime]]:
     """Return the steps of an order that are still to come or to be caught up, earliest first."""
     if order.state in _SETTLED:
         return []
     return [
         (step, planned_at)
-        for step, planned_at in plan(order, ladder.of(order.unit_id), calendar)
-        if _applies(step, planned_at, order) and step_key(step, order) not in order.steps_done
+        for step, planned_at, key in plan(order, ladder.of(order.unit_id), calendar)
+        if key not in order.steps_done and _applies(step, planned_at, order)
     ]
 
 

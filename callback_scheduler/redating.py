@@ -11,11 +11,13 @@ from callback_scheduler.deadlines import RULE_VERSION, Deadline, deadline
 from callback_scheduler.hands import Hands
 from callback_scheduler.order import Order
 from callback_scheduler.order_keeping import OrderKeeping
-from callback_scheduler.sweeps import TIMETABLE, MayGoOn
+from callback_scheduler.sweeps import TIMETABLE
 from callback_scheduler.together import each
 from routing.calendar import Calendar
 
 log = structlog.get_logger()
+
+_LEASE = "calendar"  # held in the way of an order's
 
 
 def new_deadline(order: Order, calendar: Calendar, at: datetime) -> Deadline | None:
@@ -35,11 +37,15 @@ def new_deadline(order: Order, calendar: Calendar, at: datetime) -> Deadline | N
     return due
 
 
-async def redate(
-    ledger: OrderKeeping, hands: Hands, calendar: Calendar, *, orders: list[Order], at: datetime, may_go_on: MayGoOn
-) -> int:
-    """Give open orders the deadlines of a revised calendar, tell their units; return how many deadlines moved."""
+async def redate_all(ledger: OrderKeeping, hands: Hands, calendar: Calendar, at: datetime, lease_s: float) -> int:
+    """Give open orders the deadlines of a revised calendar, tell their units; return how many deadlines moved.
+
+    Raises StoreUnavailable or JournalError. While another node is at it nothing is done.
+    """
     moved = 0
+    lease = await ledger.lease(_LEASE, lease_s)
+    if lease is None:
+        return 0
 
     async def redate_one(order: Order) -> None:
         nonlocal moved
@@ -61,5 +67,10 @@ async def redate(
             changes |= {"original_due_at": order.original_due_at or order.due_at, "dial_after": None}
         await ledger.note_order(order.order_id, "redated", who=TIMETABLE, why=why, changes=changes, at=at)
 
-    await each(orders, redate_one, may_go_on)
+    try:
+        await each(await ledger.open_orders(), redate_one, lambda: ledger.renew(lease))
+    finally:
+        await ledger.release(lease)
+    if moved:
+        log.warning("orders_redated", moved=moved, calendar=calendar.version)
     return moved

@@ -8,8 +8,8 @@ jobs are planned anew (after one back it would wait until the old time comes aga
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -20,30 +20,26 @@ from apscheduler.triggers.base import BaseTrigger
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, ensureDeferred
 
 from callback_scheduler.clock_watch import ClockWatch
-from callback_scheduler.dialling import dial_from, to_dial
 from callback_scheduler.dials import Dials
 from callback_scheduler.errors import SchedulerError
 from callback_scheduler.hands import Hands
-from callback_scheduler.ladder import next_step_at, tiers_open
-from callback_scheduler.order import Lease, Order
+from callback_scheduler.order import Order
 from callback_scheduler.order_keeping import OrderKeeping
-from callback_scheduler.redating import redate
+from callback_scheduler.redating import redate_all
 from callback_scheduler.sweeps import Sweeps
+from callback_scheduler.waiting_orders import WaitingOrders
 from config.errors import ConfigError
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI, Clock
 from routing.directory import Directory
-from routing.errors import UnknownUnit
 
 log = structlog.get_logger()
 
-_SWEEPS_LEASE, _CALENDAR_LEASE = "sweeps", "calendar"  # held in the way of an order's
-_MOST_ORDERS = 5000
+_SWEEPS_LEASE = "sweeps"  # held in the way of an order's
 _LOOK_AT_CLOCK_EVERY_S = 1.0
 _READ_CALENDAR_EVERY_S = 600.0
 _BREATH_S = 1.0  # between a sweep and the next that something asks for
-_DOUBTED_BEYOND = timedelta(hours=24)
 
 
 class _Every(BaseTrigger):  # type: ignore[misc]  # apscheduler has no types
@@ -86,7 +82,6 @@ class Timetable:
         self.calendar = calendar
         self._ledger = ledger
         self._ladder = ladder
-        self._directory = directory
         self._clock = clock
         self._reactor = reactor
         self._hands = hands
@@ -94,7 +89,10 @@ class Timetable:
         self._on_calendar = on_calendar
         self._watch = ClockWatch(clock, reactor.seconds, ladder.clock_jump_s)
         self._sweeps = Sweeps(ledger, ladder, directory, clock, hands)
-        self._dials = Dials(ledger, ladder, clock=clock, reactor=reactor, hands=hands, on_ended=self.wake)
+        self._dials = Dials(ledger, ladder, clock=clock, reactor=reactor, hands=hands, on_ended=self._on_ended)
+        self._waiting = WaitingOrders(
+            ledger, ladder, directory, clock=clock, watch=self._watch, hands=hands, dials=self._dials
+        )
         self._one_at_a_time = DeferredLock()
         self._scheduler: TwistedScheduler | None = None
         self._timers: dict[str, Any] = {}
@@ -143,29 +141,42 @@ class Timetable:
     # -- when to sweep --------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Sweep soon: something has changed, a line is free, an order has come."""
-        self._at_latest(_BREATH_S)
+        """Sweep soon: something has changed, an order has come."""
+        self._at_latest(_BREATH_S, self._sweep_unless_busy)
 
-    def _at_latest(self, delay_s: float) -> None:
-        timer = self._timers.get("sweep")
-        if self._is_stopping or (timer and timer.active() and timer.getTime() - self._reactor.seconds() <= delay_s):
+    def _on_ended(self, order_id: str, order: Order | None) -> None:
+        self._waiting.note(order_id, order)
+        if order is None:
+            self.wake()  # it is not settled yet
+        self._at_latest(_BREATH_S, self._dial_unless_busy)
+
+    def _at_latest(self, delay_s: float, call: Callable[[], Any]) -> None:
+        timer = self._timers.get(call.__name__)
+        is_set = timer is not None and timer.active()
+        if self._is_stopping or (is_set and timer.getTime() - self._reactor.seconds() <= delay_s):
             return
-        if timer and timer.active():
+        if is_set:
             timer.cancel()
-        self._timers["sweep"] = self._reactor.callLater(delay_s, self._sweep_unless_busy)
+        self._timers[call.__name__] = self._reactor.callLater(delay_s, call)
 
     def _sweep_unless_busy(self) -> Deferred[None]:
         if self._one_at_a_time.locked:
-            return ensureDeferred(_nothing())  # it ends by asking for the next one
+            self.wake()
+            return ensureDeferred(_nothing())
         return ensureDeferred(self.sweep())
+
+    def _dial_unless_busy(self) -> None:
+        if self._one_at_a_time.locked:
+            self._at_latest(_BREATH_S, self._dial_unless_busy)
+        else:
+            self._one_at_a_time.run(lambda: ensureDeferred(self._reporting(self._dial())))
 
     def _look_at_clock_again(self) -> None:
         if self._watch_clock() and self._scheduler is not None:
             for job in self._scheduler.get_jobs():
                 job.reschedule(job.trigger)
             self.wake()
-        if not self._is_stopping:
-            self._timers["clock"] = self._reactor.callLater(_LOOK_AT_CLOCK_EVERY_S, self._look_at_clock_again)
+        self._at_latest(_LOOK_AT_CLOCK_EVERY_S, self._look_at_clock_again)
 
     def _watch_clock(self) -> bool:
         jump = self._watch.look()
@@ -181,36 +192,26 @@ class Timetable:
 
         A ledger that cannot be read or written ends a sweep: it is logged, and the next one tries again.
         """
-        await self._one_at_a_time.run(lambda: ensureDeferred(self._sweep(at)))
+        await self._one_at_a_time.run(lambda: ensureDeferred(self._reporting(self._sweep(at))))
+
+    async def _reporting(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except SchedulerError as wrong:
+            log.warning("sweep_broken_off", error=str(wrong))
+        except Exception:
+            log.exception("sweep_failed")  # an error in one sweep must not be the end of all
 
     async def _sweep(self, at: datetime | None) -> None:
         if self._is_stopping:
             return
         at = at or self._clock.now()
         self._watch_clock()
-        try:
-            orders = await self._orders(at)
-            if await self._do_steps(orders, at):
-                orders = await self._orders(at)
-            await self._dials.settle_rest()
-            has_more = await self._dial(orders, at)
-        except SchedulerError as wrong:
-            log.warning("sweep_broken_off", error=str(wrong))
-            return
-        except Exception:
-            log.exception("sweep_failed")  # an error in one sweep must not be the end of all
-            return
-        self._at_latest(_BREATH_S if has_more else self._quiet_for_s(orders, at))
-
-    async def _orders(self, at: datetime) -> list[Order]:
-        """Return the open orders that may have something due: up to the end of the next workday's."""
-        last_day = self.calendar.next_workday(at.astimezone(SHANGHAI).date()).on
-        until = datetime.combine(last_day, time.max, SHANGHAI)
-        orders = await self._ledger.due_before(until, _MOST_ORDERS)
-        if self._watch.is_doubted:
-            # At a time that cannot be believed nothing is frozen, and nobody is rung, that is a day behind.
-            return [order for order in orders if at - order.due_at <= _DOUBTED_BEYOND]
-        return orders
+        orders = await self._waiting.read(at, self.calendar)
+        if await self._do_steps(orders, at):
+            await self._waiting.read(at, self.calendar)
+        await self._dials.settle_rest()
+        await self._dial(at)
 
     async def _do_steps(self, orders: list[Order], at: datetime) -> bool:
         lease = await self._ledger.lease(_SWEEPS_LEASE, self._ladder.lease_s)
@@ -219,58 +220,19 @@ class Timetable:
         try:
             for order in orders:
                 await self._dials.recover(order, at)
-            return await self._sweeps.run(orders, at, self.calendar, self._holds(lease))
+            return await self._sweeps.run(orders, at, self.calendar, lambda: self._ledger.renew(lease))
         finally:
             await self._ledger.release(lease)
 
-    def _holds(self, lease: Lease) -> Callable[[], Any]:
-        return lambda: self._ledger.renew(lease)
-
-    async def _dial(self, orders: list[Order], at: datetime) -> bool:
-        """Begin the callbacks that may begin; return whether more could have begun than one sweep may."""
+    async def _dial(self, at: datetime | None = None) -> None:
         if self._is_stopping:
-            return False
-        near = [order for order in orders if not self._watch.is_doubted or order.due_at - at <= _DOUBTED_BEYOND]
-        free_lines = min(self._hands.free_lines(), self._ladder.dials_per_sweep)
-        chosen = to_dial(
-            near,
-            at,
-            self._ladder,
-            self.calendar,
-            free_lines=free_lines,
-            phones_of=self._phones_of,
-            phones_in_use=self._hands.phones_in_use(),
-            under_way=self._dials.under_way,
-        )
-        for order in chosen:
-            # A line that was free a moment ago may have a live caller now.
-            if self._hands.free_lines() > 0 and not self._is_stopping:
-                await self._dials.begin(order, at)
-        return len(chosen) == self._ladder.dials_per_sweep
-
-    def _phones_of(self, order: Order) -> list[str]:
-        """Return the numbers of who is there at the unit that has the order, in the tiers open by now."""
-        try:
-            unit = self._directory.unit(order.unit_id)
-        except UnknownUnit as unknown:
-            log.error("order_without_unit", order_id=order.order_id, unit_id=str(unknown))
-            return []
-        at = self._clock.now()
-        present = [
-            [person.number for person in tier.specialists if not self._directory.is_absent(person, at)]
-            for tier in unit.tiers
-        ]
-        return [number for tier in list(filter(None, present))[: tiers_open(order)] for number in tier]
-
-    def _quiet_for_s(self, orders: list[Order], at: datetime) -> float:
-        """Return for how long nothing is due, at most until midnight."""
-        midnight = datetime.combine(at.astimezone(SHANGHAI).date() + timedelta(days=1), time.min, SHANGHAI)
-        moments = [midnight]
-        for order in orders:
-            step_at = next_step_at(order, at, self._ladder, self.calendar)
-            dial_at = dial_from(order, at, self._ladder, self.calendar)
-            moments += [moment for moment in (step_at, dial_at) if moment is not None and moment > at]
-        return max(0.0, (min(moments) - self._clock.now()).total_seconds())
+            return
+        at = at or self._clock.now()
+        has_more = await self._waiting.dial(at, self.calendar)
+        next_s = _BREATH_S if has_more else self._waiting.next_dial_s(at, self.calendar)
+        if next_s is not None:
+            self._at_latest(next_s, self._dial_unless_busy)
+        self._at_latest(self._waiting.next_step_s(at, self.calendar), self._sweep_unless_busy)
 
     # -- the sweep over the calendar ----------------------------------------------------------------------------------
 
@@ -279,7 +241,7 @@ class Timetable:
 
     async def sweep_calendar(self, at: datetime | None = None) -> None:
         """Read the calendar, and let a revised one move the deadlines of open orders."""
-        await self._one_at_a_time.run(lambda: ensureDeferred(self._reload(at or self._clock.now())))
+        await self._one_at_a_time.run(lambda: ensureDeferred(self._reporting(self._reload(at or self._clock.now()))))
 
     async def _reload(self, at: datetime) -> None:
         try:
@@ -291,22 +253,7 @@ class Timetable:
             log.warning("calendar_changed", before=self.calendar.version, now=calendar.version)
             self.calendar = calendar
             self._on_calendar(calendar)
-        try:
-            lease = await self._ledger.lease(_CALENDAR_LEASE, self._ladder.lease_s)
-            if lease is None:
-                return
-            try:
-                orders = await self._ledger.open_orders()
-                moved = await redate(
-                    self._ledger, self._hands, calendar, orders=orders, at=at, may_go_on=self._holds(lease)
-                )
-            finally:
-                await self._ledger.release(lease)
-        except SchedulerError as wrong:
-            log.warning("redating_broken_off", error=str(wrong))
-            return
-        if moved:
-            log.warning("orders_redated", moved=moved, calendar=calendar.version)
+        if await redate_all(self._ledger, self._hands, calendar, at, self._ladder.lease_s):
             self.wake()
 
 

@@ -80,7 +80,7 @@ class LadderSettings(LadderRules):
 
     def of(self, unit_id: str) -> LadderRules:
         """Return the rules for a unit: its own where it has some, else everybody's."""
-        return self._of_unit.get(unit_id, self)
+        return self._of_unit.get(unit_id, self) if self.units else self
 
     @model_validator(mode="after")
     def _fits(self) -> LadderSettings:

@@ -78,6 +78,7 @@ def test_an_enterprise_is_not_rung_for_two_orders_at_once() -> None:
     market = an_order(callback_number="13900000001", unit_id="market")
     assert chosen(tax, market) == [tax]
     assert chosen(market, under_way={tax.order_id: tax}) == []
+    assert chosen(market, phones_in_use={"13900000001"}) == []  # it is on the phone with us anyway
 
 
 @pytest.mark.parametrize("state", set(OrderState) - {

@@ -437,7 +437,7 @@ def test_a_revised_notice_moves_deadlines_and_tells_units_once() -> None:
         done(ensureDeferred(timetable.sweep_calendar()))
     moved = world.order(order)
     assert (moved.due_at, moved.original_due_at) == (moment("03-05 10:00"), moment("03-04 10:00"))
-    assert "临时放假" in moved.deadline.reason
+    assert "其后首个工作日为3月5日" in moved.deadline.reason
     ((kind, _, extra),) = [told for told in world.told if told[0] == "redated"]
     assert (extra["old_due_at"], extra["new_due_at"]) == ("2026-03-04T10:00:00+08:00", "2026-03-05T10:00:00+08:00")
     (note,) = world.ledger.notes(order.order_id, "redated")
