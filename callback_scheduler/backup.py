@@ -21,7 +21,7 @@ import os
 import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -30,11 +30,11 @@ from typing import IO, Any, cast
 from callback_scheduler import segments
 from callback_scheduler.errors import BackupError, JournalCorrupt
 from callback_scheduler.journal_scan import scan_folder
-from callback_scheduler.segments import Segment
+from callback_scheduler.segments import ARCHIVE_MARK, END_MARK, Segment, read_mark
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-_END_NOTE = "data/journal/end.json"
+_END_NOTE = f"data/journal/{END_MARK}"
 # Rebuilt, made again, or of use only to the process that made it.
 _LEFT_OUT = ("redis", "prompts", "journal", "recordings", "control.sock", "lock")
 _CHUNK = 1024 * 1024
@@ -120,11 +120,17 @@ def _write(
                 try:
                     files.append(_add(archive, source))
                 except FileNotFoundError:
+                    if source.name.startswith("data/journal/"):
+                        raise  # archived meanwhile: the copy would have a gap
                     gone.append(source.name)
 
         copy(_beside_journal(data_dir))
-        copied = list(_journal(data_dir / "journal", until))
+        journal = data_dir / "journal"
+        archived = read_mark(journal, ARCHIVE_MARK)
+        copied = list(_journal(journal, until))
         position, chain = _end(copied, until)
+        if archived is not None:
+            files.append(_add_bytes(archive, f"data/journal/{ARCHIVE_MARK}", _json(asdict(archived))))
         copy([source for source, _ in copied])
         files.append(_add_bytes(archive, _END_NOTE, _json({"position": position, "chain": chain})))
         copy(_below(data_dir / "recordings", "data/recordings"))
@@ -183,7 +189,7 @@ def _bytes_until(path: Path, until: int) -> int:
 
 
 def _end(copied: list[tuple[Source, Segment]], until: int | None) -> tuple[int, str]:
-    """Return position and chain of the last record in the copy; 0 and "" if there is none."""
+    """Return position and chain of the last record in the copy, archived ones included; 0 and "" if there is none."""
     for source, segment in reversed(copied):
         last = segment.last if until is None else min(segment.last, until)
         if last >= segment.first:
@@ -191,6 +197,8 @@ def _end(copied: list[tuple[Source, Segment]], until: int | None) -> tuple[int, 
                 return last, segment.chain
             _, chain, _ = next(segments.read(source.path, last - 1, last))
             return last, chain
+    if copied and copied[0][1].first > 1:  # all before it was archived
+        return copied[0][1].first - 1, copied[0][1].chain
     return 0, ""
 
 

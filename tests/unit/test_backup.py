@@ -20,6 +20,7 @@ from callback_scheduler.errors import BackupError
 from callback_scheduler.journal import Journal, JournalEvent
 from callback_scheduler.journal_scan import segment_files
 from callback_scheduler.restore import CONFIG_FOLDER, restore
+from callback_scheduler.retention import archive
 from callback_scheduler.verification import verify
 
 AT = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)
@@ -97,10 +98,10 @@ def little_room(most_bytes: int) -> Iterator[None]:
 
 
 def test_what_is_restored_is_what_was_there(data_dir: Path, settings_file: Path, tmp_path: Path) -> None:
-    archive, backup = made(data_dir, settings_file)
+    packed, backup = made(data_dir, settings_file)
     assert backup.position == RECORDS
-    assert os.stat(archive).st_mode & 0o777 == 0o600
-    back = restore(archive, tmp_path / "empty")
+    assert os.stat(packed).st_mode & 0o777 == 0o600
+    back = restore(packed, tmp_path / "empty")
     assert (back.position, back.chain) == (RECORDS, verify(data_dir / "journal").head)
     for name in ("recordings/2026/03/03/a-talk.wav", "notices/city/cursor.json"):
         assert (tmp_path / "empty" / name).read_bytes() == (data_dir / name).read_bytes()
@@ -113,8 +114,8 @@ def test_what_is_restored_is_what_was_there(data_dir: Path, settings_file: Path,
 
 
 def test_the_manifest_comes_last_and_has_a_digest_of_every_file(data_dir: Path, settings_file: Path) -> None:
-    archive, _ = made(data_dir, settings_file)
-    found = members(archive)
+    packed, _ = made(data_dir, settings_file)
+    found = members(packed)
     assert list(found)[-1] == MANIFEST
     manifest = json.loads(found[MANIFEST])
     assert [file["path"] for file in manifest["files"]] == list(found)[:-1]
@@ -124,8 +125,8 @@ def test_the_manifest_comes_last_and_has_a_digest_of_every_file(data_dir: Path, 
 def test_receivers_of_notices_are_copied_before_the_journal_and_recordings_after(
     data_dir: Path, settings_file: Path
 ) -> None:
-    archive, _ = made(data_dir, settings_file)
-    folders = [name.split("/")[1] for name in members(archive) if name.startswith("data/")]
+    packed, _ = made(data_dir, settings_file)
+    folders = [name.split("/")[1] for name in members(packed) if name.startswith("data/")]
     assert list(dict.fromkeys(folders)) == ["notices", "journal", "recordings"]
 
 
@@ -133,21 +134,37 @@ def test_receivers_of_notices_are_copied_before_the_journal_and_recordings_after
 def test_the_journal_is_copied_up_to_the_record_that_was_on_disk(
     data_dir: Path, settings_file: Path, tmp_path: Path, until: int
 ) -> None:
-    archive, backup = made(data_dir, settings_file, until)
+    packed, backup = made(data_dir, settings_file, until)
     assert backup.position == until
-    assert restore(archive, tmp_path / "empty").position == until
+    assert restore(packed, tmp_path / "empty").position == until
     journal = Journal(tmp_path / "empty" / "journal", Straight())
     journal.open()
     assert [event.payload["order_id"] for _, event in journal.replay()] == [str(n) for n in range(until)]
     journal.close()
 
 
+@pytest.mark.parametrize("kept", [1, 2])
+def test_a_journal_whose_first_files_were_archived_is_copied_from_there(
+    data_dir: Path, settings_file: Path, tmp_path: Path, kept: int
+) -> None:
+    journal = Journal(data_dir / "journal", Straight(), segment_bytes=2500)
+    journal.open()
+    archive(journal, list(journal.segments[:-kept]), folder=None)
+    first = journal.segments[0].first
+    journal.close()
+    packed, backup = made(data_dir, settings_file)
+    assert backup.position == RECORDS
+    assert restore(packed, tmp_path / "empty").position == RECORDS
+    found = verify(tmp_path / "empty" / "journal")
+    assert (found.is_whole, found.archived, found.records) == (True, first - 1, RECORDS - first + 1)
+
+
 def test_a_record_that_is_being_written_is_left_out(data_dir: Path, settings_file: Path, tmp_path: Path) -> None:
     with segment_files(data_dir / "journal")[-1].open("ab") as file:
         file.write(b"00000094 1b2c3d4e 61 9f86")
-    archive, backup = made(data_dir, settings_file)
+    packed, backup = made(data_dir, settings_file)
     assert backup.position == RECORDS
-    assert restore(archive, tmp_path / "empty").position == RECORDS
+    assert restore(packed, tmp_path / "empty").position == RECORDS
 
 
 def test_a_journal_that_was_tampered_with_is_not_backed_up(data_dir: Path, settings_file: Path) -> None:
@@ -159,19 +176,19 @@ def test_a_journal_that_was_tampered_with_is_not_backed_up(data_dir: Path, setti
 
 
 def test_a_backup_replaces_nothing(data_dir: Path, settings_file: Path) -> None:
-    archive, _ = made(data_dir, settings_file)
+    packed, _ = made(data_dir, settings_file)
     with pytest.raises(BackupError, match="is there already"):
         made(data_dir, settings_file)
-    assert archive.exists()
+    assert packed.exists()
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(data_dir: Path, settings_file: Path, tmp_path: Path) -> None:
-    archive, _ = made(data_dir, settings_file)
+    packed, _ = made(data_dir, settings_file)
     used = tmp_path / "used"
     used.mkdir()
     (used / "journal").mkdir()
     with pytest.raises(BackupError, match="is not empty: it holds journal"):
-        restore(archive, used)
+        restore(packed, used)
     assert list(used.iterdir()) == [used / "journal"]
 
 
@@ -233,12 +250,12 @@ def change_the_journal_and_the_manifest(files: dict[str, bytes]) -> str:
 def test_an_archive_that_was_tampered_with_is_refused_whole(
     data_dir: Path, settings_file: Path, tmp_path: Path, tamper: Callable[[dict[str, bytes]], str]
 ) -> None:
-    archive, _ = made(data_dir, settings_file)
-    files = members(archive)
+    packed, _ = made(data_dir, settings_file)
+    files = members(packed)
     complaint = tamper(files)
-    pack(archive, files)
+    pack(packed, files)
     with pytest.raises(BackupError) as refused:
-        restore(archive, tmp_path / "empty")
+        restore(packed, tmp_path / "empty")
     assert complaint in str(refused.value)
     assert not (tmp_path / "empty").exists()
     assert not (tmp_path / "evil").exists()
@@ -247,12 +264,12 @@ def test_an_archive_that_was_tampered_with_is_refused_whole(
 def test_an_archive_that_was_cut_off_or_damaged_is_refused(
     data_dir: Path, settings_file: Path, tmp_path: Path
 ) -> None:
-    archive, _ = made(data_dir, settings_file)
-    whole = archive.read_bytes()
+    packed, _ = made(data_dir, settings_file)
+    whole = packed.read_bytes()
     for broken in (whole[:-2000], whole[:100], b"", b"no archive at all", whole[:300] + b"\xff" * 9 + whole[309:]):
-        archive.write_bytes(broken)
+        packed.write_bytes(broken)
         with pytest.raises(BackupError, match=r"backup-None\.tar\.gz"):
-            restore(archive, tmp_path / "empty")
+            restore(packed, tmp_path / "empty")
         assert not (tmp_path / "empty").exists()
 
 
@@ -263,8 +280,8 @@ def test_a_full_disk_leaves_no_half_backup(data_dir: Path, settings_file: Path) 
 
 
 def test_a_full_disk_leaves_nothing_half_restored(data_dir: Path, settings_file: Path, tmp_path: Path) -> None:
-    archive, _ = made(data_dir, settings_file)
+    packed, _ = made(data_dir, settings_file)
     (tmp_path / "there").mkdir()
     with little_room(2000), pytest.raises(BackupError, match=r"/there/.*: File too large; nothing was restored"):
-        restore(archive, tmp_path / "there")
+        restore(packed, tmp_path / "there")
     assert list((tmp_path / "there").iterdir()) == []
