@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,15 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true")
     verify_journal = add("verify", _verify, "check that the journal is whole, and name the first record that is not")
     verify_journal.add_argument("--json", action="store_true")
+    played = add("rehearse", _rehearse, "play a period with made-up people: which orders would breach, and why")
+    played.add_argument("--from", dest="since", type=date.fromisoformat, required=True, metavar="DATE",
+                        help="first day on which people ring")  # fmt: skip
+    played.add_argument("--to", dest="until", type=date.fromisoformat, required=True, metavar="DATE",
+                        help="last day; what they leave is played up to its deadline")  # fmt: skip
+    played.add_argument("--orders", type=int, default=100, metavar="N", help="how many calls leave an order")
+    played.add_argument("--seed", type=int, default=1, help="the same seed comes to the same end (default: 1)")
+    played.add_argument("--all", action="store_true", help="list every breach")
+    played.add_argument("--json", action="store_true", help="everything, for machines")
     due = add("deadline", _deadline, "say until when a call of a given moment must be rung back, and why")
     due.add_argument("--at", type=_instant, required=True, help="ISO 8601; without an offset: Shanghai time")
     due.add_argument("--json", action="store_true")
@@ -160,6 +169,13 @@ def _verify(options: argparse.Namespace) -> int:
         last = f"chain of record {found.archived + found.records}: {found.head}"
         print(last if found.is_whole else f"{found.records} good records before it")
     return 0 if found.is_whole else 1
+
+
+def _rehearse(options: argparse.Namespace) -> int:
+    # Twisted installs its reactor on import, and few commands need one
+    from callback_scheduler.rehearsal_command import run  # noqa: PLC0415
+
+    return run(_site(options), options)
 
 
 def _deadline(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -240,7 +240,3 @@ class _Stage:
         )
         return replace(attempt, evidence=evidence)
 
-
-def day_begins(day: date) -> datetime:
-    """Return the first moment of a day in Shanghai."""
-    return datetime.combine(day, time.min, SHANGHAI)
