@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import config
-from callback_scheduler import report_command
+from callback_scheduler import report_options
 from callback_scheduler.deadlines import deadline
 from config.errors import ConfigError
 from ivr.control import ControlError, ask
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     due.add_argument("--json", action="store_true")
     told = add("report", _report, "say what became of the orders: on time, late, missed, and how calls were answered")
     told.add_argument("--at", type=_instant, help="as it was known at this moment (default: now)")
-    report_command.add_options(told)
+    report_options.add_options(told)
     backup = add("backup", _backup, "copy journal, recordings and configuration into one archive; the node may run")
     backup.add_argument("archive", type=Path, help="the .tar.gz to be made")
     put_back = add("restore", _restore, "put a backup onto an empty data_dir, checked file by file")
@@ -201,7 +201,9 @@ def _deadline(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    return report_command.run(_site(options), options)
+    from callback_scheduler.report_command import run  # noqa: PLC0415
+
+    return run(_site(options), options)
 
 
 def _backup(options: argparse.Namespace) -> int:

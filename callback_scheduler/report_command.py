@@ -7,8 +7,7 @@ import gc
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime
-from pathlib import Path
+from datetime import datetime
 
 from callback_scheduler.causes import timeline
 from callback_scheduler.embedded_redis import EmbeddedRedis
@@ -18,7 +17,7 @@ from callback_scheduler.report_files import as_csv, as_json, miss_lines, order_l
 from callback_scheduler.report_orders import By
 from callback_scheduler.report_reader import read_material
 from callback_scheduler.report_table import table
-from callback_scheduler.rules import RULE_NAMES, rule_named
+from callback_scheduler.rules import rule_named
 from callback_scheduler.store import Store
 from routing.clock import SystemClock
 from routing.site import Site
@@ -27,23 +26,6 @@ from routing.working_time import WorkingTime
 _MISSES_SHOWN = 10
 # A report waits longer for Redis than a caller does: it asks for thousands of lines at a time.
 _PATIENCE_S = 10.0
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the report may be asked."""
-    parser.add_argument("--from", dest="since", type=date.fromisoformat, metavar="DATE",
-                        help="first day on which orders were due (default: the first of this month)")  # fmt: skip
-    parser.add_argument("--to", dest="until", type=date.fromisoformat, metavar="DATE",
-                        help="last day (default: no end)")  # fmt: skip
-    parser.add_argument("--unit", default="", help="only this unit_id")
-    parser.add_argument("--by", choices=[by.value for by in By], default=By.UNIT.value, help="what a row stands for")
-    parser.add_argument("--rule", choices=RULE_NAMES, default=RULE_NAMES[0],
-                        help="the same history under another rule (default: that of each order's time)")  # fmt: skip
-    parser.add_argument("--misses", action="store_true", help="list every late or missed order with its timeline")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--csv", action="store_true", help="rows (with --misses: late and missed orders) as CSV")
-    form.add_argument("--json", action="store_true", help="everything, for machines")
-    form.add_argument("--xlsx", type=Path, metavar="FILE", help="write a workbook")
 
 
 def run(site: Site, options: argparse.Namespace) -> int:
