@@ -48,6 +48,7 @@ class World:
         """Let an enterprise ring at night and hang up half way; return the number of its order."""
         enterprise.dial(self.service.uri)
         enterprise.wait_answered()
+        time.sleep(0.5)
         enterprise.press(key)
         self.until(lambda: any(call["step"] == "number" for call in self.service.ask("status")["calls"]))
         enterprise.hangup()
@@ -141,6 +142,8 @@ def test_a_specialist_who_dials_in_is_connected_by_the_number_of_the_order(world
     world.service.set_clock(NINE - timedelta(minutes=40))  # before the timetable dials
     specialist.dial(world.service.uri)
     specialist.wait_answered()
+    world.until_step("specialist dials in")
+    time.sleep(1.0)  # nobody keys before he hears the question
     specialist.press(order_id + "#")
     enterprise.wait_answered(20)
     world.talk(enterprise, specialist)
