@@ -97,7 +97,7 @@ def to_dial(
             break
         if order.order_id in under_way or order.state not in DIALLED or order.callback_number in enterprises:
             continue
-        phones = set(phones_of(order))
+        phones = frozenset(phones_of(order))
         # A phone that rings for a dial under way is seen in use, or not yet: it must not be counted twice.
         busy = max(len(phones.intersection(phones_in_use)), ringing[order.unit_id]) + begun[order.unit_id]
         earliest = dial_from(order, at, ladder, calendar) if busy < len(phones) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import sys
@@ -42,6 +43,7 @@ def run(site: Site, options: argparse.Namespace) -> int:
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
+    gc.disable()  # it is over in a minute, and looking for what goes round in circles costs much of it
     began_s = time.monotonic()
     try:
         with _throw_away_folder() as folder:

@@ -152,10 +152,10 @@ class Timetable:
 
     def _at_latest(self, delay_s: float, call: Callable[[], Any]) -> None:
         timer = self._timers.get(call.__name__)
-        is_set = timer is not None and timer.active()
-        if self._is_stopping or (is_set and timer.getTime() - self._reactor.seconds() <= delay_s):
+        left_s = timer.getTime() - self._reactor.seconds() if timer and timer.active() else None
+        if self._is_stopping or (left_s is not None and left_s <= delay_s):
             return
-        if is_set:
+        if timer and left_s is not None:
             timer.cancel()
         self._timers[call.__name__] = self._reactor.callLater(delay_s, call)
 

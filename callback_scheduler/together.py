@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TypeVar
 
 from twisted.internet.defer import DeferredList, ensureDeferred
+from twisted.python.failure import Failure
 
 T = TypeVar("T")
 # So many share a sync of the journal and an answer of Redis.
@@ -25,8 +26,8 @@ async def each(
         if not await may_go_on():
             return False
         ended = await DeferredList([ensureDeferred(_awaited(work, item)) for item in batch], consumeErrors=True)
-        for succeeded, failure in ended:
-            if not succeeded:
+        for _, failure in ended:
+            if isinstance(failure, Failure):
                 failure.raiseException()
     return True
 

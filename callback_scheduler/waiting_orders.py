@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, time, timedelta
-from functools import partial
+from functools import cache
 
 import structlog
 
@@ -52,6 +52,9 @@ class WaitingOrders:
         self._hands = hands
         self._dials = dials
         self._seen: dict[str, Order] = {}
+        # When something comes at the earliest, None if that must be found anew; what is noted only brings it forward.
+        self._next_step_at: datetime | None = None
+        self._next_dial_at: datetime | None = None
 
     async def read(self, at: datetime, calendar: Calendar) -> list[Order]:
         """Return the open orders that may have something due: up to the end of the next workday's.
@@ -63,14 +66,22 @@ class WaitingOrders:
         if self._watch.is_doubted:
             orders = [order for order in orders if at - order.due_at <= _DOUBTED_BEYOND]
         self._seen = {order.order_id: order for order in orders}
+        self._next_step_at = self._next_dial_at = None
         return orders
 
     def note(self, order_id: str, order: Order | None) -> None:
         """Take up what became of an order that this node has worked on; None if that is not known."""
         if order is not None and order.state.is_open:
             self._seen[order_id] = order
+            self._comes_no_later(order)
         else:
             self._seen.pop(order_id, None)
+
+    def _comes_no_later(self, order: Order) -> None:
+        if self._next_step_at is not None and order.promised_at is not None:
+            self._next_step_at = min(self._next_step_at, order.promised_at)
+        if self._next_dial_at is not None and order.dial_after is not None:
+            self._next_dial_at = min(self._next_dial_at, order.dial_after)
 
     async def dial(self, at: datetime, calendar: Calendar) -> bool:
         """Begin the callbacks that may begin at `at`; return whether more could than one go may begin."""
@@ -80,7 +91,7 @@ class WaitingOrders:
             self._ladder,
             calendar,
             free_lines=min(self._hands.free_lines(), self._ladder.dials_per_sweep),
-            phones_of=partial(self._phones_of, at),
+            phones_of=self._phones_at(at),
             phones_in_use=self._hands.phones_in_use(),
             under_way=self._dials.under_way,
         )
@@ -100,28 +111,36 @@ class WaitingOrders:
             return self._seen.values()
         return [order for order in self._seen.values() if abs(order.due_at - at) <= _DOUBTED_BEYOND]
 
-    def _phones_of(self, at: datetime, order: Order) -> list[str]:
-        """Return the numbers of who is there at the unit that has the order, in the tiers open by now."""
-        try:
-            tiers = self._directory.unit_tiers(order.unit_id, at)
-        except UnknownUnit as unknown:
-            log.error("order_without_unit", order_id=order.order_id, unit_id=str(unknown))
-            return []
-        return [person.number for tier in tiers[: tiers_open(order)] for person in tier.specialists]
+    def _phones_at(self, at: datetime) -> Callable[[Order], frozenset[str]]:
+        """Return what gives the numbers of who is there at the unit that has an order, in the tiers open by then."""
+
+        @cache
+        def phones(unit_id: str, tiers_open: int) -> frozenset[str]:
+            try:
+                tiers = self._directory.unit_tiers(unit_id, at)[:tiers_open]
+            except UnknownUnit:
+                log.error("unit_unknown", unit_id=unit_id)
+                return frozenset()
+            return frozenset(person.number for tier in tiers for person in tier.specialists)
+
+        return lambda order: phones(order.unit_id, tiers_open(order))
 
     # -- how long there is nothing to do ------------------------------------------------------------------------------
 
     def next_step_s(self, at: datetime, calendar: Calendar) -> float:
         """Return in how many seconds the next step comes, at the latest midnight: a new day, new orders to see."""
-        midnight = datetime.combine(at.astimezone(SHANGHAI).date() + timedelta(days=1), time.min, SHANGHAI)
-        steps = (next_step_at(order, at, self._ladder, calendar) for order in self._seen.values())
-        return self._seconds_until(min([midnight, *filter(None, steps)]))
+        if self._next_step_at is None or self._next_step_at <= at:
+            midnight = datetime.combine(at.astimezone(SHANGHAI).date() + timedelta(days=1), time.min, SHANGHAI)
+            steps = (next_step_at(order, at, self._ladder, calendar) for order in self._seen.values())
+            self._next_step_at = min([midnight, *filter(None, steps)])
+        return self._seconds_until(self._next_step_at)
 
     def next_dial_s(self, at: datetime, calendar: Calendar) -> float | None:
         """Return in how many seconds the next order may be dialled that may not yet be; None if there is none."""
-        moments = (dial_from(order, at, self._ladder, calendar) for order in self._seen.values())
-        next_at = min((moment for moment in moments if moment is not None and moment > at), default=None)
-        return None if next_at is None else self._seconds_until(next_at)
+        if self._next_dial_at is None or self._next_dial_at <= at:
+            moments = (dial_from(order, at, self._ladder, calendar) for order in self._seen.values())
+            self._next_dial_at = min((one for one in moments if one is not None and one > at), default=None)
+        return None if self._next_dial_at is None else self._seconds_until(self._next_dial_at)
 
     def _seconds_until(self, moment: datetime) -> float:
         return max(0.0, (moment - self._clock.now()).total_seconds())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime
@@ -20,6 +23,7 @@ from routing.clock import SHANGHAI
 from routing.site import Site, load_site
 from tests.redis.nodes import InReactor
 
+ROOT = Path(__file__).resolve().parents[2]
 CALLS = 60
 HOLIDAY = {
     "since": datetime(2026, 2, 14, tzinfo=SHANGHAI),
@@ -143,3 +147,19 @@ def test_the_same_seed_comes_to_the_same_end_and_another_to_another(
     rehearsal, _ = played
     assert comparable(play(site, tmp_path / "again", in_reactor, seed=7)) == comparable(rehearsal)
     assert comparable(play(site, tmp_path / "other", in_reactor, seed=8)) != comparable(rehearsal)
+
+
+def test_the_command_prints_figures_by_unit_and_the_orders_that_would_breach() -> None:
+    def printed(*options: str) -> str:
+        period = ["--from", "2026-03-02", "--to", "2026-03-03", "--orders", "12", "--seed", "3"]
+        command = [sys.executable, str(ROOT / "hotline.py"), "rehearse", *period, *options]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+    told = json.loads(printed("--json"))
+    assert told["calls"] == 12
+    assert sum(told["verdicts"].values()) == told["orders"] == sum(
+        sum(unit["verdicts"].values()) for unit in told["units"]
+    )
+    table = printed()
+    assert f"将逾期 {len(told['breaches'])} 件" in table
+    assert all(breach["order_id"] in table for breach in told["breaches"])
