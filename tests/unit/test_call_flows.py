@@ -13,7 +13,8 @@ from ivr.line import messages as m
 from ivr.line_pool import LineDied
 from ivr.speech.prompts import Prompt
 from routing.site import Site, load_site
-from tests.fakes import CALLER_LEG, EVENING, MORNING, Behaviour, Story
+from tests.fake_ledger import EVENING
+from tests.fakes import CALLER_LEG, MORNING, Behaviour, Story
 
 ACCEPTS = Behaviour(answers_after_s=1.0, presses="1", presses_after_s=1.0)
 BUSY = Behaviour(refuses_with=486)
