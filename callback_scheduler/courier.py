@@ -141,10 +141,12 @@ class Courier:
     async def _read(self) -> None:
         try:
             letters, read_to = await self._in_thread(self._feed.take, self._read_to, _WINDOW - self._lanes.waiting)
-        except (JournalError, StoreUnavailable, OSError) as wrong:
-            if self._last_error != str(wrong):
-                log.error("notices_unreadable", receiver=self.receiver.name, error=str(wrong))
-            self._last_error = str(wrong)
+        except Exception as wrong:  # a courier that reads no more would leave its receiver untold for ever
+            if not isinstance(wrong, (JournalError, StoreUnavailable, OSError)):
+                log.exception("notices_not_read", receiver=self.receiver.name)
+            elif self._last_error != str(wrong):
+                log.error("notices_not_read", receiver=self.receiver.name, error=str(wrong))
+            self._last_error = str(wrong) or type(wrong).__name__
             self._reactor.callLater(_READ_AGAIN_S, self._read_again)
             return
         for letter in letters:
@@ -162,11 +164,16 @@ class Courier:
     # -- sending ------------------------------------------------------------------------------------------------------
 
     async def _deliver(self, lane: Lane) -> None:
-        letters = list(lane.letters)[: self.receiver.at_once]
+        try:
+            await self._tell(lane, list(lane.letters)[: self.receiver.at_once])
+        except CancelledError:  # the node stops
+            self._lanes.break_off(lane)
+
+    async def _tell(self, lane: Lane, letters: list[Letter]) -> None:
         try:
             await self.receiver.deliver(letters)
         except CancelledError:
-            return self._lanes.break_off(lane)
+            raise
         except NoticeRefused as no:
             self._lanes.note_answer(0)
             if not await self._bury(letters, str(no)):

@@ -70,9 +70,11 @@ class Webhook:
         )
 
     def lane(self, letter: Letter) -> str:
-        """Return the order's number: events of an order are told one after the other."""
+        """Return the order's number: its events are told one after the other, repeated calls it took up among them."""
         event = letter[1]
-        return str(event.payload.get("order_id", "")) if event.event_type in self._settings.events else ""
+        if event.event_type not in self._settings.events:
+            return ""
+        return str(event.payload.get("merged_into") or event.payload["order_id"])
 
     async def deliver(self, letters: Sequence[Letter]) -> None:
         """Post one event; NotDelivered if nobody took it, NoticeRefused after a 4xx other than 408, 425, 429."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 import socketserver
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -53,6 +54,7 @@ class HttpReceiver:
     posts: list[Post] = field(default_factory=list)
     port: int = 0
     _server: ThreadingHTTPServer | None = None
+    _connections: list[socket.socket] = field(default_factory=list)
 
     def start(self, tls: ssl.SSLContext | None = None) -> HttpReceiver:
         receiver = self
@@ -60,6 +62,10 @@ class HttpReceiver:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             wbufsize = -1  # an answer is one packet
+
+            def setup(self) -> None:
+                super().setup()
+                receiver._connections.append(self.connection)
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
@@ -97,6 +103,10 @@ class HttpReceiver:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._connections.clear()
 
     @property
     def url(self) -> str:

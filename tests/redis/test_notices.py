@@ -78,8 +78,8 @@ def test_a_node_that_was_stopped_goes_on_where_it_stopped(telling: TellingNode, 
     telling.stop()
     board.start()
     telling.start_telling(**webhook(board))
-    wait_until(lambda: len(board.posts) == 3)
-    assert sorted(post.key for post in board.posts) == sorted(journal_ids(telling.ledger))
+    wait_until(lambda: len(board.taken) == 3)
+    assert sorted(post.key for post in board.taken) == sorted(journal_ids(telling.ledger))
 
 
 @pytest.mark.parametrize("starts_at", ["now", "beginning"])

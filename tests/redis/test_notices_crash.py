@@ -44,7 +44,7 @@ def test_what_a_killed_node_had_not_noted_is_told_again_under_its_key(
     telling.start_telling(**webhook(board, phone_numbers="full"))
     events = journal_ids(telling.ledger)
     wait_until(lambda: {post.key for post in board.posts} == set(events), within_s=30)
-    wait_until(lambda: telling.status_of("webhook_board")["waiting"] == 0)
+    wait_until(lambda: telling.status_of("webhook_board")["position"] == telling.ledger._journal.position)
     if point == "taken_by_the_receiver_cursor_not_written":
         assert {post.key for post in board.posts[before:]} & {post.key for post in board.posts[:before]}
     refused = {post.key for post in board.posts if post.answer == 410}

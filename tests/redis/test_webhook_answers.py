@@ -91,11 +91,17 @@ def test_after_half_an_answer_the_notice_is_sent_again_on_another_connection(
 
 
 def test_a_node_that_stops_waits_for_no_answer_and_sends_again_when_it_starts(telling: TellingNode) -> None:
-    with answering(stalled, good) as (url, closed):
+    is_asked = threading.Event()
+
+    def stalling(connection: socket.socket) -> None:
+        stalled(connection)
+        is_asked.set()
+
+    with answering(stalling, good) as (url, closed):
         hook = {"name": "board", "url": url, "secret_env": "TEST_SECRET", "timeout_s": 600}
         telling.start_telling(webhooks=[hook])
         telling.open_order("13800000001")
-        wait_until(lambda: telling.status_of("webhook_board")["waiting"] == 1)
+        assert is_asked.wait(10)
         telling.stop()
         wait_until(lambda: closed == [True])
         telling.start_telling(webhooks=[hook])
