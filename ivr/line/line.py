@@ -129,14 +129,14 @@ class Line:
         self._wire.flush()
         is_listening = self._choose_period()
         self._wakeups.watch_rtp(is_listening)
-        is_waiting = self._plays.is_busy or self._recordings.is_busy or self._over or self._quits_at is not None
+        is_waiting = self._plays.is_busy or self._recordings.needs_looks or self._over or self._quits_at is not None
         self._next_tick = min(self._next_heartbeat, now + _LISTENING_PERIOD_S if is_waiting else now + 1.0)
 
     def _choose_period(self) -> bool:
         """Set how long the loop may sleep; tell whether a leg may press keys that decide something now."""
         with_sound = [number for number, leg in self._legs.items() if leg.has_media]
         is_listening = not all(self._bridges.holds(number) for number in with_sound)
-        if self._plays.is_busy or self._recordings.is_busy or self._over or is_listening:
+        if self._plays.is_busy or self._recordings.needs_looks or self._over or is_listening:
             self._period_s = _LISTENING_PERIOD_S
         elif with_sound:
             self._period_s = _TALKING_PERIOD_S

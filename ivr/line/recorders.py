@@ -116,6 +116,11 @@ class Recordings:
             self.stop(number)
 
     @property
+    def needs_looks(self) -> bool:
+        """Whether an end is to be noticed soon; a talk that is recorded without a limit costs no round of the loop."""
+        return bool(self._closing) or any(recording.ends_at != float("inf") for recording in self._running.values())
+
+    @property
     def is_busy(self) -> bool:
         """Whether a recording runs or is being closed."""
         return bool(self._running or self._closing)
