@@ -151,7 +151,7 @@ def _verify(options: argparse.Namespace) -> int:
     if not folder.is_dir():
         print(f"there is no journal in {folder}", file=sys.stderr)
         return 2
-    url = settings.redis_url or EmbeddedRedis(settings.data_dir / "redis").url
+    url = settings.redis_address() or EmbeddedRedis(settings.data_dir / "redis").url
     # Redis is asked before the files are read: what a running node appends meanwhile is no contradiction
     in_redis = head_in_redis(journal_id(folder), url)
     found = verify(folder, [in_redis] if in_redis else [])

@@ -67,7 +67,7 @@ def _run(site: Site, options: argparse.Namespace) -> int:
 def _ask(site: Site, question: Question, units: Mapping[str, str], tells_all: bool) -> Report:
     """Return the report, with the timelines of all misses or of those that a terminal shows."""
     settings = site.settings
-    url = settings.redis_url or EmbeddedRedis(settings.data_dir / "redis").url
+    url = settings.redis_address() or EmbeddedRedis(settings.data_dir / "redis").url
     store = Store.connect(url, timeout_s=_PATIENCE_S)
     try:
         material = read_material(store, question.since, question.at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, model_validator
 
@@ -170,6 +170,17 @@ class Settings(Strict):
     hours: HoursSettings = HoursSettings()
     ladder: LadderSettings = LadderSettings()
     notices: NoticeSettings = NoticeSettings()
+
+    def redis_address(self) -> str | None:
+        """Return `redis_url` with its password, for the client only: never to be logged; None if Redis is our own."""
+        password = self.redis_password()
+        if self.redis_url is None or not password:
+            return self.redis_url
+        parts = urlsplit(self.redis_url)
+        if parts.scheme == "unix":
+            return f"{self.redis_url}{'&' if parts.query else '?'}password={quote(password, safe='')}"
+        user, _, host = parts.netloc.rpartition("@")
+        return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}").geturl()
 
     def redis_password(self) -> str:
         """Return the password of `redis_url`, "" if none is named; ConfigError if the named place does not have it."""

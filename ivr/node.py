@@ -55,7 +55,7 @@ class Node:
         self._data_dir = create_data_dir(settings)
         self._recordings = self._data_dir / "recordings"
         self._ledger = Ledger(
-            self._data_dir, reactor, node_number=settings.node_number, redis_url=settings.redis_url
+            self._data_dir, reactor, node_number=settings.node_number, redis_url=settings.redis_address()
         )
         self._prompts = PromptBook(settings.prompts, self._data_dir / "prompts", reactor)
         self._office = Office(settings, site.directory, site.calendar, site.hours, clock)
