@@ -295,6 +295,8 @@ class Call:
         self.is_released = True
         if self.principal is not None:
             self.principal.hangup("node stopped")
+        if self._alone is not None and not self._alone.called:
+            self._alone.callback(None)
         self._fail_waits()
 
     async def clear(self) -> None:

@@ -82,14 +82,14 @@ async def _apologise(call: Call, orders: Orders) -> Outcome:
 
 async def others_finish(call: Call) -> None:
     """Let those who talk end their talk without the one who left; whoever is alone is told and released."""
-    if not call.is_over:
+    if not call.is_over or call.is_released:  # a node that stops waits for nobody's talk
         return
     if call.joined:
         last = await call.until_alone(_AFTER_CALLER_S)
     else:  # an enterprise we rang, whose specialist has left before they were joined
         last = next((leg for leg in call.legs.values() if leg.role is Role.CALLER), None)
     try:
-        if last is not None and last.is_up:
+        if last is not None and last.is_up and not call.is_released:
             await last.say(Prompt.NOBODY_AVAILABLE if last.role is Role.CALLER else Prompt.CALLER_GONE)
     except CallError:
         pass  # hung up without waiting for the end of the sentence

@@ -240,6 +240,19 @@ def test_when_the_caller_leaves_seat_and_specialist_may_finish(tell: Tell) -> No
     assert not story.ledger.drafts
 
 
+@pytest.mark.parametrize("caller_has_left", [False, True])
+def test_a_node_that_stops_does_not_wait_until_seat_and_specialist_have_finished(
+    tell: Tell, caller_has_left: bool
+) -> None:
+    story = seat_then_specialist(tell)
+    if caller_has_left:
+        story.caller_hangs_up().run(1)
+    story.call.release()
+    story.run(6)
+    assert story.done.called
+    assert story.slot.is_released
+
+
 def test_a_caller_cut_off_from_a_specialist_gets_a_seat(tell: Tell) -> None:
     brief = Behaviour(answers_after_s=1.0, presses="1", hangs_up_after_s=4.0)
     story = tell(phones={"8001": SEAT, "6101": brief, "6102": BUSY, "6103": BUSY})
