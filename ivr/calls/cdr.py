@@ -7,6 +7,9 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+# Two-way talk that counts as connected (design rule 18; three-way connect rate in domain.md).
+TALK_S = 10.0
+
 
 class Role(Enum):
     """Who a leg belongs to."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from callback_scheduler.errors import SchedulerError
 from callback_scheduler.order import OrderKind
 from ivr.calls.call import Call
-from ivr.calls.cdr import Outcome
+from ivr.calls.cdr import TALK_S, Outcome
 from ivr.calls.errors import CallEnded, CallError, NoNumber
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
@@ -47,7 +47,7 @@ async def _broken_off(call: Call, orders: Orders) -> Outcome:
     request = call.request
     if call.line_lost:
         request.wants_answer = True
-    if request.is_settled or (call.talked_s >= 10.0 and not call.line_lost):
+    if request.is_settled or (call.talked_s >= TALK_S and not call.line_lost):
         return Outcome.SERVED if not call.record.order_ids else Outcome.ORDER
     if not request.wants_answer:
         return Outcome.ABANDONED

@@ -35,7 +35,6 @@ class Search:
         self._due: deque[Specialist] = deque()
         self._asked: dict[Leg, Deferred[None]] = {}
         self._timers: list[Any] = []
-        self._is_late = False
         self._is_over = False
         self._promised = False
         self._freed: Deferred[None] | None = None
@@ -71,7 +70,6 @@ class Search:
 
     def _time_is_up(self) -> None:
         """No more ringing; whoever has answered may still decide."""
-        self._is_late = True
         self._due.clear()
         self._tiers.clear()
         for leg in [leg for leg in self._asked if not leg.is_up]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callback_scheduler.order import OrderKind
 from ivr.calls.call import Call
-from ivr.calls.cdr import Outcome, TransferResult
+from ivr.calls.cdr import TALK_S, Outcome, TransferResult
 from ivr.calls.errors import NobodyAccepted
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
@@ -15,9 +15,6 @@ from ivr.flows.three_way import Conversation
 from ivr.speech.prompts import Prompt
 from routing.directory import Seat
 from routing.matters import Matter
-
-# Two-way talk that counts as connected (design rule 18; three-way connect rate in domain.md).
-TALK_S = 10.0
 
 
 async def working_hours(call: Call, office: Office, orders: Orders, chosen: Matter | None) -> Outcome:
