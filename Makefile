@@ -11,7 +11,7 @@ export PYTHON
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo    four scenes over real SIP and RTP, on this machine only, with a table of what was proved"
+	@echo "make demo    six scenes over real SIP and RTP, on this machine only, with a table of what was proved"
 	@echo "make run     the service, as config/hotline.yaml says"
 	@echo "make test    all tests (ARGS=... goes to pytest)"
 	@echo "make lint    ruff and mypy"

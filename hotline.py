@@ -7,14 +7,14 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import config
+from callback_scheduler import report_options
 from callback_scheduler.deadlines import deadline
 from config.errors import ConfigError
-from ivr.calls.desk import masked
 from ivr.control import ControlError, ask
 from routing.clock import in_shanghai
 from routing.site import Site, load_site
@@ -56,9 +56,30 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--keep", action="store_true", help="leave the service running afterwards, until Ctrl-C")
     check = add("check", _check, "check every configured file, and list every prompt with its length and level")
     check.add_argument("--json", action="store_true")
+    verify_journal = add("verify", _verify, "check that the journal is whole, and name the first record that is not")
+    verify_journal.add_argument("--json", action="store_true")
+    played = add("rehearse", _rehearse, "play a period with made-up people: which orders would breach, and why")
+    played.add_argument("--from", dest="since", type=date.fromisoformat, required=True, metavar="DATE",
+                        help="first day on which people ring")  # fmt: skip
+    played.add_argument("--to", dest="until", type=date.fromisoformat, required=True, metavar="DATE",
+                        help="last day; what they leave is played up to its deadline")  # fmt: skip
+    played.add_argument("--orders", type=int, default=100, metavar="N", help="how many calls leave an order")
+    played.add_argument("--seed", type=int, default=1, help="the same seed comes to the same end (default: 1)")
+    played.add_argument("--all", action="store_true", help="list every breach")
+    played.add_argument("--json", action="store_true", help="everything, for machines")
     due = add("deadline", _deadline, "say until when a call of a given moment must be rung back, and why")
     due.add_argument("--at", type=_instant, required=True, help="ISO 8601; without an offset: Shanghai time")
     due.add_argument("--json", action="store_true")
+    told = add("report", _report, "say what became of the orders: on time, late, missed, and how calls were answered")
+    told.add_argument("--at", type=_instant, help="as it was known at this moment (default: now)")
+    report_options.add_options(told)
+    backup = add("backup", _backup, "copy journal, recordings and configuration into one archive; the node may run")
+    backup.add_argument("archive", type=Path, help="the .tar.gz to be made")
+    put_back = add("restore", _restore, "put a backup onto an empty data_dir, checked file by file")
+    put_back.add_argument("archive", type=Path)
+    notices = add("notices", _notices, "say how far every receiver has been told, and list what they refused")
+    notices.add_argument("--retry", metavar="ID", help="send a dead letter once more, or all of them: all")
+    notices.add_argument("--json", action="store_true")
     for name, listing, help_text in (
         ("orders", _orders, "list the latest work orders of the running node"),
         ("calls", _calls, "list the latest calls of the running node"),
@@ -119,6 +140,44 @@ def _check(options: argparse.Namespace) -> int:
     return 1 if flagged else 0
 
 
+def _verify(options: argparse.Namespace) -> int:
+    """Print how many records the journal has, and the first that is not what was written; 1 if there is one."""
+    # only this command reads journal and Redis by itself
+    from callback_scheduler.embedded_redis import EmbeddedRedis  # noqa: PLC0415
+    from callback_scheduler.verification import head_in_redis, journal_id, verify  # noqa: PLC0415
+
+    settings = _site(options).settings
+    folder = settings.data_dir / "journal"
+    if not folder.is_dir():
+        print(f"there is no journal in {folder}", file=sys.stderr)
+        return 2
+    url = settings.redis_address() or EmbeddedRedis(settings.data_dir / "redis").url
+    # Redis is asked before the files are read: what a running node appends meanwhile is no contradiction
+    in_redis = head_in_redis(journal_id(folder), url)
+    found = verify(folder, [in_redis] if in_redis else [])
+    if options.json:
+        facts = asdict(found) | {"is_whole": found.is_whole, "was_compared_with_redis": in_redis is not None}
+        print(json.dumps(facts, ensure_ascii=False, indent=2, default=str))
+    else:
+        print(found.broken or f"{found.records} records in {found.segments} files, whole and unchanged")
+        if found.archived:
+            print(f"{found.archived} records before these were archived")
+        if found.torn:
+            print(f"an append was cut off by a crash, never acknowledged: {found.torn}")
+        if in_redis is None:
+            print("Redis does not run or knows nothing of this journal: not compared with it")
+        last = f"chain of record {found.archived + found.records}: {found.head}"
+        print(last if found.is_whole else f"{found.records} good records before it")
+    return 0 if found.is_whole else 1
+
+
+def _rehearse(options: argparse.Namespace) -> int:
+    # Twisted installs its reactor on import, and few commands need one
+    from callback_scheduler.rehearsal_command import run  # noqa: PLC0415
+
+    return run(_site(options), options)
+
+
 def _deadline(options: argparse.Namespace) -> int:
     """Print the deadline of a call at `--at`: missed if the line is open then, else after hours."""
     site = load_site(options.config)
@@ -141,7 +200,42 @@ def _deadline(options: argparse.Namespace) -> int:
     return 0
 
 
+def _report(options: argparse.Namespace) -> int:
+    from callback_scheduler.report_command import run  # noqa: PLC0415
+
+    return run(_site(options), options)
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from callback_scheduler.backup_command import run_backup  # noqa: PLC0415
+
+    try:  # a running node knows what is on disk for good
+        until = ask(_control(options), "status")["ledger"]["journal"]["position"]
+    except ControlError:
+        until = None
+    return run_backup(_site(options), options.config, options.archive, until)
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from callback_scheduler.backup_command import run_restore  # noqa: PLC0415
+
+    # no configuration is read where there is none yet
+    return run_restore(options.archive, options.data_dir or _data_dir(options))
+
+
+def _notices(options: argparse.Namespace) -> int:
+    """Print receivers and dead letters, or what came of a retry; 1 if there are dead letters (left)."""
+    from callback_scheduler import notices_report  # noqa: PLC0415
+
+    retried = ask(_control(options), "retry_notice", event_id=options.retry) if options.retry else []
+    found = ask(_control(options), "notices") | {"retried": retried}
+    print(json.dumps(found, ensure_ascii=False, indent=2) if options.json else notices_report.text(found))
+    return 1 if found["dead_letters"] else 0
+
+
 def _orders(options: argparse.Namespace) -> int:
+    from ivr.calls.desk import masked  # noqa: PLC0415
+
     orders: list[dict[str, Any]] = ask(_control(options), "orders", limit=options.limit)
     if options.json:
         print(json.dumps(orders, ensure_ascii=False, indent=2))
@@ -155,6 +249,8 @@ def _orders(options: argparse.Namespace) -> int:
 
 
 def _calls(options: argparse.Namespace) -> int:
+    from ivr.calls.desk import masked  # noqa: PLC0415
+
     calls: list[dict[str, Any]] = ask(_control(options), "calls", limit=options.limit)
     if options.json:
         print(json.dumps(calls, ensure_ascii=False, indent=2))

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -152,6 +153,8 @@ def main() -> int:
     if options.quick:
         options.conversations, options.rounds, options.window_s, options.unrecorded = 20, 1, 5.0, False
     began = time.monotonic()
+    # so that service, load generator and folder go when somebody ends this
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # the ledger that is measured in this process says only what goes wrong, and never on standard output
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),

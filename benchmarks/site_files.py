@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ class LoadSite:
     """A site for `most` conversations at once, and what its people do."""
 
     most: int
+    _batches: list[int] = field(default_factory=list)
 
     def changes(self, folder: Path, lines: int, record_calls: bool) -> dict[str, Any]:
         """Write units.yaml and matters.yaml into `folder`; return what to lay over the sample's hotline.yaml."""
@@ -37,9 +38,13 @@ class LoadSite:
         }
 
     def callers(self, conversations: int, with_seat: bool) -> list[dict[str, str]]:
-        """Return who rings and which key each presses: 1 is served by a seat, 2 to 4 are direct."""
+        """Return who rings and which key each presses: 1 is served by a seat, 2 to 4 are direct.
+
+        Nobody rings twice: a caller whom a callback is owed hears of that instead of the menu.
+        """
+        self._batches.append(conversations)
         return [
-            {"number": f"139{place:08}", "key": "1" if with_seat else "234"[place % 3]}
+            {"number": f"139{len(self._batches):03}{place:05}", "key": "1" if with_seat else "234"[place % 3]}
             for place in range(conversations)
         ]
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -39,9 +40,11 @@ class Applier:
         self.changed_at_s = time.monotonic()  # when Redis came or went
         self.applied = 0  # position of the last event known to be in Redis
         self.rebuilds = 0  # how often Redis was found without what it once had
+        self.is_same_journal = True  # False: Redis once had another record where the journal has this one
         self._journal, self._store, self._on_applied = journal, store, on_applied
         self._recent: deque[tuple[int, JournalEvent]] = deque()
         self._from_disk: Iterator[tuple[int, JournalEvent]] | None = None
+        self._refused_before: dict[str, str] = {}
         self._wake = threading.Condition()
         self._stopping = threading.Event()
         self._has_begun = False
@@ -102,7 +105,7 @@ class Applier:
         elif marker < self.applied:
             self.rebuilds += 1
             log.warning("redis_lost_events", applied=self.applied, marker=marker)
-        start = min(marker, self.applied)
+        start = max(min(marker, self.applied), self._journal.segments[0].first - 1)  # what is archived was forgotten
         if start != marker:
             self._store.resume_from(self._journal.journal_id, start)
         self.applied, self._from_disk, self._has_begun = start, None, True
@@ -114,6 +117,10 @@ class Applier:
         policy = self._store.eviction_policy()
         if policy != "noeviction":
             log.warning("redis_may_drop_orders", maxmemory_policy=policy)
+        marked, chain = self._store.chain(self._journal.journal_id)
+        if chain and marked == marker <= self.applied and self._journal.chain_at(marker) != chain:
+            self.is_same_journal = False
+            log.error("journal_was_exchanged", position=marker, chain_in_redis=chain)
         if marker > self.applied:
             # The journal was set back to an older copy. Its new events are new to Redis all the same: ids tell.
             log.error("redis_is_ahead_of_journal", marker=marker, journal_position=self.applied)
@@ -132,7 +139,9 @@ class Applier:
             if outcome.status == "gap":
                 break
             if outcome.status == "refused":
-                log.error("event_refused", event_id=event.event_id, position=position, error=outcome.order_id)
+                # One that is too late or fenced off is told to whoever sent it; the others are faults of ours.
+                level = log.info if outcome.order_id.startswith(("stale: ", "fenced: ")) else log.error
+                level("event_refused", event_id=event.event_id, position=position, error=outcome.order_id)
             self.applied = position
             done.append((event, outcome))
         self._on_applied(done)
@@ -154,11 +163,18 @@ class Applier:
 
     def _next_from_disk(self) -> Durable:
         if self._from_disk is None:
+            refusals = self._journal.replay(after=self.applied, event_types=("event_refused",))
+            self._refused_before = {event.payload["event_id"]: event.payload["why"] for _, event in refusals}
             self._from_disk = self._journal.replay(after=self.applied)
         batch = list(itertools.islice(self._from_disk, _BATCH))
         if not batch:  # it ended where the journal ended when it was begun
             self._from_disk = None
-        return batch
+        return [(position, self._as_it_was(event)) for position, event in batch]
+
+    def _as_it_was(self, event: JournalEvent) -> JournalEvent:
+        """What was refused once had come too late, or without the lease; an emptied Redis does not know that."""
+        why = self._refused_before.get(event.event_id)
+        return event if why is None else replace(event, event_type="order_event_refused", payload={"why": why})
 
     def _note_absence(self, error: str) -> None:
         if self.is_up or not self.last_error:
@@ -175,4 +191,5 @@ class Applier:
             "last_error": self.last_error,
             "applied": self.applied,
             "rebuilds": self.rebuilds,
+            "is_same_journal": self.is_same_journal,
         }

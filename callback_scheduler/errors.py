@@ -13,6 +13,22 @@ class IllegalTransition(SchedulerError):
     """An order was told of an event that cannot happen in its state; the order is as it was."""
 
 
+class UnknownOrder(SchedulerError):
+    """No order has this number."""
+
+
+class StaleOrder(SchedulerError):
+    """The order was changed by somebody else meanwhile: read it again; nothing was changed."""
+
+
+class FencedOff(SchedulerError):
+    """Somebody else has taken a later lease on the order: keep your hands off it; nothing was changed."""
+
+
+class NotProved(SchedulerError):
+    """An order was to be called reached without evidence of it (design rule 18)."""
+
+
 class JournalError(SchedulerError):
     """The journal cannot do what was asked."""
 
@@ -54,3 +70,27 @@ class StoreUnavailable(StoreError):
 
 class EmbeddedRedisError(StoreError):
     """The redis-server of our own does not start; the message ends with its last words."""
+
+
+class NoticeError(SchedulerError):
+    """A receiver was not told of something."""
+
+
+class NotDelivered(NoticeError):
+    """The receiver is away, or has no time now: the notice will be tried again, after `retry_after_s` at the least."""
+
+    def __init__(self, reason: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class NoticeRefused(NoticeError):
+    """The receiver will not have this notice, now or later: it becomes a dead letter."""
+
+
+class UnknownNotice(NoticeError):
+    """No dead letter has this id."""
+
+
+class BackupError(SchedulerError):
+    """A backup was not made, or was not restored; the message names the file, and nothing half done is left."""

@@ -18,7 +18,7 @@ import queue
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,13 @@ from twisted.internet.defer import Deferred
 from callback_scheduler import segments
 from callback_scheduler.errors import (
     JournalClosed,
-    JournalCorrupt,
     JournalError,
     JournalFull,
     JournalLocked,
     JournalWriteFailed,
 )
-from callback_scheduler.segments import Segment, SegmentWriter
+from callback_scheduler.journal_scan import scan_folder
+from callback_scheduler.segments import END_MARK, Mark, Segment, SegmentWriter, write_mark
 
 log = structlog.get_logger()
 
@@ -45,12 +45,16 @@ _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @dataclass(frozen=True, slots=True)
 class JournalEvent:
-    """Something that happened `at` (UTC); `payload` is JSON, `event_id` names it for ever."""
+    """Something that happened `at` (UTC); `payload` is JSON, `event_id` names it for ever.
+
+    `chain` holds it fast behind the record before it (see `segments`); "" until it is on disk.
+    """
 
     event_id: str
     event_type: str
     at: datetime
     payload: dict[str, Any]
+    chain: str = field(default="", compare=False)
 
     @classmethod
     def new(cls, event_type: str, payload: dict[str, Any], at: datetime) -> JournalEvent:
@@ -68,10 +72,10 @@ class JournalEvent:
         return _as_json(fields)
 
     @classmethod
-    def from_json(cls, body: bytes) -> JournalEvent:
+    def from_json(cls, body: bytes, chain: str = "") -> JournalEvent:
         """Return the event of a record; ValueError or KeyError if it is none."""
         fields = json.loads(body)
-        return cls(fields["id"], fields["type"], datetime.fromisoformat(fields["at"]), fields["payload"])
+        return cls(fields["id"], fields["type"], datetime.fromisoformat(fields["at"]), fields["payload"], chain)
 
 
 def _as_json(value: Any) -> bytes:
@@ -108,6 +112,7 @@ class Journal:
         self.folder = folder
         self.journal_id = ""
         self.position = 0  # of the last record on disk
+        self.chain = ""  # of the same; the journal has been changed if another chain belongs to this position
         self.torn: tuple[str, ...] = ()  # what was repaired when the journal was opened, in words
         self._reactor = reactor
         self._on_durable = on_durable
@@ -129,11 +134,15 @@ class Journal:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock()
         try:
-            self._segments = self._scan()
+            self._segments = [self._repaired(segment) for segment in scan_folder(self.folder)]
             if not self._segments:
-                self._add_segment(uuid.uuid4().hex, 1)
+                journal_id = uuid.uuid4().hex
+                self._add_segment(journal_id, 1, segments.beginning(journal_id))
             last = self._segments[-1]
-            self.journal_id, self.position = last.journal_id, last.last
+            self.journal_id, self.position, self.chain = last.journal_id, last.last, last.chain
+            if not last.has_chain:
+                self._begin_chained_segment()
+                last = self._segments[-1]
             self._writer = SegmentWriter(last.path, last.good_bytes)
         except BaseException:
             os.close(self._lock_descriptor)
@@ -153,6 +162,7 @@ class Journal:
             if late is not None:
                 self._reactor.callFromThread(_fail, [late], JournalClosed(f"{self.folder} was closed: not written"))
         self._writer.close()
+        self._note_end()
         os.close(self._lock_descriptor)
 
     def _lock(self) -> None:
@@ -166,29 +176,35 @@ class Journal:
         os.ftruncate(self._lock_descriptor, 0)
         os.pwrite(self._lock_descriptor, b"%d\n" % os.getpid(), 0)
 
-    def _scan(self) -> list[Segment]:
-        paths = sorted(self.folder.glob(f"*{segments.SUFFIX}"))
-        found: list[Segment] = []
-        for path in paths:
-            segment = segments.scan(path, is_last=path == paths[-1])
-            if found and segment.journal_id != found[0].journal_id:
-                raise JournalCorrupt(path, 1, 0, f"belongs to another journal than {found[0].path.name}")
-            expected = found[-1].last + 1 if found else 1
-            if segment.first != expected:
-                raise JournalCorrupt(path, 1, 0, f"begins at {segment.first}: that beginning at {expected} is missing")
-            found.append(self._repaired(segment) if segment.torn else segment)
-        return found
-
     def _repaired(self, segment: Segment) -> Segment:
+        if not segment.torn:
+            return segment
         kept = segments.set_tail_aside(segment)
         report = f"{segment.path.name}, {segment.torn}; never acknowledged; kept as {kept.name}"
         log.warning("journal_tail_torn", file=str(segment.path), what=segment.torn, kept_as=str(kept))
         self.torn += (report,)
-        return Segment(segment.path, segment.journal_id, segment.first, segment.last, segment.good_bytes)
+        return replace(segment, torn="")
 
-    def _add_segment(self, journal_id: str, first: int) -> None:
-        path = segments.create(self.folder, journal_id, first)
-        self._segments.append(Segment(path, journal_id, first, first - 1, path.stat().st_size))
+    def _begin_chained_segment(self) -> None:
+        """Let the chain begin behind files of format 1, whose own it holds fast."""
+        if self._segments[-1].last < self._segments[-1].first:
+            self._segments.pop()  # without a record, it makes way for one of the same name
+        self._add_segment(self.journal_id, self.position + 1, self.chain)
+
+    def _add_segment(self, journal_id: str, first: int, chain: str) -> None:
+        path = segments.create(self.folder, journal_id, first, chain)
+        if self._segments:
+            self._segments[-1] = replace(self._segments[-1], last=first - 1, chain=chain)
+        self._segments.append(Segment(path, journal_id, first, first - 1, path.stat().st_size, chain))
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The files of the journal, oldest first; of the last one, `last` and `chain` are those of its beginning."""
+        return tuple(self._segments)
+
+    def let_go(self, segments_archived: int) -> None:
+        """Do not read the first files any more; the last one stays."""
+        del self._segments[: min(segments_archived, len(self._segments) - 1)]
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -226,19 +242,20 @@ class Journal:
                 return
 
     def _write_group(self, group: list[_Append]) -> None:
-        durable = [(self.position + n, waiting.event) for n, waiting in enumerate(group, start=1)]
-        records = b"".join(
-            segments.frame(position, waiting.body) for (position, _), waiting in zip(durable, group, strict=True)
-        )
+        durable, lines, chain = [], [], self.chain
+        for position, waiting in enumerate(group, start=self.position + 1):
+            chain = segments.chained(chain, waiting.body)
+            durable.append((position, replace(waiting.event, chain=chain)))
+            lines.append(segments.frame(position, waiting.body, chain))
         try:
             self._begin_segment_if_full()
-            self._writer.append(records)
+            self._writer.append(b"".join(lines))
         except OSError as failed:
             reason = self._failure(failed)
             log.error("journal_write_failed", file=str(self._segments[-1].path), events=len(group), error=str(failed))
             self._reactor.callFromThread(_fail, group, reason)
             return
-        self.position = durable[-1][0]
+        self.position, self.chain = durable[-1][0], chain
         self._on_durable(durable)
         self._reactor.callFromThread(_succeed, group, durable)
 
@@ -251,14 +268,21 @@ class Journal:
             return
         self._writer.roll_back()  # or the file that is left behind would end in half a record
         try:
-            self._add_segment(self.journal_id, self.position + 1)
+            self._add_segment(self.journal_id, self.position + 1, self.chain)
         except OSError as failed:
             # A file longer than wished for is better than a caller refused.
             log.warning("journal_segment_not_begun", folder=str(self.folder), error=str(failed))
             return
         self._writer.close()
+        self._note_end()
         last = self._segments[-1]
         self._writer = SegmentWriter(last.path, last.good_bytes)
+
+    def _note_end(self) -> None:
+        try:
+            write_mark(self.folder, END_MARK, Mark(self.position, self.chain))
+        except OSError as failed:
+            log.warning("journal_end_not_noted", folder=str(self.folder), error=str(failed))
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -274,11 +298,20 @@ class Journal:
                 continue
             if segment.first > self.position:
                 return
-            for position, body in segments.read(segment.path, after, self.position):
+            for position, chain, body in segments.read(segment.path, after, self.position):
                 if not wanted or any(name in body for name in wanted):
-                    event = JournalEvent.from_json(body)
+                    event = JournalEvent.from_json(body, chain)
                     if not event_types or event.event_type in event_types:
                         yield position, event
+
+    def chain_at(self, position: int) -> str:
+        """Return the chain of the record at `position`; "" if it has none, or is not there. Raises JournalCorrupt."""
+        for segment in self._segments:
+            if segment.first <= position and segment.has_chain:
+                for found, chain, _ in segments.read(segment.path, position - 1, min(position, self.position)):
+                    if found == position:
+                        return chain
+        return ""
 
     def status(self) -> dict[str, Any]:
         """Return what an operator wants to know."""
@@ -286,6 +319,7 @@ class Journal:
             "folder": str(self.folder),
             "journal_id": self.journal_id,
             "position": self.position,
+            "chain": self.chain,
             "queued": self.queued,
             "segments": len(self._segments),
             "torn": list(self.torn),

@@ -7,6 +7,7 @@ their own numbers, and if an open order turns out to have taken one up, its numb
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -17,12 +18,17 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from callback_scheduler import retention
 from callback_scheduler.applier import Applied, Applier
 from callback_scheduler.embedded_redis import EmbeddedRedis
-from callback_scheduler.errors import EmbeddedRedisError, StoreUnavailable
+from callback_scheduler.errors import EmbeddedRedisError, JournalClosed, StoreUnavailable
+from callback_scheduler.feed import Feed
 from callback_scheduler.journal import Journal, JournalEvent
-from callback_scheduler.order import OpenedOrder, Order, OrderDraft, instant, to_payload
+from callback_scheduler.order import OpenedOrder, OrderDraft
+from callback_scheduler.order_fields import instant, to_payload
+from callback_scheduler.order_keeping import OrderKeeping
 from callback_scheduler.order_numbers import OrderNumbers
+from callback_scheduler.retention import Forgotten
 from callback_scheduler.store import Outcome, Store
 
 log = structlog.get_logger()
@@ -32,11 +38,13 @@ MERGE_ANSWER_S = 1.0
 # A node that starts is given this long to see the open orders of before, so that repeated calls find them.
 _START_PATIENCE_S = 2.0
 _SETTLE_LOOK_S = 0.02
+# Events somebody waits for Redis to have its say about.
+_ANSWERED = ("order_opened", "order_changed", "order_noted")
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class Ledger:
+class Ledger(OrderKeeping):
     """Journal and store of one node below `data_dir`; `redis_url` None starts a Redis of our own.
 
     `reactor` gives time, callFromThread and nothing else. All methods are called in the reactor's thread.
@@ -53,6 +61,7 @@ class Ledger:
         calls_kept: int = 100_000,
     ) -> None:
         self._reactor = reactor
+        self.node_number = node_number
         self._numbers = OrderNumbers(node_number)
         self._embedded = EmbeddedRedis(data_dir / "redis") if redis_url is None else None
         url = self._embedded.url if self._embedded else str(redis_url)
@@ -61,6 +70,7 @@ class Ledger:
         self._applier = Applier(self._journal, self._store, self._on_applied)
         self._answers: dict[str, Deferred[Outcome]] = {}
         self._threads = ThreadPool(minthreads=0, maxthreads=4, name="ledger")
+        self.feed = Feed(self._journal, self._applied_to, self._store.verdicts)
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -118,9 +128,13 @@ class Ledger:
 
     # -- writing --------------------------------------------------------------------------------------------------
 
-    async def write(self, event_type: str, payload: dict[str, Any], at: datetime) -> None:
-        """Put an event on disk; Redis follows by itself. Raises JournalFull or JournalWriteFailed if it is not."""
-        await self._journal.append(JournalEvent.new(event_type, payload, at))
+    async def write(self, event_type: str, payload: dict[str, Any], at: datetime, event_id: str = "") -> None:
+        """Put an event on disk; Redis follows by itself. Raises JournalFull or JournalWriteFailed if it is not.
+
+        What may be written twice, by a node that died in between, is named by an `event_id` of its own.
+        """
+        event = JournalEvent.new(event_type, payload, at)
+        await self._journal.append(replace(event, event_id=event_id) if event_id else event)
 
     async def open_order(self, draft: OrderDraft) -> OpenedOrder:
         """Put an order on disk and return the number that counts: an open order of number and matter takes it up.
@@ -130,37 +144,28 @@ class Ledger:
         """
         order_id = self._numbers.next(draft.opened_at)
         event = JournalEvent.new("order_opened", to_payload(draft, order_id), draft.opened_at)
-        own = OpenedOrder(order_id, False, draft.deadline.due_at, draft.deadline.is_provisional)
+        outcome = await self._apply(event)
+        if outcome is None or outcome.order_id in {"", order_id} or outcome.status == "refused":
+            return OpenedOrder(order_id, False, draft.deadline.due_at, draft.deadline.is_provisional)
+        log.info("order_merged", order_id=order_id, merged_into=outcome.order_id)
+        return OpenedOrder(outcome.order_id, True, instant(outcome.due_at), outcome.is_provisional)
+
+    async def _apply(self, event: JournalEvent) -> Outcome | None:
+        """Put an event on disk and return what Redis said to it; None if that takes more than a second."""
         answer: Deferred[Outcome] = Deferred()
         self._answers[event.event_id] = answer
         try:
             await self._journal.append(event)
             if not self._applier.is_up:
-                return own
-            outcome = await answer.addTimeout(MERGE_ANSWER_S, self._reactor)
+                return None
+            return await answer.addTimeout(MERGE_ANSWER_S, self._reactor)
         except TimeoutError:
-            log.warning("merge_answer_late", order_id=order_id)
-            return own
+            log.warning("answer_late", event_type=event.event_type, order_id=event.payload["order_id"])
+            return None
         finally:
             del self._answers[event.event_id]
-        if outcome.order_id in {"", order_id} or outcome.status == "refused":
-            return own
-        log.info("order_merged", order_id=order_id, merged_into=outcome.order_id)
-        return OpenedOrder(outcome.order_id, True, instant(outcome.due_at), outcome.is_provisional)
 
-    # -- reading; StoreUnavailable while Redis is away ------------------------------------------------------------
-
-    async def orders(self, limit: int = 100) -> list[Order]:
-        """Return the last orders, newest first."""
-        return await self._in_thread(self._store.orders, limit)
-
-    async def order(self, order_id: str) -> Order | None:
-        """Return the order a number counts as; None if it was never given."""
-        return await self._in_thread(self._store.order, order_id)
-
-    async def due_before(self, at: datetime, limit: int = 1000) -> list[Order]:
-        """Return open orders due at `at` or before, earliest deadline first."""
-        return await self._in_thread(self._store.due_before, at, limit)
+    # -- reading; StoreUnavailable while Redis is away; more of it in OrderKeeping --------------------------------
 
     async def calls(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last call records, newest first."""
@@ -173,6 +178,25 @@ class Ledger:
     async def history(self, *event_types: str) -> list[JournalEvent]:
         """Return all events of these types in the journal, in the order they were written."""
         return await self._in_thread(lambda: [event for _, event in self._journal.replay(event_types=event_types)])
+
+    async def forget(self, before: datetime, at: datetime, archive: Path | None) -> Forgotten:
+        """Forget settled orders (a thousand at most), calls, surveys and files of the journal of before `before`.
+
+        The files go to `archive`, or are deleted if that is None; those stay that a receiver of notices has not been
+        told all of. Removing the recordings is left to the caller.
+        Raises StoreUnavailable, JournalWriteFailed, and OSError if a file cannot be moved.
+        """
+        old = await self._in_thread(retention.settled_before, self._store, before)
+        for order in old:
+            await self.write("order_forgotten", {"order_id": order.order_id}, at)
+        await self.write("records_forgotten", {"before_ms": round(before.timestamp() * 1000)}, at)
+        if not await self.settled():
+            raise StoreUnavailable("Redis is behind: files of the journal stay until it has what they tell")
+        found = await self._in_thread(retention.old_segments, self._journal, self._store, before)
+        segments = [segment for segment in found if segment.last <= self.feed.told_to()]
+        files = await self._in_thread(retention.archive, self._journal, segments, archive)
+        recordings = {path for order in old for path in retention.recordings_of(order)}
+        return Forgotten(tuple(order.order_id for order in old), tuple(sorted(recordings)), files)
 
     async def settled(self, timeout_s: float = 10.0) -> bool:
         """Wait until all that is on disk is in Redis too; False if that takes longer than `timeout_s`."""
@@ -193,18 +217,34 @@ class Ledger:
     # -- between threads ------------------------------------------------------------------------------------------
 
     def _offer(self, group: list[tuple[int, JournalEvent]]) -> None:
+        self.feed.hear(group)
         self._applier.offer(group)
 
+    def _applied_to(self) -> int:
+        return self._applier.applied if self._applier.is_up else 0
+
     def _on_applied(self, applied: Applied) -> None:
-        answered = [(e.event_id, outcome) for e, outcome in applied if e.event_type == "order_opened"]
+        self.feed.look([event for event, _ in applied])
+        answered = [(event, outcome) for event, outcome in applied if event.event_type in _ANSWERED]
         if answered:
             self._reactor.callFromThread(self._answer, answered)
 
-    def _answer(self, answered: list[tuple[str, Outcome]]) -> None:
-        for event_id, outcome in answered:
-            waiting = self._answers.get(event_id)
+    def _answer(self, answered: list[tuple[JournalEvent, Outcome]]) -> None:
+        for event, outcome in answered:
+            waiting = self._answers.get(event.event_id)
             if waiting is not None and not waiting.called:
                 waiting.callback(outcome)
+            if outcome.status == "refused" and event.event_type != "order_opened":
+                self._note_refusal(event, outcome.order_id)
+
+    def _note_refusal(self, event: JournalEvent, why: str) -> None:
+        """Write that an event did not count, so that it does not count either when Redis is built anew."""
+        payload = {"event_id": event.event_id, "event_type": event.event_type, "why": why}
+        try:
+            noted = self._journal.append(JournalEvent.new("event_refused", payload, event.at))
+        except JournalClosed:
+            return
+        noted.addErrback(lambda failed: log.error("refusal_not_written", event_id=event.event_id, error=str(failed)))
 
     def _in_thread(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
         return deferToThreadPool(self._reactor, self._threads, work, *args, **kwargs)

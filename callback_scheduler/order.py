@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from enum import Enum
-from typing import Any, cast
 
-from callback_scheduler.deadlines import CountedAs, Deadline
+from callback_scheduler.deadlines import Deadline
 from callback_scheduler.order_states import OrderState
-from routing.clock import SHANGHAI
 
 
 class OrderKind(Enum):
@@ -20,6 +16,40 @@ class OrderKind(Enum):
     AFTER_HOURS = "after_hours"  # the caller left it outside working hours
     MISSED = "missed"  # nobody accepted in working hours
     INTERRUPTED = "interrupted"  # the caller hung up half way, with a number to ring
+
+
+class AttemptOutcome(Enum):
+    """How one try to place a callback ended."""
+
+    UNDER_WAY = "under_way"  # not ended yet, as far as the journal knows
+    UNIT_NO_ANSWER = "unit_no_answer"  # nobody at the unit picked up
+    UNIT_BUSY = "unit_busy"
+    UNIT_REFUSED = "unit_refused"
+    NOT_ACCEPTED = "not_accepted"  # the unit answered, nobody pressed 1: a voicemail perhaps
+    PASSED_ON = "passed_on"  # the specialist pressed 2: a colleague shall
+    IN_TEN_MINUTES = "in_ten_minutes"  # the specialist pressed 3
+    ENTERPRISE_BUSY = "enterprise_busy"
+    ENTERPRISE_NO_ANSWER = "enterprise_no_answer"
+    ENTERPRISE_REFUSED = "enterprise_refused"
+    TALK_TOO_SHORT = "talk_too_short"  # both were joined, for less than what counts as a talk
+    REACHED = "reached"  # the evidence proves it
+    CALLED_OFF = "called_off"  # ended by us before anybody answered
+    UNKNOWN = "unknown"  # the node died or lost its lease on the way
+
+    @property
+    def counts_as_tried(self) -> bool:
+        """Whether the enterprise's phone was really rung, in vain (已尽责未接通 needs three of these)."""
+        return self in _TRIED
+
+
+_TRIED = frozenset(
+    {
+        AttemptOutcome.ENTERPRISE_BUSY,
+        AttemptOutcome.ENTERPRISE_NO_ANSWER,
+        AttemptOutcome.ENTERPRISE_REFUSED,
+        AttemptOutcome.TALK_TOO_SHORT,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +89,91 @@ class MergedCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What proves a callback (通话证据): both legs, the key, seconds of talk both ways, the recording.
+
+    `accepted_at` is when key 1 was pressed; an instant is None for what did not happen. Whether it is enough is
+    told by `evidence.proves`.
+    """
+
+    call_id: str
+    unit_number: str
+    unit_answered_at: datetime | None = None
+    accepted_at: datetime | None = None
+    enterprise_number: str = ""
+    enterprise_answered_at: datetime | None = None
+    talk_began_at: datetime | None = None
+    two_way_s: float = 0.0
+    recording: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to place a callback (拨打记录), named `<order_id>-a<n>`.
+
+    `by` is who began it: timetable, unit, enterprise or specialist. `number` is the enterprise's. The intent to ring
+    it, `enterprise_rung_at`, is written before it is rung. `epoch` is that of the lease it was made under.
+    """
+
+    attempt_id: str
+    begun_at: datetime
+    by: str
+    number: str
+    unit_number: str = ""
+    outcome: AttemptOutcome = AttemptOutcome.UNDER_WAY
+    ended_at: datetime | None = None
+    enterprise_rung_at: datetime | None = None
+    evidence: Evidence | None = None
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order(OrderDraft):
-    """An order as the store holds it; `merged_calls` are the repeated calls it took up, oldest first."""
+    """An order as the store holds it; all instants are aware, in Asia/Shanghai.
+
+    `merged_calls` and `attempts` come oldest first. `reached_at` is when the talk of the proving attempt began;
+    `overdue_at` the frozen breach; `promised_at` when a ten-minute promise is due; `dial_after` the earliest next
+    dial; `original_due_at` the deadline before it was re-dated; `messages` recordings added later; `survey_level`
+    1 to 5 (0: none). `version` counts the events applied to the order.
+    """
 
     order_id: str
     state: OrderState
     merged_calls: tuple[MergedCall, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    sent_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str = ""
+    reached_at: datetime | None = None
+    self_reported_at: datetime | None = None
+    self_reported_by: str = ""
+    self_report: str = ""
+    return_reason: str = ""
+    returns: int = 0
+    units_before: tuple[str, ...] = ()
+    overdue_at: datetime | None = None
+    breach_cause: str = ""
+    steps_done: frozenset[str] = frozenset()
+    promised_at: datetime | None = None
+    promised_by: str = ""
+    dial_after: datetime | None = None
+    preferred_at: datetime | None = None
+    closed_at: datetime | None = None
+    messages: tuple[str, ...] = ()
+    survey_level: int = 0
+    is_solved: bool | None = None
+    original_due_at: datetime | None = None
+    version: int = 0
+
+    @property
+    def due_at(self) -> datetime:
+        """Return by when the unit must have rung."""
+        return self.deadline.due_at
+
+    @property
+    def next_attempt_id(self) -> str:
+        """Return the name of the attempt that comes after those known."""
+        return f"{self.order_id}-a{len(self.attempts) + 1}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,62 +186,10 @@ class OpenedOrder:
     is_provisional: bool
 
 
-def to_payload(draft: OrderDraft, order_id: str) -> dict[str, Any]:
-    """Return the flat fields of an `order_opened` event; instants in UTC, ISO 8601."""
-    fields = {f.name: getattr(draft, f.name) for f in dataclasses.fields(OrderDraft) if f.name != "deadline"}
-    due = {f.name: getattr(draft.deadline, f.name) for f in dataclasses.fields(Deadline)}
-    return {"order_id": order_id} | {name: _plain(value) for name, value in (fields | due).items()}
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on an order for a while; a later lease of the order has a higher `epoch`."""
 
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(timezone.utc).isoformat()
-    return value.value if isinstance(value, Enum) else value
-
-
-def from_fields(fields: Mapping[str, str], repeated: tuple[MergedCall, ...] = ()) -> Order:
-    """Return the order in the fields of its Redis hash; KeyError or ValueError if they are not those of an order."""
-    return Order(
-        order_id=fields["order_id"],
-        state=OrderState(fields["state"]),
-        merged_calls=repeated,
-        call_id=fields["call_id"],
-        kind=OrderKind(fields["kind"]),
-        opened_at=instant(fields["opened_at"]),
-        caller_number=fields["caller_number"],
-        callback_number=fields["callback_number"],
-        matter_id=fields["matter_id"],
-        unit_id=fields["unit_id"],
-        company=fields["company"],
-        key_path=fields["key_path"],
-        message_path=fields["message_path"],
-        is_direct=is_true(fields["is_direct"]),
-        deadline=Deadline(
-            due_at=instant(fields["due_at"]),
-            reason=fields["reason"],
-            is_provisional=is_true(fields["is_provisional"]),
-            rule_version=fields["rule_version"],
-            calendar_version=fields["calendar_version"],
-            counted_as=cast(CountedAs, fields["counted_as"]),
-        ),
-    )
-
-
-def merged_call(payload: Mapping[str, Any]) -> MergedCall:
-    """Return the repeated call in the payload of its `order_opened` event."""
-    names = ("order_id", "call_id", "caller_number", "company", "key_path", "message_path")
-    return MergedCall(
-        kind=OrderKind(payload["kind"]),
-        opened_at=instant(payload["opened_at"]),
-        **{name: payload[name] for name in names},
-    )
-
-
-def instant(text: str) -> datetime:
-    """Return the instant in ISO 8601 `text`, on Shanghai's clock."""
-    return datetime.fromisoformat(text).astimezone(SHANGHAI)
-
-
-def is_true(text: str) -> bool:
-    """Return the boolean that Lua's tostring wrote."""
-    return text == "true"
+    order_id: str
+    epoch: int
+    ttl_s: float

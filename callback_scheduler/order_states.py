@@ -9,11 +9,14 @@ The way of most orders is a straight line: opened -> sent -> acknowledged -> cal
 Around it:
 
 - *Calling back* may be entered without acknowledgement, since the scheduler dials at 09:00 whether or not the unit
-  has said that it saw the order; and again and again, as each attempt that fails leads back to *not reached*.
+  has said that it saw the order; and again and again, as each attempt that fails leads back to *not reached*. So does
+  one of which nobody knows how it ended, because the node died: its outcome is *unknown*.
 - *Not reached* is an honest state, not an error: the unit tried. It stays open, and more attempts may follow.
-- *Returned* (退单) waits for another unit; *reassigned* (改派) sends it on. Neither touches the deadline: the
-  enterprise was promised a time, not a unit.
-- *Self-reported* is what a unit typed (已联系). It is shown apart and evidence may still turn it into *reached*.
+- *Returned* (退单) waits for another unit; *reassigned* (改派) sends it on, out of any open state but *calling back*:
+  while phones ring it is nobody else's. Neither touches the deadline: the enterprise was promised a time, not a unit.
+- *Self-reported* is what a unit typed (已联系). It is shown apart and evidence may still turn it into *reached*. Typed
+  while an attempt is under way it is kept beside that, and the attempt goes on.
+- *Acknowledged* may come late and again (a colleague, a leader by key): it is noted, and takes nothing back.
 - *Merged* (并单) is the end of an order number whose call another open order took up.
 
 Overdue is not here: it is a verdict of the clock about an order in any open state, frozen at its deadline, while
@@ -67,7 +70,10 @@ _S, _E = OrderState, OrderEvent
 
 TRANSITIONS: dict[tuple[OrderState, OrderEvent], OrderState] = {
     (_S.OPENED, _E.SENT): _S.SENT,
+    (_S.OPENED, _E.ACKNOWLEDGED): _S.ACKNOWLEDGED,
     (_S.OPENED, _E.ATTEMPT_BEGUN): _S.CALLING_BACK,
+    (_S.OPENED, _E.SELF_REPORTED): _S.SELF_REPORTED,
+    (_S.OPENED, _E.RETURNED): _S.RETURNED,
     (_S.OPENED, _E.REASSIGNED): _S.OPENED,
     (_S.OPENED, _E.MERGED): _S.MERGED,
     (_S.OPENED, _E.CLOSED): _S.CLOSED,
@@ -75,20 +81,32 @@ TRANSITIONS: dict[tuple[OrderState, OrderEvent], OrderState] = {
     (_S.SENT, _E.ATTEMPT_BEGUN): _S.CALLING_BACK,
     (_S.SENT, _E.SELF_REPORTED): _S.SELF_REPORTED,
     (_S.SENT, _E.RETURNED): _S.RETURNED,
+    (_S.SENT, _E.REASSIGNED): _S.SENT,
     (_S.SENT, _E.MERGED): _S.MERGED,
     (_S.SENT, _E.CLOSED): _S.CLOSED,
+    (_S.ACKNOWLEDGED, _E.ACKNOWLEDGED): _S.ACKNOWLEDGED,
     (_S.ACKNOWLEDGED, _E.ATTEMPT_BEGUN): _S.CALLING_BACK,
     (_S.ACKNOWLEDGED, _E.SELF_REPORTED): _S.SELF_REPORTED,
     (_S.ACKNOWLEDGED, _E.RETURNED): _S.RETURNED,
+    (_S.ACKNOWLEDGED, _E.REASSIGNED): _S.SENT,
     (_S.ACKNOWLEDGED, _E.MERGED): _S.MERGED,
     (_S.ACKNOWLEDGED, _E.CLOSED): _S.CLOSED,
+    (_S.CALLING_BACK, _E.ACKNOWLEDGED): _S.CALLING_BACK,
+    (_S.CALLING_BACK, _E.SELF_REPORTED): _S.CALLING_BACK,
     (_S.CALLING_BACK, _E.REACHED): _S.REACHED,
     (_S.CALLING_BACK, _E.ATTEMPT_FAILED): _S.NOT_REACHED,
+    (_S.NOT_REACHED, _E.ACKNOWLEDGED): _S.NOT_REACHED,
     (_S.NOT_REACHED, _E.ATTEMPT_BEGUN): _S.CALLING_BACK,
     (_S.NOT_REACHED, _E.SELF_REPORTED): _S.SELF_REPORTED,
     (_S.NOT_REACHED, _E.RETURNED): _S.RETURNED,
+    (_S.NOT_REACHED, _E.REASSIGNED): _S.SENT,
+    (_S.NOT_REACHED, _E.MERGED): _S.MERGED,
     (_S.NOT_REACHED, _E.CLOSED): _S.CLOSED,
+    (_S.SELF_REPORTED, _E.ACKNOWLEDGED): _S.SELF_REPORTED,
+    (_S.SELF_REPORTED, _E.SELF_REPORTED): _S.SELF_REPORTED,
     (_S.SELF_REPORTED, _E.ATTEMPT_BEGUN): _S.CALLING_BACK,
+    (_S.SELF_REPORTED, _E.RETURNED): _S.RETURNED,
+    (_S.SELF_REPORTED, _E.REASSIGNED): _S.SENT,
     (_S.SELF_REPORTED, _E.CLOSED): _S.CLOSED,
     (_S.SELF_REPORTED, _E.REOPENED): _S.OPENED,
     (_S.RETURNED, _E.REASSIGNED): _S.SENT,

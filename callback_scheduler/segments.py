@@ -1,12 +1,16 @@
-"""One file of the journal: how records are framed, checked, found again.
+"""One file of the journal: how records are framed, written, found again.
 
 A segment is text, one record a line, so that an operator can read it with any pager:
 
-    00000053 1b2c3d4e 17 {"id":...,"type":"order_opened",...}
+    00000094 1b2c3d4e 17 9f86d081...0f00a08 {"id":...,"type":"order_opened",...}
 
-length (of what follows the checksum) and CRC32 in hex, position in the journal, then JSON without line breaks. The
-first line of a file is its header, at position 0: which journal this is, and the position of its first record. The
+length (of what follows the checksum) and CRC32 in hex, position in the journal, the chain, then JSON without line
+breaks. The chain is SHA-256, in hex, of the chain of the record before (in hex) and the JSON: nobody changes, adds or
+takes away a record without changing all that come after. The first line of a file is its header, at position 0:
+which journal this is, the position of its first record, and the chain of the last record of the file before. The
 file is named by that position, so that a record is found without reading what lies before.
+
+Files of format 1 have no chain; it is computed for them all the same, and the first file of format 2 holds them fast.
 """
 
 from __future__ import annotations
@@ -16,15 +20,20 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from callback_scheduler.errors import JournalCorrupt
 
 SUFFIX = ".journal"
 _FRAME_BYTES = 18
+# Where the journal ended when it was last closed, so that an end cut off later is missed.
+END_MARK = "end.json"
+# Up to where its files were archived, written before the first of them is moved.
+ARCHIVE_MARK = "archived.json"
 
 
-class _BadRecord(ValueError):
+class BadRecord(ValueError):
     """A line is no record; `is_torn` if it looks like an append that never came to its end."""
 
     def __init__(self, what: str, is_torn: bool) -> None:
@@ -36,7 +45,8 @@ class _BadRecord(ValueError):
 class Segment:
     """What a scan found: records `first` to `last` (`first - 1` if none) in the first `good_bytes` of the file.
 
-    `torn` tells in words what is wrong with the bytes behind those, "" if there are none.
+    `chain` is that of the last record. `torn` tells in words what is wrong with the bytes behind those, "" if there
+    are none.
     """
 
     path: Path
@@ -44,45 +54,68 @@ class Segment:
     first: int
     last: int
     good_bytes: int
+    chain: str
     torn: str = ""
+    has_chain: bool = True
 
 
-def frame(position: int, body: bytes) -> bytes:
-    """Return the line of one record."""
-    content = b"%d %s" % (position, body)
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first line of a segment; `chain` is "" in format 1."""
+
+    journal_id: str
+    first: int
+    chain: str
+
+
+def beginning(journal_id: str) -> str:
+    """Return what the chain of a journal begins with."""
+    return sha256(journal_id.encode()).hexdigest()
+
+
+def chained(before: str, body: bytes) -> str:
+    """Return the chain of a record behind one whose chain is `before`."""
+    return sha256(before.encode() + body).hexdigest()
+
+
+def frame(position: int, body: bytes, chain: str = "") -> bytes:
+    """Return the line of one record; only a header has no chain."""
+    content = b"%d %s" % (position, body) if not chain else b"%d %s %s" % (position, chain.encode(), body)
     return b"%08x %08x %s\n" % (len(content), zlib.crc32(content), content)
 
 
-def _unframe(line: bytes) -> tuple[int, bytes]:
-    """Return position and JSON of a line; _BadRecord if it is none.
+def unframe(line: bytes) -> tuple[int, str, bytes]:
+    """Return position, chain ("" if it has none) and JSON of a line; BadRecord if it is none.
 
     An append that was cut off leaves a short last line, or, after a power failure, blocks of zeros. A whole line
     whose checksum is wrong is no such thing: it was written, and has been changed since.
     """
     if not line.endswith(b"\n"):
-        raise _BadRecord("the record ends in mid-line", is_torn=True)
+        raise BadRecord("the record ends in mid-line", is_torn=True)
     is_torn = b"\0" in line
     try:
         length, crc = int(line[0:8], 16), int(line[9:17], 16)
     except ValueError:
-        raise _BadRecord("the line does not begin with a length and a checksum", is_torn) from None
+        raise BadRecord("the line does not begin with a length and a checksum", is_torn) from None
     content = line[_FRAME_BYTES:-1]
     if length != len(content):
-        raise _BadRecord(f"the record should have {length} bytes and has {len(content)}", is_torn)
+        raise BadRecord(f"the record should have {length} bytes and has {len(content)}", is_torn)
     if zlib.crc32(content) != crc:
-        raise _BadRecord("the checksum is wrong: the record was changed after it was written", is_torn)
-    position, _, body = content.partition(b" ")
-    return int(position), body
+        raise BadRecord("the checksum is wrong: the record was changed after it was written", is_torn)
+    position, _, rest = content.partition(b" ")
+    chain, _, body = (b"", b"", rest) if rest.startswith(b"{") else rest.partition(b" ")
+    return int(position), chain.decode(), body
 
 
-def create(folder: Path, journal_id: str, first: int) -> Path:
-    """Make an empty segment whose first record will be at `first`; it and its name are on disk on return.
+def create(folder: Path, journal_id: str, first: int, chain: str) -> Path:
+    """Make an empty segment whose first record, at `first`, will follow `chain`; on disk on return, and its name too.
 
     A crash in here leaves a `.new` file that nobody reads, never a segment with half a header.
     """
     path = folder / f"{first:012d}{SUFFIX}"
     being_made = path.with_suffix(".new")
-    header = json.dumps({"journal": journal_id, "first": first, "format": 1}, separators=(",", ":")).encode()
+    fields = {"journal": journal_id, "first": first, "format": 2, "chain": chain}
+    header = json.dumps(fields, separators=(",", ":")).encode()
     try:
         with being_made.open("wb") as file:
             file.write(frame(0, header))
@@ -98,6 +131,34 @@ def create(folder: Path, journal_id: str, first: int) -> Path:
     return path
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A position of a journal with its chain, noted beside it."""
+
+    position: int
+    chain: str
+
+
+def write_mark(folder: Path, name: str, mark: Mark) -> None:
+    """Put a mark on disk under `name` (END_MARK, ARCHIVE_MARK), whole or not at all; OSError if there is no room."""
+    being_made = folder / f"{name}.new"
+    with being_made.open("w", encoding="ascii") as file:
+        file.write(json.dumps({"position": mark.position, "chain": mark.chain}) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    being_made.rename(folder / name)
+    sync_folder(folder)
+
+
+def read_mark(folder: Path, name: str) -> Mark | None:
+    """Return the mark under `name`, None if there is none that can be read."""
+    try:
+        fields = json.loads((folder / name).read_bytes())
+        return Mark(int(fields["position"]), str(fields["chain"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def sync_folder(folder: Path) -> None:
     """Put the names in `folder` on disk: fsync of a file alone does not promise that its name survives."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -107,56 +168,23 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _header(path: Path, line: bytes) -> tuple[str, int]:
+def header(path: Path, line: bytes) -> Header:
+    """Return what the first line of a segment says; JournalCorrupt if it is no header, or not of this file."""
     try:
-        position, body = _unframe(line)
+        position, _, body = unframe(line)
         fields = json.loads(body)
-        journal_id, first = str(fields["journal"]), int(fields["first"])
-    except (_BadRecord, ValueError, KeyError, TypeError) as wrong:
+        found = Header(str(fields["journal"]), int(fields["first"]), str(fields.get("chain", "")))
+    except (BadRecord, ValueError, KeyError, TypeError) as wrong:
         raise JournalCorrupt(path, 1, 0, f"no header of a segment: {wrong}") from None
-    if position != 0 or fields.get("format") != 1:
+    if position != 0 or fields.get("format") != (2 if found.chain else 1):
         raise JournalCorrupt(path, 1, 0, "the header is of a format this version does not know")
-    if path.name != f"{first:012d}{SUFFIX}":
-        raise JournalCorrupt(path, 1, 0, f"the header says the file begins at {first}: was it copied or renamed?")
-    return journal_id, first
+    if path.name != f"{found.first:012d}{SUFFIX}":
+        raise JournalCorrupt(path, 1, 0, f"the header says the file begins at {found.first}: was it copied or renamed?")
+    return found
 
 
-def scan(path: Path, is_last: bool) -> Segment:
-    """Check every record of a segment; JournalCorrupt names the first bad one.
-
-    In the last segment an append that was cut off by a crash is no error: `torn` and `good_bytes` tell of it.
-    """
-    with path.open("rb") as file:
-        line = file.readline()
-        journal_id, first = _header(path, line)
-        expected, offset, number = first, len(line), 1
-        for line in file:
-            number += 1
-            try:
-                position, _ = _unframe(line)
-                if position != expected:
-                    raise _BadRecord(f"position {position} where {expected} belongs", is_torn=False)
-            except _BadRecord as bad:
-                if is_last and bad.is_torn and not _has_records(file):
-                    return Segment(path, journal_id, first, expected - 1, offset, f"line {number}: {bad}")
-                raise JournalCorrupt(path, number, offset, str(bad)) from None
-            expected, offset = position + 1, offset + len(line)
-    return Segment(path, journal_id, first, expected - 1, offset)
-
-
-def _has_records(lines: Iterator[bytes]) -> bool:
-    """Whether any good record follows: then what came before it was written whole, and is damage."""
-    for line in lines:
-        try:
-            _unframe(line)
-        except (_BadRecord, ValueError):
-            continue
-        return True
-    return False
-
-
-def read(path: Path, after: int, until: int) -> Iterator[tuple[int, bytes]]:
-    """Yield position and JSON of the records of a segment with `after < position <= until`.
+def read(path: Path, after: int, until: int) -> Iterator[tuple[int, str, bytes]]:
+    """Yield position, chain and JSON of the records of a segment with `after < position <= until`.
 
     JournalCorrupt if one of them cannot be read.
     """
@@ -164,13 +192,13 @@ def read(path: Path, after: int, until: int) -> Iterator[tuple[int, bytes]]:
         offset = len(file.readline())
         for number, line in enumerate(file, start=2):
             try:
-                position, body = _unframe(line)
-            except _BadRecord as bad:
+                position, chain, body = unframe(line)
+            except BadRecord as bad:
                 raise JournalCorrupt(path, number, offset, str(bad)) from None
             if position > until:
                 return
             if position > after:
-                yield position, body
+                yield position, chain, body
             if position == until:
                 return
             offset += len(line)

@@ -4,18 +4,20 @@ All writing is `apply.lua`, one call per event of the journal. The marker `appli
 it has been applied; script and marker are one, so an event is applied once and in order or not at all. Whatever is
 lost in Redis is rebuilt from the journal.
 
-Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind the prefix): `order:<number>` hash,
-`order:<number>:merged` list, `orders` by time opened, `due` by deadline, `open` (number to ring | matter -> order),
-`numbers` (every number ever given -> order it counts as), `highest` sequences, `call:<id>`, `calls`, `survey:<id>`,
-`surveys`, `applied`, `seen:<journal>`, `refused`.
+Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind the prefix): `order:<number>` (JSON),
+`order:<number>:events` list, `orders` by time opened, `due` by deadline, `open:<number to ring>|<matter>` and
+`open_by_phone:<number>` open orders, `numbers` (every number ever given -> order it counts as), `highest` sequences,
+`epochs`, `early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`, `calls`, `survey:<id>`,
+`surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`, `call_facts`, `survey_facts`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha1
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,10 +29,17 @@ from redis.retry import Retry
 
 from callback_scheduler.errors import StoreUnavailable
 from callback_scheduler.journal import Durable, JournalEvent
-from callback_scheduler.order import Order, from_fields, merged_call
+from callback_scheduler.order import Lease, Order
+from callback_scheduler.order_fields import from_fields
+from routing.clock import SHANGHAI
 
 _SCRIPT = Path(__file__).with_name("apply.lua").read_text(encoding="utf-8")
 _SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_FACTS_SCRIPT = Path(__file__).with_name("facts.lua").read_text(encoding="utf-8")
+_LEASE_SCRIPT = Path(__file__).with_name("lease.lua").read_text(encoding="utf-8")
+# What an older version wrote in another form is not read: all is built anew from the journal.
+_FORM = "2:"
+_CHUNK = 2000
 _T = TypeVar("_T")
 
 
@@ -47,12 +56,20 @@ class Outcome:
     is_provisional: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether an event was refused, and the number its order counts as ("" if it is about none)."""
+
+    was_refused: bool
+    counts_as: str
+
+
 class Store:
     """The store in one Redis; StoreUnavailable is raised when that does not answer or cannot write."""
 
     def __init__(self, client: redis.Redis, *, prefix: str = "hotline:", calls_kept: int = 100_000) -> None:
         self._redis: Any = client  # its annotations name sync and async answers at once
-        self._prefix = prefix
+        self._prefix = prefix + _FORM
         self._calls_kept = calls_kept
 
     @classmethod
@@ -82,6 +99,11 @@ class Store:
     def applied(self, journal_id: str) -> int:
         """Return the position of the last event applied of a journal, 0 if Redis knows nothing of it."""
         return int(self._ask(lambda: self._redis.hget(self.key("applied"), journal_id)) or 0)
+
+    def chain(self, journal_id: str) -> tuple[int, str]:
+        """Return position and chain of the last event applied of a journal; (0, "") if Redis knows nothing of it."""
+        position, _, chain = (self._ask(lambda: self._redis.hget(self.key("chain"), journal_id)) or "0").partition(" ")
+        return int(position), chain
 
     def resume_from(self, journal_id: str, position: int) -> None:
         """Let the next event of a journal be the one behind `position`."""
@@ -113,7 +135,26 @@ class Store:
         due_ms = _due_ms(event)
         at_ms = _milliseconds(event.at)
         head = [self._prefix, journal_id, position, event.event_id, event.event_type]
-        return [*head, at_ms, payload, due_ms, self._calls_kept]
+        return [*head, at_ms, payload, due_ms, self._calls_kept, event.chain]
+
+    # -- leases ---------------------------------------------------------------------------------------------------
+
+    def lease(self, order_id: str, ttl_s: float) -> Lease | None:
+        """Take the lease of an order for `ttl_s`; None while somebody holds it."""
+        epoch = self._lease("take", order_id, 0, ttl_s)
+        return Lease(order_id, epoch, ttl_s) if epoch else None
+
+    def renew(self, lease: Lease) -> bool:
+        """Hold a lease for its `ttl_s` from now on; False if it is over."""
+        return self._lease("renew", lease.order_id, lease.epoch, lease.ttl_s) > 0
+
+    def release(self, lease: Lease) -> bool:
+        """Give a lease back; False if it was over."""
+        return self._lease("release", lease.order_id, lease.epoch, lease.ttl_s) > 0
+
+    def _lease(self, verb: str, order_id: str, epoch: int, ttl_s: float) -> int:
+        arguments = (self._prefix, verb, order_id, epoch, round(ttl_s * 1000))
+        return int(self._ask(lambda: self._redis.eval(_LEASE_SCRIPT, 0, *arguments)))
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -127,11 +168,58 @@ class Store:
         """Return the last orders, newest first."""
         return self._orders(self._ask(lambda: self._redis.zrevrange(self.key("orders"), 0, limit - 1)))
 
+    def orders_of(self, numbers: Sequence[str]) -> list[Order]:
+        """Return the orders with these numbers, in their order; a number that was never an order's own is left out."""
+        return self._orders(numbers)
+
+    def all_orders(self, since: datetime, until: datetime) -> list[Order]:
+        """Return all orders opened at `since` or later and before `until`, oldest first."""
+        first, last = _milliseconds(since), f"({_milliseconds(until)}"
+        return self._orders(self._ask(lambda: self._redis.zrangebyscore(self.key("orders"), first, last)))
+
+    def settled_orders(self, before: datetime, limit: int) -> list[Order]:
+        """Return up to `limit` orders opened before `before` that are not owed any more, oldest first."""
+        found: list[Order] = []
+        until, start = f"({_milliseconds(before)}", 0
+        while len(found) < limit:
+            page = partial(self._redis.zrangebyscore, self.key("orders"), "-inf", until, start=start, num=_CHUNK)
+            numbers = self._ask(page)
+            if not numbers:
+                break
+            found.extend(order for order in self._orders(numbers) if not order.state.is_open)
+            start += _CHUNK
+        return found[:limit]
+
+    def known(self, order_ids: Sequence[str]) -> set[str]:
+        """Return those of `order_ids` under which an order is kept that has not been forgotten."""
+        counting = self._ask(lambda: self._redis.hmget(self.key("numbers"), order_ids)) if order_ids else []
+        leads_to = {number: (entry or number).split()[0] for number, entry in zip(order_ids, counting, strict=True)}
+        pipeline = self._redis.pipeline(transaction=False)
+        for number in leads_to.values():
+            pipeline.exists(self.key("order", number))
+        return {number for number, is_there in zip(leads_to, self._ask(pipeline.execute), strict=True) if is_there}
+
     def due_before(self, at: datetime, limit: int = 1000) -> list[Order]:
         """Return open orders due at `at` or before, earliest deadline first."""
         until = _milliseconds(at)
         found = self._ask(lambda: self._redis.zrangebyscore(self.key("due"), "-inf", until, start=0, num=limit))
         return self._orders(found)
+
+    def open_orders(self, limit: int = 10_000) -> list[Order]:
+        """Return open orders, earliest deadline first."""
+        return self._orders(self._ask(lambda: self._redis.zrange(self.key("due"), 0, limit - 1)))
+
+    def open_orders_of(self, phone: str, limit: int = 100) -> list[Order]:
+        """Return the open orders to be rung back at `phone`, or left from it; the longest open one first."""
+        return self._orders(self._ask(lambda: self._redis.zrange(self.key("open_by_phone", phone), 0, limit - 1)))
+
+    def order_events(self, order_id: str) -> list[dict[str, Any]]:
+        """Return what has happened to an order, oldest first: event_id, type, at (ISO 8601, Shanghai) and payload."""
+        known = self._ask(lambda: self._redis.hget(self.key("numbers"), order_id))
+        if not known:
+            return []
+        told = self._ask(lambda: self._redis.lrange(self.key("order", known.split()[0], "events"), 0, -1))
+        return [_timeline_entry(json.loads(event)) for event in told]
 
     def calls(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last call records, newest first; one that only has what was known when it was offered goes on."""
@@ -140,6 +228,39 @@ class Store:
     def surveys(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last answers to the survey, newest first; they name no call record's phone number."""
         return self._records("survey", limit)
+
+    def facts(self, kind: str, since: datetime, until: datetime) -> list[list[Any]]:
+        """Return what a report asks of every order, call or survey (`kind`) of a period, oldest first.
+
+        They are the lists that apply.lua writes; `until` is not included. `report_reader` knows what stands where.
+        """
+        found: list[list[Any]] = []
+        for first, last in self._stretches(f"{kind}s", since, until):
+            lines = self._ask(partial(self._redis.eval, _FACTS_SCRIPT, 0, self._prefix, kind, first, last))
+            found.extend(json.loads(lines))
+        return found
+
+    def _stretches(self, name: str, since: datetime, until: datetime) -> list[tuple[str, str]]:
+        """Cut a period by the times of a sorted set into stretches of about `_CHUNK`, so that nobody waits for long.
+
+        Cut by time, nothing that is added meanwhile moves anything else from one stretch to another.
+        """
+        first, last = str(_milliseconds(since)), f"({_milliseconds(until)}"
+        count = self._ask(lambda: self._redis.zcount(self.key(name), first, last))
+        pipeline = self._redis.pipeline(transaction=False)
+        for start in range(_CHUNK, count, _CHUNK):
+            pipeline.zrangebyscore(self.key(name), first, last, start=start, num=1, withscores=True)
+        edges = sorted({int(entry[0][1]) for entry in self._ask(pipeline.execute) if entry})
+        return list(zip([first, *map(str, edges)], [*(f"({edge}" for edge in edges), last], strict=True))
+
+    def verdicts(self, events: Sequence[JournalEvent]) -> list[Verdict]:
+        """Return what became of events that were applied; the feed of notices asks."""
+        ids = [event.event_id for event in events]
+        numbers = [str(event.payload.get("order_id", "")) for event in events]
+        refused = self._ask(lambda: self._redis.hmget(self.key("refused"), ids))
+        counting = self._ask(lambda: self._redis.hmget(self.key("numbers"), numbers))
+        found = zip(refused, counting, strict=True)
+        return [Verdict(why is not None, (known or "").partition(" ")[0]) for why, known in found]
 
     def refused(self) -> dict[str, str]:
         """Return the events that could not be applied, with the error of each; they are in the journal."""
@@ -154,16 +275,13 @@ class Store:
         """Return what Redis does when its memory is full; anything but `noeviction` would drop orders."""
         return str(self._ask(lambda: self._redis.info("memory")).get("maxmemory_policy", "unknown"))
 
-    def _orders(self, numbers: Iterable[str]) -> list[Order]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for number in numbers:
-            pipeline.hgetall(self.key("order", number))
-            pipeline.lrange(self.key("order", number, "merged"), 0, -1)
-        answers = self._ask(pipeline.execute)
-        found = []
-        for fields, repeated in zip(answers[::2], answers[1::2], strict=True):
-            if fields:
-                found.append(from_fields(fields, tuple(merged_call(json.loads(call)) for call in repeated)))
+    def _orders(self, numbers: Sequence[str]) -> list[Order]:
+        found: list[Order] = []
+        for first in range(0, len(numbers), _CHUNK):
+            keys = [self.key("order", number) for number in numbers[first : first + _CHUNK]]
+            documents = self._ask(partial(self._redis.mget, keys))
+            joined = ",".join(document for document in documents if document is not None)
+            found.extend(map(from_fields, json.loads(f"[{joined}]")))
         return found
 
     def _records(self, kind: str, limit: int) -> list[dict[str, Any]]:
@@ -186,9 +304,14 @@ def _milliseconds(at: datetime) -> int:
     return round(at.timestamp() * 1000)
 
 
+def _timeline_entry(told: dict[str, Any]) -> dict[str, Any]:
+    at = datetime.fromtimestamp(told.pop("at_ms") / 1000, SHANGHAI)
+    return told | {"at": at.isoformat()}
+
+
 def _due_ms(event: JournalEvent) -> int | str:
-    """The deadline in an order's event, "" if there is none the script could use."""
+    """The deadline an order's event gives, "" if there is none the script could use."""
     try:
-        return _milliseconds(datetime.fromisoformat(event.payload["due_at"]))
-    except (KeyError, TypeError, ValueError):
+        return _milliseconds(datetime.fromisoformat((event.payload.get("changes") or event.payload)["due_at"]))
+    except (KeyError, TypeError, ValueError, AttributeError):
         return ""

@@ -2,78 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
+from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import Field, model_validator
 
 from config import yaml_lines
-from config.errors import ConfigError, Fault
+from config.fields import (
+    FilePath,
+    HostMaybePort,
+    HostPort,
+    Network,
+    Number,
+    OptionalPath,
+    Pattern,
+    Port,
+    Seconds,
+    Strict,
+    secret,
+    split_address,
+)
 from config.hours import HoursSettings
-
-_HERE = Path(__file__).parent
-_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::(?P<port>\d{1,5}))?")
-
-
-def _split(address: str) -> tuple[str, int | None]:
-    """Return host (IPv6 without brackets) and port of `host[:port]`; ValueError if it is none."""
-    parts = _ADDRESS.fullmatch(address)
-    if parts is None or int(parts["port"] or 0) > 65535:
-        raise ValueError("an address is written host:port, such as 10.0.0.5:5060 or [2001:db8::5]:5060")
-    return parts["host"].strip("[]"), int(parts["port"]) if parts["port"] else None
-
-
-def _with_port(address: str) -> str:
-    if _split(address)[1] is None:
-        raise ValueError("the port is missing: host:port")
-    return address
-
-
-def _maybe_port(address: str) -> str:
-    _split(address)
-    return address
-
-
-def _beside_file(path: Path, info: ValidationInfo) -> Path:
-    """Make a path absolute: relative to the settings file's folder, or to this package when there is no file."""
-    folder = (info.context or {}).get("folder", _HERE)
-    return Path(os.path.abspath(Path(folder) / path))
-
-
-def _network(written: Any) -> Any:
-    if not isinstance(written, str):
-        return written
-    try:
-        return ip_network(written)
-    except ValueError as wrong:
-        raise ValueError(f"is no address or network such as 10.0.0.5 or 10.0.0.0/8: {wrong}") from wrong
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as wrong:
-        raise ValueError(f"is no regular expression: {wrong}") from wrong
-    return text
-
-
-HostPort = Annotated[str, AfterValidator(_with_port)]
-HostMaybePort = Annotated[str, AfterValidator(_maybe_port)]
-FilePath = Annotated[Path, AfterValidator(_beside_file), Field(validate_default=True)]
-Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
-Number = Annotated[str, Field(pattern=r"^\+?[0-9]{2,15}$")]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class Strict(BaseModel):
-    """A part of the settings: cannot be changed, knows every key."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
+from config.ladder import LadderSettings
+from config.notices import NoticeSettings
 
 
 class Trunk(Strict):
@@ -90,19 +42,19 @@ class Trunk(Strict):
     registers: bool = Field(default=False, alias="register")
     username: str = ""
     password_env: str = ""
-    password_file: Annotated[Path, AfterValidator(_beside_file)] | None = None
+    password_file: OptionalPath = None
     expires_s: int = Field(default=600, ge=60, le=86400)
     caller_id: str = ""
 
     @property
     def address(self) -> tuple[str, int]:
         """Host and port."""
-        host, port = _split(self.host)
+        host, port = split_address(self.host)
         return host, port or 5060
 
     def password(self) -> str:
         """Return the password, "" if none is named; ConfigError if the named place does not have it."""
-        return _secret(f"trunk {self.name}", self.password_env, self.password_file)
+        return secret(f"trunk {self.name}", self.password_env, self.password_file)
 
     @model_validator(mode="after")
     def _can_register(self) -> Trunk:
@@ -128,12 +80,12 @@ class SipSettings(Strict):
     @property
     def host(self) -> str:
         """Host of `listen`."""
-        return _split(self.listen)[0]
+        return split_address(self.listen)[0]
 
     @property
     def port(self) -> int:
         """Port of `listen`; 0 lets the system choose."""
-        return _split(self.listen)[1] or 0
+        return split_address(self.listen)[1] or 0
 
     @model_validator(mode="after")
     def _fits(self) -> SipSettings:
@@ -170,13 +122,14 @@ class PhoneManners(Strict):
     ring_s: Seconds = 18.0
     next_tier_after_s: Seconds = 12.0
     ring_all_s: Seconds = 45.0
+    enterprise_ring_s: Seconds = 30.0
     waiting_word_every_s: float = Field(default=10.0, gt=0, le=25)  # the music after a word lasts 28 s
     accept_key_s: Seconds = 8.0
     seat_wait_s: Seconds = 15.0
     message_max_s: Seconds = 120.0
     survey_enabled: bool = True
     record_calls: bool = True
-    number_patterns: tuple[Annotated[str, AfterValidator(_pattern)], ...] = (
+    number_patterns: tuple[Pattern, ...] = (
         r"1[3-9]\d{9}",  # mobile
         r"0(10|2\d|[3-9]\d{2})[2-8]\d{6,7}",  # landline with area code
     )
@@ -206,7 +159,7 @@ class Settings(Strict):
     node_number: int = Field(default=1, ge=1, le=9)
     redis_url: str | None = None
     redis_password_env: str = ""
-    redis_password_file: Annotated[Path, AfterValidator(_beside_file)] | None = None
+    redis_password_file: OptionalPath = None
     sip: SipSettings = SipSettings()
     lines: LineSettings = LineSettings()
     phone: PhoneManners = PhoneManners()
@@ -215,10 +168,23 @@ class Settings(Strict):
     matters_file: FilePath = Path("matters.yaml")
     calendar_dir: FilePath = Path("calendar")
     hours: HoursSettings = HoursSettings()
+    ladder: LadderSettings = LadderSettings()
+    notices: NoticeSettings = NoticeSettings()
+
+    def redis_address(self) -> str | None:
+        """Return `redis_url` with its password, for the client only: never to be logged; None if Redis is our own."""
+        password = self.redis_password()
+        if self.redis_url is None or not password:
+            return self.redis_url
+        parts = urlsplit(self.redis_url)
+        if parts.scheme == "unix":
+            return f"{self.redis_url}{'&' if parts.query else '?'}password={quote(password, safe='')}"
+        user, _, host = parts.netloc.rpartition("@")
+        return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}").geturl()
 
     def redis_password(self) -> str:
         """Return the password of `redis_url`, "" if none is named; ConfigError if the named place does not have it."""
-        return _secret("redis", self.redis_password_env, self.redis_password_file)
+        return secret("redis", self.redis_password_env, self.redis_password_file)
 
     @model_validator(mode="before")
     @classmethod
@@ -250,16 +216,3 @@ def create_data_dir(settings: Settings) -> Path:
     folder = settings.data_dir.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
-
-
-def _secret(owner: str, variable: str, file: Path | None) -> str:
-    if variable:
-        if variable not in os.environ:
-            raise ConfigError([Fault("environment", 0, variable, f"is not set; {owner} needs it")])
-        return os.environ[variable]
-    if file is None:
-        return ""
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError as wrong:
-        raise ConfigError([Fault(str(file), 0, "", f"the password of {owner} cannot be read: {wrong}")]) from wrong

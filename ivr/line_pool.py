@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 
 from config.settings import LineSettings
 from ivr.line import messages as m
-from ivr.line_process import LineConnection, LineProcess, LineState, connections
+from ivr.line_process import LineConnection, LineProcess, LinesDidNotStart, LineState, connections
 from ivr.line_slot import LineDied, LineSlot
 from ivr.warm_parent import Spawn, WarmParent
 
@@ -35,10 +35,6 @@ _FIRST_RESTART_AFTER_S, _LAST_RESTART_AFTER_S = 0.5, 30.0
 _HEALTHY_AFTER_S = 60.0
 # sun_path is 108 bytes, its final zero among them
 _LONGEST_SOCKET_PATH = 107
-
-
-class LinesDidNotStart(RuntimeError):
-    """No line said Hello in time: pjsua2 is not installed, or has no port to listen on."""
 
 
 class LinePool:
@@ -156,11 +152,8 @@ class LinePool:
 
     def take(self, for_callback: bool = False) -> LineSlot | None:
         """Return a slot for a conversation; None if the pool is full, or no line is ready at this moment."""
-        in_use = [slot for line in self._lines.values() for slot in line.slots.values()]
-        most = self._settings.count * self._capacity
-        callbacks = sum(slot.for_callback for slot in in_use)
-        kept = 0 if for_callback else max(0, self._reserved() - callbacks)
-        if self._is_stopping or len(in_use) + 1 + kept > most:
+        left, kept = self._left()
+        if self._is_stopping or left <= (0 if for_callback else kept):
             return None
         free = [line for line in self._lines.values() if line.is_free]
         if not free:
@@ -172,6 +165,11 @@ class LinePool:
         self._keep_spares()
         return slot
 
+    def free_for_callbacks(self) -> int:
+        """Return how many callbacks may begin now: those kept for them, and beyond what live callers may need next."""
+        left, kept = self._left()
+        return min(left, max(kept, left - self._settings.spare))
+
     @property
     def is_growing(self) -> bool:
         """Whether a line is being born."""
@@ -181,8 +179,12 @@ class LinePool:
         """Return whether a line of ours listens at this loopback port."""
         return any(line.sip_port == sip_port for line in self._lines.values() if line.state is not LineState.DEAD)
 
-    def _reserved(self) -> int:
-        return round(self._settings.count * self._capacity * self._settings.reserved_for_callbacks_percent / 100)
+    def _left(self) -> tuple[int, int]:
+        """Return how many conversations there is room for, and how many of these are kept for callbacks."""
+        in_use = [slot for line in self._lines.values() for slot in line.slots.values()]
+        most = self._settings.count * self._capacity
+        reserved = round(most * self._settings.reserved_for_callbacks_percent / 100)
+        return max(0, most - len(in_use)), max(0, reserved - sum(slot.for_callback for slot in in_use))
 
     def _free(self) -> int:
         return sum(line.capacity - len(line.slots) for line in self._lines.values() if line.state is LineState.READY)

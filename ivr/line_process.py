@@ -21,6 +21,10 @@ log = structlog.get_logger()
 _LINGERS_S = 32.0
 
 
+class LinesDidNotStart(RuntimeError):
+    """No line said Hello in time: pjsua2 is not installed, or has no port to listen on."""
+
+
 class LineState(Enum):
     """Where a line is in its life."""
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -19,9 +20,13 @@ from twisted.internet.stdio import StandardIO
 from twisted.logger import LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
 
+from callback_scheduler.hands import Hands
 from callback_scheduler.ledger import Ledger
+from callback_scheduler.notices import Notices
 from callback_scheduler.order import Order
+from callback_scheduler.timetable import Timetable
 from config.settings import create_data_dir
+from ivr.callbacks import Callbacks
 from ivr.calls.desk import Desk
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
@@ -33,6 +38,7 @@ from ivr.door.door import Door
 from ivr.line.messages import LineConfig
 from ivr.line_pool import LinePool, LineSlot
 from ivr.speech.prompts import Prompt, PromptBook
+from routing.calendar import load_calendar
 from routing.clock import Clock, MovableClock, SystemClock
 from routing.site import Site
 
@@ -49,7 +55,7 @@ class Node:
         self._data_dir = create_data_dir(settings)
         self._recordings = self._data_dir / "recordings"
         self._ledger = Ledger(
-            self._data_dir, reactor, node_number=settings.node_number, redis_url=settings.redis_url
+            self._data_dir, reactor, node_number=settings.node_number, redis_url=settings.redis_address()
         )
         self._prompts = PromptBook(settings.prompts, self._data_dir / "prompts", reactor)
         self._office = Office(settings, site.directory, site.calendar, site.hours, clock)
@@ -59,9 +65,29 @@ class Node:
         )
         self._desk = Desk(services, self._office, self._orders)
         self._door = Door(settings.sip, self, reactor, self._desk.on_call)
+        self._callbacks = Callbacks(services, self._office, self._orders, self._ledger, lambda: self._lines)
+        self._notices = Notices(
+            self._ledger, settings.notices, self._data_dir / "notices",
+            directory=site.directory, clock=clock, reactor=reactor,
+        )  # fmt: skip
+        self._timetable = self._make_timetable(site)
         self._lines: LinePool | None = None
         self._is_stopping = False
         self._control = Control(self._data_dir / "control.sock", reactor, self._answerers())
+
+    def _make_timetable(self, site: Site) -> Timetable:
+        hands = Hands(
+            ring_back=self._callbacks.ring_back,
+            remind_leader=self._callbacks.remind_leader,
+            notices=self._notices,
+            free_lines=self._callbacks.free_lines,
+            phones_in_use=self._callbacks.phones_in_use,
+        )
+        return Timetable(
+            self._ledger, site.settings.ladder, site.directory,
+            calendar=site.calendar, clock=self._clock, reactor=reactor, hands=hands,
+            read_calendar=lambda: load_calendar(site.settings.calendar_dir), on_calendar=self._office.take_calendar,
+        )  # fmt: skip
 
     def take(self) -> LineSlot | None:
         """Give the door a line for a new call; None while there is none."""
@@ -107,6 +133,7 @@ class Node:
     async def start(self) -> None:
         """Start every room; the service answers calls when this returns, and 503 before."""
         await self._ledger.start()
+        await self._notices.start()  # first of all: a receiver new to the site is owed everything from now on
         await recover(self._ledger, self._orders, self._clock, self._recordings)
         await self._prompts.warm(self._filled_prompts())
         await self._door.start()
@@ -120,6 +147,7 @@ class Node:
         await lines.start()
         self._lines = lines
         self._door.line_ready()
+        self._timetable.start()
         self._control.start()
         log.info("service_started", sip=self._settings.sip.listen, data_dir=str(self._data_dir), pid=os.getpid())
 
@@ -128,11 +156,14 @@ class Node:
         self._is_stopping = True
         lines, self._lines = self._lines, None
         await self._control.stop()
+        await self._callbacks.stop()
+        await self._timetable.stop()
         await self._desk.stop()
         if lines is not None:
             await lines.stop()
         await self._door.stop()
         await self._prompts.stop()
+        await self._notices.stop()
         await self._ledger.stop()
         log.info("service_stopped")
 
@@ -143,7 +174,9 @@ class Node:
         filled: list[tuple[Prompt, dict[str, Any]]] = [
             (menu, {"matters": options}) for menu in (Prompt.MENU, Prompt.MENU_AGAIN, Prompt.MENU_CLOSED)
         ]
-        whispers = (Prompt.WHISPER_SPECIALIST, Prompt.WHISPER_SEAT, Prompt.CONNECTING_SPECIALIST)
+        whispers = (
+            Prompt.WHISPER_SPECIALIST, Prompt.WHISPER_SEAT, Prompt.CONNECTING_SPECIALIST, Prompt.CALLBACK_WHISPER,
+        )  # fmt: skip
         served = [matter for matter in matters if not matter.belongs_elsewhere]
         filled += [(whisper, {"matter": matter.name}) for matter in served for whisper in whispers]
         return filled
@@ -155,19 +188,27 @@ class Node:
             "status": self._status,
             "orders": self._list_orders,
             "order": self._one_order,
+            "order_events": self._ledger.order_events,
             "calls": lambda limit=20: self._ledger.calls(limit),
             "surveys": lambda limit=20: self._ledger.surveys(limit),
+            "notices": self._list_notices,
+            "retry_notice": self._notices.retry,
             "set_clock": self._set_clock,
         }
 
     async def _status(self) -> dict[str, Any]:
         return {
             "at": self._clock.now().isoformat(),
-            "calls": self._desk.status(),
+            "calls": self._desk.status() + self._callbacks.status(),
             "lines": self._lines.status() if self._lines else {},
             "door": self._door.status(),
             "ledger": self._ledger.status(),
+            "timetable": self._timetable.status(),
+            "notices": self._notices.status(),
         }
+
+    async def _list_notices(self) -> dict[str, Any]:
+        return {"receivers": self._notices.status(), "dead_letters": self._notices.dead_letters()}
 
     async def _list_orders(self, limit: int = 20) -> list[dict[str, Any]]:
         return [_order_fields(order) for order in await self._ledger.orders(limit)]
@@ -192,6 +233,8 @@ def _order_fields(order: Order) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, frozenset):
+        return sorted(value)
     return value.isoformat() if isinstance(value, datetime) else value.value
 
 
@@ -212,6 +255,8 @@ def serve(site: Site, at: datetime | None = None, ends_with_stdin: bool = False)
     standard output gets one line of JSON when the service is ready.
     """
     _log_as_json()
+    # Twisted counts by the wall clock: set back an hour, it would leave every timer waiting for an hour
+    reactor.seconds = time.monotonic
     node = Node(site, MovableClock(at) if at else SystemClock())
     status = 0
     stopping: list[Deferred[None]] = []

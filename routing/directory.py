@@ -30,6 +30,7 @@ class Unit:
     name: str
     tiers: tuple[Tier, ...]
     leader_number: str | None = None
+    head_number: str | None = None  # of the head of section, who is reminded before the leader is
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,12 @@ class Directory:
         self._matter_by_code = {matter.code: matter for matter in matters}
         self._unit_by_id = {unit.unit_id: unit for unit in units}
         self._seat_by_id = {seat.seat_id: seat for seat in seats}
+        self._people = {
+            person.number.removeprefix("sip:").partition("@")[0]: (unit, person)
+            for unit in units
+            for tier in unit.tiers
+            for person in tier.specialists
+        }
 
     def matter(self, matter_id: str) -> Matter:
         """Return a matter; UnknownMatter if there is none of this id."""
@@ -102,6 +109,10 @@ class Directory:
         """Return the unit responsible for a matter; UnknownUnit if the matter belongs elsewhere."""
         return self.unit(matter.unit_id)
 
+    def person_at(self, number: str) -> tuple[Unit, Specialist] | None:
+        """Return the specialist whose phone shows `number`, and the unit; None if it is nobody's."""
+        return self._people.get(number)
+
     def seat(self, seat_id: str) -> Seat:
         """Return a seat; UnknownSeat if there is none of this id."""
         try:
@@ -114,11 +125,13 @@ class Directory:
 
         The first tier left rings at once. A matter that belongs elsewhere has no tiers.
         """
-        if matter.belongs_elsewhere is not None:
-            return ()
+        return () if matter.belongs_elsewhere is not None else self.unit_tiers(matter.unit_id, at)
+
+    def unit_tiers(self, unit_id: str, at: datetime) -> tuple[Tier, ...]:
+        """Return who of a unit is to be rung at `at`, in the same way; UnknownUnit if there is none of this id."""
         present = [
             Tier(tuple(person for person in tier.specialists if not self.is_absent(person, at)), tier.rings_after_s)
-            for tier in self.unit_of(matter).tiers
+            for tier in self.unit(unit_id).tiers
         ]
         left = [tier for tier in present if tier.specialists]
         begin_s = left[0].rings_after_s if left else 0.0
@@ -188,4 +201,4 @@ def _unit(unit_id: str, entry: UnitEntry, next_tier_after_s: float) -> Unit:
         usual_s = tiers[-1].rings_after_s + next_tier_after_s if tiers else 0.0
         people = [Specialist(person_id, person.name, person.number) for person_id, person in tier.specialists.items()]
         tiers.append(Tier(tuple(people), usual_s if tier.rings_after_s is None else tier.rings_after_s))
-    return Unit(unit_id, entry.name, tuple(tiers), entry.leader_number)
+    return Unit(unit_id, entry.name, tuple(tiers), entry.leader_number, entry.head_number)

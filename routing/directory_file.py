@@ -58,6 +58,7 @@ class UnitEntry(Strict):
     name: Name
     tiers: tuple[TierEntry, ...] = Field(min_length=1)
     leader_number: Number | None = None
+    head_number: Number | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> UnitEntry:

@@ -79,6 +79,9 @@ def _unknown_names(document: Document, directory: Directory) -> Iterator[Fault]:
     for unit_id in members(document, "hours", "units"):
         if unit_id not in unit_ids:
             yield document.fault(("hours", "units", unit_id), f"no unit is called {unit_id!r}")
+    for unit_id in members(document, "ladder", "units"):
+        if unit_id not in unit_ids:
+            yield document.fault(("ladder", "units", unit_id), f"no unit is called {unit_id!r}")
     for closure, _ in _items(document, "hours", "closures"):
         for key, unit_id in _items(document, *closure, "units"):
             if unit_id not in unit_ids:
@@ -91,6 +94,7 @@ def _own_numbers_rung(document: Document, directory: Directory) -> Iterator[Faul
     for unit in directory.units:
         rung |= {person.number: person.specialist_id for tier in unit.tiers for person in tier.specialists}
         rung |= {unit.leader_number: f"the leader of {unit.unit_id}"} if unit.leader_number else {}
+        rung |= {unit.head_number: f"the head of section of {unit.unit_id}"} if unit.head_number else {}
     rung |= {matter.belongs_elsewhere: matter.matter_id for matter in directory.matters if matter.belongs_elsewhere}
     for key, number in _items(document, "sip", "own_numbers"):
         if number in rung:

@@ -1,4 +1,4 @@
-"""Stand-ins for unit tests: a line whose people act by a virtual clock, prompts without sound, a ledger in memory."""
+"""Stand-ins for unit tests: a line whose people act by a virtual clock, prompts without sound."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock as VirtualTime
 
-from callback_scheduler.errors import JournalFull
-from callback_scheduler.order import OpenedOrder, OrderDraft
 from config.settings import Settings
-from ivr.calls.call import Call, new_call_id
-from ivr.calls.cdr import CallRecord
+from ivr.calls.call import Call
+from ivr.calls.cdr import CallRecord, new_call_id
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.outcome import run_call
@@ -25,12 +22,11 @@ from ivr.line import messages as m
 from ivr.speech.prompts import Prompt
 from routing.clock import SHANGHAI, MovableClock
 from routing.site import Site
+from tests.fake_ledger import CALLER_NUMBER, FakeLedger
 
 PROMPT_S = 2.0
 CALLER_LEG = 2
-CALLER_NUMBER = "13912345678"
 MORNING = datetime(2026, 3, 10, 10, 30, tzinfo=SHANGHAI)
-EVENING = datetime(2026, 3, 10, 21, 0, tzinfo=SHANGHAI)
 
 
 class FakePrompts:
@@ -43,29 +39,6 @@ class FakePrompts:
 
     def files_now(self, prompt: Prompt) -> tuple[str, ...]:
         return (prompt.value,)
-
-
-class FakeLedger:
-    """Keeps events in a list; `is_full` makes the next writes fail as a full disk does."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[str, dict[str, Any]]] = []
-        self.drafts: list[OrderDraft] = []
-        self.is_full = False
-
-    async def write(self, event_type: str, payload: dict[str, Any], at: datetime) -> None:
-        if self.is_full:
-            raise JournalFull("no space left")
-        self.events.append((event_type, payload))
-
-    async def open_order(self, draft: OrderDraft) -> OpenedOrder:
-        await self.write("order_opened", {"call_id": draft.call_id}, draft.opened_at)
-        self.drafts.append(draft)
-        due = draft.deadline
-        return OpenedOrder(f"2603101{len(self.drafts):04}", False, due.due_at, due.is_provisional)
-
-    def of_type(self, event_type: str) -> list[dict[str, Any]]:
-        return [payload for kind, payload in self.events if kind == event_type]
 
 
 @dataclass
@@ -238,14 +211,17 @@ class FakeSlot:
 class Story:
     """One call in virtual time: the caller's keys, the phones' behaviour, and what came of it."""
 
-    def __init__(self, site: Site, folder: Path, at: datetime, phones: dict[str, Behaviour], **manners: object) -> None:
+    def __init__(
+        self, site: Site, folder: Path, at: datetime, phones: dict[str, Behaviour],
+        *, ledger: FakeLedger | None = None, caller: str = CALLER_NUMBER, **manners: object,
+    ) -> None:
         self.time = VirtualTime()
         self.clock = MovableClock(at, monotonic=self.time.seconds)
         settings: Settings = site.settings
         phone = settings.phone.model_copy(update=manners)
         settings = settings.model_copy(update={"phone": phone})
         self.slot = FakeSlot(self.time, phones)
-        self.ledger = FakeLedger()
+        self.ledger = ledger or FakeLedger()
         self.presence = Presence()
         office = Office(settings, site.directory, site.calendar, site.hours, self.clock)
         services = CallServices(
@@ -253,12 +229,12 @@ class Story:
             lambda number: (f"sip:{number}@127.0.0.1", "12345"), self.time.seconds,
         )
         at = self.clock.now()
-        record = CallRecord(new_call_id(at), "sip-call-id", CALLER_NUMBER, "12345", offered_at=at)
+        record = CallRecord(new_call_id(at), "sip-call-id", caller, "12345", offered_at=at)
         self.call = Call(self.slot, services, record)
         self.done: Deferred[None] = ensureDeferred(
             run_call(self.call, office, Orders(self.ledger, office))  # type: ignore[arg-type]
         )
-        self.slot.tell(m.LegIncoming(CALLER_LEG, "sip-call-id", f"sip:{CALLER_NUMBER}@x", "sip:12345@x"))
+        self.slot.tell(m.LegIncoming(CALLER_LEG, "sip-call-id", f"sip:{caller}@x", "sip:12345@x"))
 
     @property
     def record(self) -> CallRecord:

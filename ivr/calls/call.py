@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
+from callback_scheduler.evidence import LEAST_TALK_S
 from ivr.calls.cdr import CallRecord, LegRecord, Role
 from ivr.calls.errors import CallEnded, CallError, LineLost
 from ivr.calls.happenings import Happenings
@@ -19,6 +18,7 @@ from ivr.calls.leg import Leg, fail_all
 from ivr.calls.recordings import Recordings
 from ivr.calls.request import Request
 from ivr.calls.services import CallServices
+from ivr.calls.slot import Slot
 from ivr.calls.talk_meter import TalkMeter
 from ivr.calls.waiting_music import WaitingMusic
 from ivr.line import messages
@@ -27,25 +27,16 @@ from ivr.speech.prompts import Prompt
 
 # How long the line has to report the end of legs and recordings when a call is over.
 _CLEAR_UP_S = 4.0
-
-
-class Slot(Protocol):
-    """A conversation's place on a line; see `line_pool.LineSlot`."""
-
-    listener: Callable[[messages.Event], None] | None
-
-    @property
-    def legs_free(self) -> int: ...
-    def new_leg(self) -> int: ...
-    def send(self, command: messages.Command) -> None: ...
-    def release(self) -> None: ...
+_BRIDGE = 1  # one conversation has one
 
 
 class Call:
     """One conversation on one line.
 
-    Flows speak to it in the verbs of a telephone. When the caller's leg goes, whatever waits anywhere in the call
-    fails with CallEnded at that moment; afterwards the other legs may still be spoken to.
+    Flows speak to it in the verbs of a telephone. When the leg it follows goes, whatever waits anywhere in the call
+    fails with CallEnded at that moment; afterwards the other legs may still be spoken to. A call that comes in follows
+    its caller. In a callback the caller is the enterprise, whom we ring: until it is on, the call follows the
+    specialist, and before that nobody.
     """
 
     def __init__(self, slot: Slot, services: CallServices, record: CallRecord) -> None:
@@ -60,12 +51,15 @@ class Call:
         self.request = Request(caller_number=record.caller_number)
         self.legs: dict[int, Leg] = {}
         self.joined: tuple[Leg, ...] = ()
-        self.line_lost = False
+        self.line_lost = self.is_released = False
+        self.talk_began_at: datetime | None = None
         self.log = structlog.get_logger().bind(call_id=record.call_id)
         self.happenings = Happenings()
         folder = services.recordings / f"{record.offered_at:%Y/%m/%d}"
         self.recordings = Recordings(folder, record.call_id, slot.send)
+        self.principal: Leg | None = None
         self._caller: Leg | None = None
+        self._waits: list[Deferred[Any]] = []
         self._arrival: Deferred[None] = Deferred()
         self._farewells: list[Deferred[Any]] = []
         self._alone: Deferred[None] | None = None
@@ -80,8 +74,13 @@ class Call:
 
     @property
     def caller(self) -> Leg:
-        assert self._caller is not None, "the caller's leg has not arrived"
+        assert self._caller is not None, "the caller's leg has not arrived, or has not been rung"
         return self._caller
+
+    @property
+    def is_over(self) -> bool:
+        """Whether whom the call follows has gone, or the line has died, or the node stops."""
+        return self.line_lost or self.is_released or (self.principal is not None and self.principal.is_gone)
 
     @property
     def talked_s(self) -> float:
@@ -89,7 +88,9 @@ class Call:
         return self._meter.caller_s
 
     def end_error(self) -> CallEnded:
-        return LineLost("the line died") if self.line_lost else CallEnded("the caller has gone")
+        if self.line_lost:
+            return LineLost("the line died")
+        return CallEnded(f"the {self.principal.role.value} has gone" if self.principal else "the node stops")
 
     def send(self, command: messages.Command) -> None:
         self.slot.send(command)
@@ -109,7 +110,7 @@ class Call:
         if isinstance(event, LineDied):
             self._line_died()
         elif isinstance(event, messages.Heartbeat):
-            self._meter.beat(event, self.joined, self._caller)
+            self._beat(event)
         elif isinstance(event, messages.LegIncoming):
             self._arrived(event)
         elif isinstance(event, messages.RecordEnded):
@@ -122,9 +123,18 @@ class Call:
 
     def _arrived(self, event: messages.LegIncoming) -> None:
         record = LegRecord(event.leg, Role.CALLER, self.record.caller_number, started_at=self.clock.now())
-        self._caller = self._add(record)
+        self._caller = self.principal = self._add(record)
+        self.presence.take(record.number, self)  # who is on the phone with us is not rung
         if not self._arrival.called:
             self._arrival.callback(None)
+
+    def _beat(self, event: messages.Heartbeat) -> None:
+        before_s = self.talked_s
+        self._meter.beat(event, self.joined, self._caller)
+        if self.talk_began_at is None and self.talked_s:
+            self.talk_began_at = self.clock.now() - timedelta(seconds=self.talked_s)
+        if before_s < LEAST_TALK_S <= self.talked_s:
+            self.happenings.put("talked", None)
 
     def _leg_event(self, leg: Leg, event: messages.Event) -> None:
         if isinstance(event, messages.LegAnswered):
@@ -146,7 +156,7 @@ class Call:
         self.log.info("leg_ended", leg_id=leg.leg_id, role=leg.role.value, cause=leg.record.cause)
         self.joined = tuple(other for other in self.joined if other is not leg)
         # in one go: what begins to wait thereupon (a farewell to a specialist) must not fail with it
-        fail_all(self.legs.values() if leg is self._caller else (leg,), leg.gone_error())
+        fail_all(self.legs.values() if leg is self.principal else (leg,), leg.gone_error())
         if self._alone is not None and not self._alone.called and len(self.joined) <= 1:
             self._alone.callback(None)
         self.happenings.put("left", leg)
@@ -157,7 +167,8 @@ class Call:
         if not self._arrival.called:
             self._arrival.errback(LineLost("the line died before the call arrived"))
         self.recordings.on_line_died()
-        for leg in sorted(self.legs.values(), key=lambda leg: leg is not self._caller):
+        self._fail_waits()
+        for leg in sorted(self.legs.values(), key=lambda leg: leg is not self.principal):
             self._leg_ended(leg, None)
         self._check_cleared()
 
@@ -166,7 +177,30 @@ class Call:
         self.record.legs.append(record)
         return leg
 
+    def check(self) -> None:
+        """Raise CallEnded if the call is over: after an await of something that is not of this call."""
+        if self.is_over:
+            raise self.end_error()
+
+    def wait(self) -> Deferred[Any]:
+        """Return a Deferred for somebody to fire; it fails when the call is over."""
+        if self.principal is not None:
+            return self.principal.wait()
+        waiting: Deferred[Any] = Deferred()
+        self._waits.append(waiting)
+        return waiting
+
+    def _fail_waits(self) -> None:
+        waits, self._waits = self._waits, []
+        for waiting in waits:
+            if not waiting.called:
+                waiting.errback(self.end_error())
+
     # -- verbs ------------------------------------------------------------------------------------------------
+
+    def follow(self, leg: Leg) -> None:
+        """From now on the call is over when `leg` goes."""
+        self.principal = leg
 
     async def arrived(self, timeout_s: float) -> None:
         """Wait until the caller's leg has reached the line; CallEnded if it does not within `timeout_s`."""
@@ -193,9 +227,11 @@ class Call:
         return await self.caller.ask(prompt, choices, **options)
 
     def ring(self, number: str, role: Role, name: str = "") -> Leg:
-        """Start to ring a number and return its leg at once."""
+        """Start to ring a number and return its leg at once; in the role of the caller it is the enterprise's."""
         uri, from_number = self.services.dial_uri(number)
         leg = self._add(LegRecord(self.new_id(), role, number, name, started_at=self.clock.now()))
+        if role is Role.CALLER:
+            self._caller = leg
         self.presence.take(number, self)
         self.send(messages.Ring(leg.leg_id, uri, from_number=from_number))
         self.log.info("leg_rung", leg_id=leg.leg_id, role=role.value)
@@ -204,16 +240,20 @@ class Call:
     def join(self, *legs: Leg) -> None:
         """From now on exactly these legs talk with each other; the music of a joined caller stops."""
         self.joined = tuple(leg for leg in legs if not leg.is_gone)
-        if self.caller in self.joined:
+        if self._caller in self.joined:
             self._music.stop()
         for leg in self.joined:
             leg.hush()
         self._meter.join(self.joined, self.services.monotonic_s())
-        self.send(messages.Bridge(self.caller.leg_id, tuple(leg.leg_id for leg in self.joined)))
+        self.send(messages.Bridge(_BRIDGE, tuple(leg.leg_id for leg in self.joined)))
 
     def entertain(self) -> None:
-        """Let the caller hear music, and a word every ten seconds, until joined or spoken to."""
+        """Let whom the call follows hear music, and a word every ten seconds, until joined or spoken to."""
         self._music.start()
+
+    def quiet(self) -> None:
+        """End the music."""
+        self._music.stop()
 
     def hold(self, *others: Leg) -> None:
         """Let the caller hear music alone while `others` talk."""
@@ -251,9 +291,13 @@ class Call:
         return self.joined[0] if self.joined else None
 
     def release(self) -> None:
-        """Hang up the caller because the node stops."""
-        if self._caller is not None:
-            self._caller.hangup("node stopped")
+        """End the call because the node stops."""
+        self.is_released = True
+        if self.principal is not None:
+            self.principal.hangup("node stopped")
+        if self._alone is not None and not self._alone.called:
+            self._alone.callback(None)
+        self._fail_waits()
 
     async def clear(self) -> None:
         """Hang up all legs, close recordings, wait for the line to say so, and give the line back."""
@@ -280,8 +324,3 @@ class Call:
     def _check_cleared(self) -> None:
         if self._cleared is not None and not self._cleared.called and self._is_clear():
             self._cleared.callback(None)
-
-
-def new_call_id(at: datetime) -> str:
-    """Return an id that sorts by time: 20260214T180000-1a2b3c4d."""
-    return f"{at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any
-
-# Two-way talk that counts as connected (design rule 18; three-way connect rate in domain.md).
-TALK_S = 10.0
 
 
 class Role(Enum):
@@ -17,7 +15,17 @@ class Role(Enum):
     CALLER = "caller"  # the enterprise
     SEAT = "seat"  # an operator of the hotline
     SPECIALIST = "specialist"  # a person at the responsible unit
+    LEADER = "leader"  # the leader of a unit, reminded
     ELSEWHERE = "elsewhere"  # the line a matter belongs to that is not served here
+
+
+class Direction(Enum):
+    """Who began a call, and what for."""
+
+    IN = "in"  # somebody rang the hotline
+    DIAL_IN = "dial_in"  # a specialist rang the hotline, to settle an order
+    CALLBACK = "callback"  # we ring a unit, then the enterprise it owes a call
+    REMINDER = "reminder"  # we ring the leader of a unit
 
 
 class Outcome(Enum):
@@ -30,6 +38,8 @@ class Outcome(Enum):
     ABANDONED = "abandoned"  # the caller left before asking for anything
     LINE_LOST = "line_lost"  # the line or node died under the call
     FAILED = "failed"  # an error of ours
+    NOT_REACHED = "not_reached"  # we rang, and it came to no talk, or no key
+    REMINDED = "reminded"  # a leader acknowledged by key
 
 
 class TransferResult(Enum):
@@ -69,6 +79,7 @@ class CallRecord:
     caller_number: str
     called_number: str
     offered_at: datetime
+    direction: Direction = Direction.IN
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     was_open: bool | None = None
@@ -85,10 +96,16 @@ class CallRecord:
     legs: list[LegRecord] = field(default_factory=list)
     recordings: list[str] = field(default_factory=list)
     order_ids: list[str] = field(default_factory=list)
+    attempt_id: str = ""  # the attempt of a callback
 
     def as_payload(self) -> dict[str, Any]:
         """Return the record as JSON-ready values: enums by value, instants as ISO 8601."""
         return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def new_call_id(at: datetime) -> str:
+    """Return an id that sorts by time: 20260214T180000-1a2b3c4d."""
+    return f"{at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
 def _plain(value: Any) -> Any:

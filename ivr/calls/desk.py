@@ -7,12 +7,13 @@ from typing import Any
 import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
-from ivr.calls.call import Call, Slot, new_call_id
-from ivr.calls.cdr import CallRecord
+from ivr.calls.call import Call
+from ivr.calls.cdr import CallRecord, new_call_id
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.outcome import run_call
 from ivr.calls.services import CallServices
+from ivr.calls.slot import Slot
 from ivr.door.door import IncomingCall
 
 log = structlog.get_logger()
@@ -49,19 +50,21 @@ class Desk:
 
     def status(self) -> list[dict[str, Any]]:
         """Return the calls of this moment for an operator: id, caller (masked), step, seconds."""
-        now = self._services.clock.now()
-        return [
-            {
-                "call_id": call.call_id,
-                "caller": masked(call.record.caller_number),
-                "step": call.record.steps[-1] if call.record.steps else "",
-                "line": getattr(call.slot, "line_id", None),
-                "pid": getattr(call.slot, "pid", None),
-                "recording": not call.recordings.are_closed,
-                "running_s": round((now - call.record.offered_at).total_seconds(), 1),
-            }
-            for call in self.calls()
-        ]
+        return [status_of(call) for call in self.calls()]
+
+
+def status_of(call: Call) -> dict[str, Any]:
+    """Return what an operator may see of a running call."""
+    return {
+        "call_id": call.call_id,
+        "direction": call.record.direction.value,
+        "caller": masked(call.record.caller_number),
+        "step": call.record.steps[-1] if call.record.steps else "",
+        "line": getattr(call.slot, "line_id", None),
+        "pid": getattr(call.slot, "pid", None),
+        "recording": not call.recordings.are_closed,
+        "running_s": round((call.clock.now() - call.record.offered_at).total_seconds(), 1),
+    }
 
 
 def masked(number: str) -> str:

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from ivr.calls.call import Call
 
 
+# A play that is cut off by a hang-up ends before its leg does, by some milliseconds.
+_GOING_S = 0.5
+
+
 class Leg:
     """A leg that rings, is up, or is gone.
 
-    Whatever waits on a leg fails when it goes: with CallEnded if it is the caller's, else with LegGone.
+    Whatever waits on a leg fails when it goes: with CallEnded if the call follows it, else with LegGone.
     """
 
     def __init__(self, call: Call, record: LegRecord) -> None:
@@ -36,7 +40,7 @@ class Leg:
         self._answer_wait: Deferred[Any] | None = None
         self._play: int | None = None
         self._play_wait: Deferred[Any] | None = None
-        self._play_stops_on_key = False
+        self._play_stops_on_key = self._is_hushed = False
 
     @property
     def role(self) -> Role:
@@ -67,7 +71,7 @@ class Leg:
         return tuple(self._waits)
 
     def gone_error(self) -> CallError:
-        if self.role is Role.CALLER:
+        if self is self.call.principal:
             return self.call.end_error()
         return LegGone(self.record.cause or f"SIP {self.record.sip_status}")
 
@@ -139,12 +143,13 @@ class Leg:
 
     def play_files(self, files: Iterable[str], *, loop: bool = False, stop_on_key: bool = False) -> int:
         """Start to play files, in place of what the leg heard before; return the id of the play."""
-        self._play, self._play_stops_on_key = self.call.new_id(), stop_on_key
+        self._play, self._play_stops_on_key, self._is_hushed = self.call.new_id(), stop_on_key, False
         self.call.send(Play(self.leg_id, self._play, tuple(files), loop=loop, stop_on_key=stop_on_key))
         return self._play
 
     def hush(self) -> None:
         """Stop what is played to the leg."""
+        self._is_hushed = True
         if self._play is not None:
             self.call.send(Stop(self._play))
 
@@ -154,16 +159,20 @@ class Leg:
             return
         await self._say_files(await self.call.prompts.files(prompt, **values), stop_on_key=stop_on_key)
 
-    async def say_files(self, files: Iterable[str]) -> None:
-        """Play sound files to their end."""
-        await self._say_files(files)
+    async def say_files(self, files: Iterable[str], *, stop_on_key: bool = False) -> None:
+        """Play sound files to their end, or to the first key with `stop_on_key`."""
+        if stop_on_key and self._keys:
+            return
+        await self._say_files(files, stop_on_key=stop_on_key)
 
     async def _say_files(self, files: Iterable[str], *, stop_on_key: bool = False) -> None:
         if self.is_gone:
             raise self.gone_error()
         self.play_files(files, stop_on_key=stop_on_key)
         self._play_wait = self.wait()
-        await self._play_wait
+        was_finished = await self._play_wait
+        if not was_finished and not stop_on_key and not self._is_hushed:
+            await self.wait(_GOING_S)  # nobody of ours has stopped it: what comes next must not begin
 
     def forget_keys(self) -> None:
         """Drop keys pressed ahead, where the next question must not be answered by accident."""

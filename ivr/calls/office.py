@@ -15,7 +15,7 @@ from routing.tiers import Tier
 
 
 class Office:
-    """Answers routing questions for the present moment of one clock; holds no state of its own."""
+    """Answers routing questions for the present moment of one clock, by the calendar it was given last."""
 
     def __init__(
         self, settings: Settings, directory: Directory, calendar: Calendar, hours: Hours, clock: Clock
@@ -26,9 +26,17 @@ class Office:
         self.hours = hours
         self.clock = clock
 
+    def take_calendar(self, calendar: Calendar) -> None:
+        """Go by another calendar from now on: a notice has been revised."""
+        self.calendar = calendar
+
     def opening(self) -> Opening:
         """Return whether the line is open now, with the reason."""
         return self.hours.opening(self.clock.now(), self.calendar)
+
+    def is_open_at(self, at: datetime) -> bool:
+        """Return whether the line will be open at an instant."""
+        return self.hours.opening(at, self.calendar).is_open
 
     def menu(self) -> dict[str, Matter]:
         """Return the matters of the menu by their key, "1" to "4"."""
@@ -47,6 +55,10 @@ class Office:
     def tiers(self, matter: Matter) -> tuple[Tier, ...]:
         """Return who is to be rung for a matter now, tier by tier."""
         return self.directory.tiers(matter, self.clock.now())
+
+    def unit_tiers(self, unit_id: str) -> tuple[Tier, ...]:
+        """Return who of a unit is to be rung now, whatever it is about; UnknownUnit if there is no such unit."""
+        return self.directory.unit_tiers(unit_id, self.clock.now())
 
     def deadline(self, at: datetime, missed_in_hours: bool) -> Deadline:
         """Return until when a call of `at` must be rung back."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
+import structlog
+
+from callback_scheduler.errors import SchedulerError, StoreUnavailable
 from callback_scheduler.ledger import Ledger
-from callback_scheduler.order import OpenedOrder, OrderDraft, OrderKind
+from callback_scheduler.order import OpenedOrder, Order, OrderDraft, OrderKind
+from ivr.calls.attempts import Attempts
 from ivr.calls.call import Call
 from ivr.calls.digits import dialable
 from ivr.calls.errors import NoNumber
 from ivr.calls.office import Office
 from ivr.calls.request import Request
+
+log = structlog.get_logger()
 
 
 class Orders:
@@ -19,6 +27,7 @@ class Orders:
     def __init__(self, ledger: Ledger, office: Office) -> None:
         self._ledger = ledger
         self._office = office
+        self.attempts = Attempts(ledger, office.settings.ladder)
 
     async def note_offered(self, call: Call) -> None:
         """Store that a call has come in, before it is answered."""
@@ -29,6 +38,8 @@ class Orders:
             "caller": record.caller_number,
             "called": record.called_number,
             "was_closed": call.request.was_closed,
+            "direction": record.direction.value,
+            "attempt_id": record.attempt_id,
         }
         await self._ledger.write("call_offered", payload, record.offered_at)
 
@@ -37,8 +48,11 @@ class Orders:
         payload = {"call_id": call.call_id, **call.request.as_payload()}
         await self._ledger.write("request_noted", payload, call.clock.now())
 
-    async def note_survey(self, call: Call, level: int, is_solved: bool | None) -> None:
-        """Store a rating of 1 to 5 (0 = none given) and whether the matter is solved, apart from the call's record."""
+    async def note_survey(self, call: Call, level: int, is_solved: bool | None, order_id: str = "") -> None:
+        """Store a rating of 1 to 5 (0 = none given) and whether the matter is solved, apart from the call's record.
+
+        After the callback of an order, that is `order_id`, the order keeps it too.
+        """
         payload = {
             "call_id": call.call_id,
             "level": level,
@@ -47,10 +61,38 @@ class Orders:
             "unit_id": call.request.unit_id,
         }
         await self._ledger.write("survey_answered", payload, call.clock.now())
+        if order_id:
+            await self.note(order_id, "surveyed", {"survey_level": level, "is_solved": is_solved}, call.clock.now())
 
     async def note_ended(self, call: Call) -> None:
         """Store the record of a call that is over."""
         await self._ledger.write("call_ended", call.record.as_payload(), call.clock.now())
+
+    async def note(self, order_id: str, note: str, changes: Mapping[str, Any], at: datetime) -> bool:
+        """Store what a caller says about his order; False if it cannot be stored now."""
+        try:
+            await self._ledger.note_order(order_id, note, who="caller", changes=changes, at=at)
+        except SchedulerError as wrong:
+            log.warning("order_not_noted", order_id=order_id, note=note, error=str(wrong))
+            return False
+        return True
+
+    async def find(self, order_id: str) -> Order | None:
+        """Return the order of a number; None if there is none, or Redis is away."""
+        try:
+            return await self._ledger.order(order_id)
+        except StoreUnavailable as away:
+            log.warning("order_not_read", order_id=order_id, error=str(away))
+            return None
+
+    async def owed_to(self, number: str) -> Order | None:
+        """Return the open order of a number that is due first; None if there is none, or Redis is away."""
+        try:
+            owed = await self._ledger.open_orders_of(number)
+        except StoreUnavailable as away:
+            log.warning("orders_not_read", error=str(away))
+            return None
+        return min(owed, key=lambda order: order.due_at, default=None)
 
     def number_of(self, call: Call) -> str | None:
         """Return the number to ring back: the one confirmed, else the caller's own if it may be dialled."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from callback_scheduler.errors import SchedulerError
+from callback_scheduler.evidence import LEAST_TALK_S
 from callback_scheduler.order import OrderKind
 from ivr.calls.call import Call
-from ivr.calls.cdr import TALK_S, Outcome
+from ivr.calls.cdr import Direction, Outcome, Role
 from ivr.calls.errors import CallEnded, CallError, NoNumber
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
@@ -21,10 +22,10 @@ async def run_call(call: Call, office: Office, orders: Orders) -> None:
     """See a call through reception and its flows, then close it; never raises."""
     try:
         call.record.outcome = await _through_flows(call, office, orders)
-        await _others_finish(call)
+        await others_finish(call)
     except Exception:
         call.log.exception("call_close_failed")
-    await _close(call, orders)
+    await close(call, orders)
 
 
 async def _through_flows(call: Call, office: Office, orders: Orders) -> Outcome:
@@ -47,7 +48,9 @@ async def _broken_off(call: Call, orders: Orders) -> Outcome:
     request = call.request
     if call.line_lost:
         request.wants_answer = True
-    if request.is_settled or (call.talked_s >= TALK_S and not call.line_lost):
+    if call.record.direction is not Direction.IN:
+        return Outcome.SERVED if call.talked_s >= LEAST_TALK_S else Outcome.NOT_REACHED
+    if request.is_settled or (call.talked_s >= LEAST_TALK_S and not call.line_lost):
         return Outcome.SERVED if not call.record.order_ids else Outcome.ORDER
     if not request.wants_answer:
         return Outcome.ABANDONED
@@ -77,19 +80,23 @@ async def _apologise(call: Call, orders: Orders) -> Outcome:
     return Outcome.FAILED
 
 
-async def _others_finish(call: Call) -> None:
-    """Let seat and specialist end their talk without the caller; one left alone is told and released."""
-    if not call.caller.is_gone or not call.joined:
+async def others_finish(call: Call) -> None:
+    """Let those who talk end their talk without the one who left; whoever is alone is told and released."""
+    if not call.is_over or call.is_released:  # a node that stops waits for nobody's talk
         return
-    last = await call.until_alone(_AFTER_CALLER_S)
+    if call.joined:
+        last = await call.until_alone(_AFTER_CALLER_S)
+    else:  # an enterprise we rang, whose specialist has left before they were joined
+        last = next((leg for leg in call.legs.values() if leg.role is Role.CALLER), None)
     try:
-        if last is not None and last.is_up:
-            await last.say(Prompt.CALLER_GONE)
+        if last is not None and last.is_up and not call.is_released:
+            await last.say(Prompt.NOBODY_AVAILABLE if last.role is Role.CALLER else Prompt.CALLER_GONE)
     except CallError:
         pass  # hung up without waiting for the end of the sentence
 
 
-async def _close(call: Call, orders: Orders) -> None:
+async def close(call: Call, orders: Orders) -> None:
+    """Hang up what is left, give the line back, and write the record."""
     try:
         await call.clear()
     except Exception:
@@ -101,6 +108,7 @@ async def _close(call: Call, orders: Orders) -> None:
         call.log.exception("call_record_lost")
     call.log.info(
         "call_ended",
+        direction=call.record.direction.value,
         outcome=call.record.outcome.value,
         transfer=call.record.transfer.value,
         cause=call.record.cause,

@@ -44,6 +44,10 @@ class Presence:
     def is_free(self, number: str) -> bool:
         return number not in self._taken
 
+    def taken(self) -> frozenset[str]:
+        """Return all numbers that are in a call of this node."""
+        return frozenset(self._taken)
+
     def free_seats(self, seats: Iterable[Seat]) -> list[Seat]:
         """Return the seats that are free, the one idle longest first."""
         free = [seat for seat in seats if self.is_free(seat.number)]

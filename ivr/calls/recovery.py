@@ -13,7 +13,7 @@ import structlog
 from callback_scheduler.journal import JournalEvent
 from callback_scheduler.ledger import Ledger
 from callback_scheduler.order import OrderKind
-from ivr.calls.cdr import CallRecord, Outcome
+from ivr.calls.cdr import CallRecord, Direction, Outcome
 from ivr.calls.errors import NoNumber
 from ivr.calls.orders import Orders
 from ivr.calls.request import Request
@@ -44,7 +44,8 @@ async def recover(ledger: Ledger, orders: Orders, clock: Clock, recordings: Path
     unfinished = _unfinished(await ledger.history(*_TOLD_OF_CALLS))
     for call_id, call in unfinished.items():
         files = [file for file in recordings.rglob(f"{call_id}-*.wav") if _made_whole(file)]
-        if not call.order_ids and not call.request.is_settled:
+        direction = Direction(call.offered.get("direction", "in"))
+        if direction is Direction.IN and not call.order_ids and not call.request.is_settled:
             await _open_order(orders, call_id, call)
         record = CallRecord(
             call_id=call_id,
@@ -52,6 +53,8 @@ async def recover(ledger: Ledger, orders: Orders, clock: Clock, recordings: Path
             caller_number=call.offered["caller"],
             called_number=call.offered["called"],
             offered_at=call.at,
+            direction=direction,
+            attempt_id=call.offered.get("attempt_id", ""),
             ended_at=clock.now(),
             was_open=not call.offered["was_closed"],
             matter_id=call.request.matter_id,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -20,17 +21,46 @@ from routing.tiers import Specialist, Tier
 ACCEPT, PASS_ON, TEN_MINUTES = "1", "2", "3"
 
 
-class Search:
-    """Rings the specialists of a matter until one presses 1.
+@dataclass(frozen=True)
+class Offer:
+    """What a specialist who answers is offered.
 
-    `result` fires with that specialist's leg, or fails with NobodyAccepted, or with CallEnded when the caller goes.
+    `ask` speaks to his leg and returns the key he decides by, "" for none. `over` tells him that the call is over
+    already. `legs_kept` stay free for whom the call rings later. `promise_ends`: key 3 settles the search, too.
+    """
+
+    ask: Callable[[Leg], Awaitable[str]]
+    over: Prompt = Prompt.CALLER_GONE
+    legs_kept: int = 0
+    promise_ends: bool = False
+
+
+def waiting_caller(call: Call, matter: Matter) -> Offer:
+    """Return the offer to talk with a caller who waits."""
+
+    def ask(leg: Leg) -> Awaitable[str]:
+        return leg.ask(
+            Prompt.WHISPER_SPECIALIST,
+            ACCEPT + PASS_ON + TEN_MINUTES,
+            retries=0,
+            first_digit_s=call.manners.accept_key_s,
+            matter=matter.name,
+        )
+
+    return Offer(ask)
+
+
+class Search:
+    """Rings specialists tier by tier until one presses 1.
+
+    `result` fires with that specialist's leg, or fails with NobodyAccepted, or with CallEnded when the call is over.
     A tier is begun `rings_after_s` after the first, or at once when nobody of the tiers before is left to wait for.
     Answered is not accepted: a voicemail presses no key.
     """
 
-    def __init__(self, call: Call, tiers: Iterable[Tier], matter: Matter) -> None:
+    def __init__(self, call: Call, tiers: Iterable[Tier], offer: Offer) -> None:
         self._call = call
-        self._matter = matter
+        self._offer = offer
         self._tiers = deque(tiers)
         self._due: deque[Specialist] = deque()
         self._asked: dict[Leg, Deferred[None]] = {}
@@ -38,8 +68,8 @@ class Search:
         self._is_over = False
         self._promised = False
         self._freed: Deferred[None] | None = None
-        self.result: Deferred[Leg] = call.caller.wait()
-        self.result.addErrback(self._caller_gone)
+        self.result: Deferred[Leg] = call.wait()
+        self.result.addErrback(self._call_over)
 
     def start(self) -> None:
         """Ring the first tier now and the others in their time."""
@@ -92,7 +122,7 @@ class Search:
     def _ask_who_is_free(self) -> None:
         presence = self._call.presence
         for specialist in [each for each in self._due if presence.is_free(each.number)]:
-            if self._call.slot.legs_free <= 0:
+            if self._call.slot.legs_free <= self._offer.legs_kept:
                 return
             self._due.remove(specialist)
             self._ask(specialist)
@@ -115,13 +145,7 @@ class Search:
     async def _ask_to_accept(self, leg: Leg) -> None:
         try:
             await leg.answered(self._call.manners.ring_s)
-            key = await leg.ask(
-                Prompt.WHISPER_SPECIALIST,
-                ACCEPT + PASS_ON + TEN_MINUTES,
-                retries=0,
-                first_digit_s=self._call.manners.accept_key_s,
-                matter=self._matter.name,
-            )
+            key = await self._offer.ask(leg)
         except CallEnded:
             await self._say_it_is_over(leg)
             raise
@@ -135,13 +159,17 @@ class Search:
             leg.record.cause = "in ten minutes"
             await leg.say(Prompt.TEN_MINUTES_NOTED)
         if key == PASS_ON:
+            leg.record.cause = "passed on"
             await leg.say(Prompt.PASSED_ON)
-        leg.hangup("passed on" if key == PASS_ON else "not accepted")
+        leg.hangup("not accepted")
+        if key == TEN_MINUTES and self._offer.promise_ends and not self._is_over:
+            del self._asked[leg]
+            self._finish(NobodyAccepted(promised=True))
 
     async def _say_it_is_over(self, leg: Leg) -> None:
         """Tell one who answered in vain why, and hang up."""
         if leg.is_up:
-            await leg.say(Prompt.CALLER_GONE if self._call.caller.is_gone else Prompt.ACCEPTED_BY_OTHER)
+            await leg.say(self._offer.over if self._call.is_over else Prompt.ACCEPTED_BY_OTHER)
             leg.hangup("too late")
 
     def _asking_failed(self, failure: Any) -> None:
@@ -161,17 +189,17 @@ class Search:
         else:
             self.result.errback(found)
 
-    def _caller_gone(self, failure: Any) -> Any:
-        self.stop("caller gone")
+    def _call_over(self, failure: Any) -> Any:
+        self.stop("call over")
         return failure
 
 
-async def find_specialist(call: Call, tiers: Iterable[Tier], matter: Matter) -> Leg:
-    """Ring the specialists of `matter` and return the leg of the first who presses 1.
+async def find_specialist(call: Call, tiers: Iterable[Tier], offer: Offer) -> Leg:
+    """Ring specialists and return the leg of the first who presses 1.
 
-    The caller hears music meanwhile. NobodyAccepted if all were tried in vain.
+    Whom the call follows hears music meanwhile. NobodyAccepted if all were tried in vain.
     """
-    search = Search(call, tiers, matter)
+    search = Search(call, tiers, offer)
     call.entertain()
     search.start()
     return await search.result

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from routing.clock import SHANGHAI
 CALLER_NUMBER = "13912345678"
 MORNING = datetime(2026, 3, 10, 10, 30, tzinfo=SHANGHAI)  # a Tuesday
 EVENING = datetime(2026, 3, 10, 21, 0, tzinfo=SHANGHAI)
+LATER = timedelta(minutes=10)  # the last call is known by its time
 
 
 @dataclass
@@ -108,7 +109,7 @@ def three_way(stage: Stage, report: SceneReport) -> None:
     stage.specialist.talk()
     time.sleep(9.0)  # 10 s of two-way talk count as served
     pair = stage.exchange.audio_matrix(stage.caller, stage.specialist)
-    report.prove("the seat has left and the two go on", pair.all_hear_each_other(), _levels(pair))
+    report.prove("the seat has left and the two go on", pair.all_hear_each_other(), levels(pair))
     stage.specialist.hangup()
     time.sleep(0.5)
     stage.caller.press("5")
@@ -124,12 +125,12 @@ def three_way(stage: Stage, report: SceneReport) -> None:
     report.prove("好差评: 5, solved, kept apart from the record",
                  [(each["level"], each["is_solved"]) for each in ratings] == [(5, True)],
                  ", ".join(f"level {each['level']}, solved {each['is_solved']}" for each in ratings))
-    report.prove("the talk is recorded", _has_sound(call["recordings"][0], 430), call["recordings"][0])
+    report.prove("the talk is recorded", has_sound(call["recordings"][0], 430), call["recordings"][0])
 
 
 def nobody_accepts(stage: Stage, report: SceneReport) -> None:
     """A busy seat, one specialist who is not at the desk, and a voicemail: an order, due the next workday."""
-    stage.service.set_clock(MORNING)
+    stage.service.set_clock(MORNING + LATER)
     stage.switchboard.connect("6102", stage.voicemail.sip_port)
     stage.seat.auto_reject(486)
     stage.specialist.never_answer()
@@ -147,8 +148,8 @@ def nobody_accepts(stage: Stage, report: SceneReport) -> None:
     report.prove("a voicemail that answers is not a specialist who accepts",
                  bool(answered) and not answered[0]["accepted_at"])
     report.prove("an order, missed in hours, due the next workday 10:00",
-                 (order["kind"], _local(order["due_at"])) == ("missed", "2026-03-11 10:00"),
-                 f"{order['order_id']} due {_local(order['due_at'])}")
+                 (order["kind"], local(order["due_at"])) == ("missed", "2026-03-11 10:00"),
+                 f"{order['order_id']} due {local(order['due_at'])}")
 
 
 def after_hours(stage: Stage, report: SceneReport) -> None:
@@ -158,9 +159,9 @@ def after_hours(stage: Stage, report: SceneReport) -> None:
     caller.dial(stage.service.uri)
     caller.wait_answered()
     caller.press("2")  # through the greeting to the menu: tax
-    _wait_step(stage, "number")
+    wait_step(stage, "number")
     caller.press("1")  # ring back the number shown
-    _wait_step(stage, "message")
+    wait_step(stage, "message")
     _wait_recording(stage)
     caller.talk()
     time.sleep(4.0)
@@ -173,21 +174,21 @@ def after_hours(stage: Stage, report: SceneReport) -> None:
     order = stage.order(call)
     report.orders.append(order)
     report.prove("a sub-urgent order for the tax bureau, due tomorrow 10:00",
-                 (order["kind"], order["unit_id"], _local(order["due_at"]))
+                 (order["kind"], order["unit_id"], local(order["due_at"]))
                  == ("after_hours", "tax", "2026-03-11 10:00"),
-                 f"{order['order_id']} {order['unit_id']} due {_local(order['due_at'])}")
-    report.prove("the message holds what the caller said", _has_sound(order["message_path"], 430),
+                 f"{order['order_id']} {order['unit_id']} due {local(order['due_at'])}")
+    report.prove("the message holds what the caller said", has_sound(order["message_path"], 430),
                  order["message_path"])
 
 
 def line_killed(stage: Stage, report: SceneReport) -> None:
     """kill -9 of the line while a caller speaks his message: he is released, his order is kept."""
-    stage.service.set_clock(EVENING)
+    stage.service.set_clock(EVENING + LATER)
     caller = stage.caller
     caller.dial(stage.service.uri)
     caller.wait_answered()
     caller.press("3")
-    _wait_step(stage, "number")
+    wait_step(stage, "number")
     caller.press("1")
     _wait_recording(stage)
     running = stage.service.ask("status")["calls"][0]
@@ -200,16 +201,16 @@ def line_killed(stage: Stage, report: SceneReport) -> None:
     order = stage.order(call)
     report.orders.append(order)
     report.prove("the order is kept, with matter, number and deadline",
-                 (order["kind"], order["matter_id"], order["callback_number"], _local(order["due_at"]))
+                 (order["kind"], order["matter_id"], order["callback_number"], local(order["due_at"]))
                  == ("interrupted", "social_insurance", CALLER_NUMBER, "2026-03-11 10:00"), order["order_id"])
     report.prove("another line takes its place", stage.service.ask("status")["lines"]["died"] == 1)
 
 
 SCENES: tuple[tuple[str, Callable[[Stage, SceneReport], None]], ...] = (
     ("10:30  caller → seat → specialist, three-way, seat leaves, survey", three_way),
-    ("10:30  nobody accepts → order", nobody_accepts),
+    ("10:40  nobody accepts → order", nobody_accepts),
     ("21:00  order with a message", after_hours),
-    ("21:00  a line is killed in mid-call", line_killed),
+    ("21:10  a line is killed in mid-call", line_killed),
 )
 
 
@@ -226,7 +227,8 @@ def play(stage: Stage, title: str, scene: Callable[[Stage, SceneReport], None]) 
     return report
 
 
-def _wait_step(stage: Stage, step: str, timeout_s: float = 20.0) -> None:
+def wait_step(stage: Stage, step: str, timeout_s: float = 20.0) -> None:
+    """Wait until a call has come to a step of its flow."""
     until = time.monotonic() + timeout_s
     while time.monotonic() < until:
         calls = stage.service.ask("status")["calls"]
@@ -247,13 +249,16 @@ def _wait_recording(stage: Stage, timeout_s: float = 20.0) -> None:
     raise TimeoutError(f"no message was asked for; the caller's phone:\n{stage.caller.story()}")
 
 
-def _levels(matrix: AudioMatrix) -> str:
+def levels(matrix: AudioMatrix) -> str:
+    """Return how far each phone's hearing lies above its own return."""
     return ", ".join(f"{name} +{matrix.margin_db(name):.0f} dB" for name in matrix.levels_db)
 
 
-def _has_sound(path: str, tone_hz: int) -> bool:
+def has_sound(path: str, tone_hz: int) -> bool:
+    """Tell whether a recording holds a phone's tone."""
     return bool(path) and tone_levels(Path(path), {"tone": tone_hz})["tone"] > -45.0
 
 
-def _local(instant: str) -> str:
+def local(instant: str) -> str:
+    """Return an instant on Shanghai's clock, to the minute."""
     return f"{datetime.fromisoformat(instant).astimezone(SHANGHAI):%Y-%m-%d %H:%M}"

@@ -123,6 +123,18 @@ class Service:
         """Ask the running node; see `Control`."""
         return ask(self.data_dir / "control.sock", question, **arguments)
 
+    def report(self, at: datetime) -> dict[str, Any]:
+        """Return `hotline report --json` as it is at `at`."""
+        command = [
+            sys.executable, str(Path(__file__).parents[2] / "hotline.py"), "report", "--config", str(self._config),
+            "--data-dir", str(self.data_dir), "--at", at.isoformat(), "--json",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_START_S)
+        if done.returncode:
+            raise ServiceBroken(f"no report: {done.stderr}")
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
     def set_clock(self, at: datetime) -> None:
         """Move the service's clock; calls go on."""
         self.ask("set_clock", at=at.isoformat())

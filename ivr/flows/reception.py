@@ -9,6 +9,8 @@ from ivr.calls.orders import Orders
 from ivr.flows.after_hours import after_hours
 from ivr.flows.elsewhere import elsewhere
 from ivr.flows.menu import choose_matter
+from ivr.flows.rings_again import rings_again
+from ivr.flows.specialist_dials_in import specialist_dials_in
 from ivr.flows.working_hours import working_hours
 from ivr.speech.prompts import Prompt
 
@@ -20,12 +22,30 @@ async def reception(call: Call, office: Office, orders: Orders) -> Outcome:
     call.request.was_closed = call.request.wants_answer = not opening.is_open
     await orders.note_offered(call)
     await call.answer()
+    outcome = await _known_caller(call, office, orders)
+    if outcome is not None:
+        return outcome
     if not opening.is_open:
         return await after_hours(call, office, orders)
     call.step("greeting")
     greeting = Prompt.GREETING if call.manners.record_calls else Prompt.GREETING_UNRECORDED
     await call.caller.say(greeting, stop_on_key=True)
-    matter = await choose_matter(call, office)
+    matter = await choose_matter(call, office, orders)
     if matter is not None and matter.belongs_elsewhere:
         return await elsewhere(call, matter)
     return await working_hours(call, office, orders, matter)
+
+
+async def _known_caller(call: Call, office: Office, orders: Orders) -> Outcome | None:
+    """See to a caller whose number we know: a specialist, or, in hours, an enterprise with an open order.
+
+    None if he rings about something else.
+    """
+    number = call.request.caller_number
+    unit_and_person = office.directory.person_at(number)
+    if unit_and_person is not None:
+        return await specialist_dials_in(call, office, orders, *unit_and_person)
+    if not call.record.was_open:
+        return None
+    order = await orders.owed_to(number)
+    return None if order is None else await rings_again(call, office, orders, order)

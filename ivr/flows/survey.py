@@ -7,8 +7,11 @@ from ivr.calls.orders import Orders
 from ivr.speech.prompts import Prompt
 
 
-async def survey(call: Call, orders: Orders) -> None:
-    """Ask the caller to rate the service, 5 very good to 1 very bad; no answer is an answer too."""
+async def survey(call: Call, orders: Orders, order_id: str = "") -> None:
+    """Ask the caller to rate the service, 5 very good to 1 very bad; no answer is an answer too.
+
+    After a callback the answer is kept with its order as well.
+    """
     if not call.manners.survey_enabled:
         return
     call.step("survey")
@@ -16,5 +19,5 @@ async def survey(call: Call, orders: Orders) -> None:
     if level == "0":
         return
     solved = await call.ask(Prompt.SURVEY_SOLVED, "12", otherwise="", retries=1)
-    await orders.note_survey(call, int(level), {"1": True, "2": False}.get(solved))
+    await orders.note_survey(call, int(level), {"1": True, "2": False}.get(solved), order_id)
     await call.say(Prompt.SURVEY_THANKS)

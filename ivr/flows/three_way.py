@@ -13,7 +13,7 @@ from ivr.calls.errors import CallEnded, NobodyAccepted
 from ivr.calls.leg import Leg
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
-from ivr.calls.ringing import Search
+from ivr.calls.ringing import Search, waiting_caller
 from ivr.speech.prompts import Prompt
 from routing.matters import Matter
 
@@ -126,7 +126,7 @@ class Conversation:
 
     def _start_search(self, matter: Matter) -> None:
         self._call.record.transfer = TransferResult.ABANDONED  # until somebody accepts or all have been tried
-        search = self._search = Search(self._call, self._office.tiers(matter), matter)
+        search = self._search = Search(self._call, self._office.tiers(matter), waiting_caller(self._call, matter))
         ensureDeferred(self._await_result(search))
         self._tell_seat(Prompt.SEAT_SPECIALIST_RINGING, matter=matter.name)
         search.start()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from callback_scheduler.evidence import LEAST_TALK_S
 from callback_scheduler.order import OrderKind
 from ivr.calls.call import Call
-from ivr.calls.cdr import TALK_S, Outcome, TransferResult
+from ivr.calls.cdr import Outcome, TransferResult
 from ivr.calls.errors import NobodyAccepted
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
-from ivr.calls.ringing import find_specialist, ring_seat
-from ivr.flows.after_hours import ask_number, promise_callback
+from ivr.calls.ringing import find_specialist, ring_seat, waiting_caller
+from ivr.flows.after_hours import promise_callback
+from ivr.flows.number import ask_number
 from ivr.flows.survey import survey
 from ivr.flows.three_way import Conversation
 from ivr.speech.prompts import Prompt
@@ -27,7 +29,7 @@ async def working_hours(call: Call, office: Office, orders: Orders, chosen: Matt
     for turn in range(2):
         if not await _with_a_person(call, office, orders, matter, seats):
             return await missed(call, orders)
-        if call.talked_s >= TALK_S:
+        if call.talked_s >= LEAST_TALK_S:
             return await _served(call, orders)
         # cut off before they could talk: a seat this time, whatever the path says
         call.step("alone")
@@ -52,7 +54,7 @@ async def _with_a_person(call: Call, office: Office, orders: Orders, matter: Mat
     call.record.transfer = TransferResult.ABANDONED  # until somebody accepts or all have been tried
     await call.say(Prompt.CONNECTING_SPECIALIST, matter=matter.name)
     try:
-        specialist = await find_specialist(call, office.tiers(matter), matter)
+        specialist = await find_specialist(call, office.tiers(matter), waiting_caller(call, matter))
     except NobodyAccepted as nobody:
         call.record.transfer = TransferResult.NOBODY
         call.request.ten_minutes_promised |= nobody.promised

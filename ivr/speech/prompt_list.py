@@ -118,4 +118,10 @@ class Prompt(Enum):
     CALLBACK_ASK_ORDER = "callback_ask_order", "", 6.0  # a specialist dials in
     CALLBACK_UNKNOWN_ORDER = "callback_unknown_order", "", 5.0
     CALLBACK_OPEN_ORDER = "callback_open_order", "order_id unit", 15.0  # the enterprise rings us back
+    CALLBACK_OPEN_ORDER_KEYS = "callback_open_order_keys", "", 8.0  # before it is put through
     CALLBACK_ORDER_STATE = "callback_order_state", "order_id state due", 18.0
+    CALLBACK_ORDER_MENU = "callback_order_menu", "", 12.0  # what the enterprise may change
+    CALLBACK_ASK_LAST_FOUR = "callback_ask_last_four", "", 5.0  # from another phone than the order's
+    CALLBACK_ASK_TIME = "callback_ask_time", "", 10.0
+    CALLBACK_TIME_NOT_POSSIBLE = "callback_time_not_possible", "", 6.0
+    CALLBACK_TIME_NOTED = "callback_time_noted", "", 8.0

@@ -19,6 +19,8 @@ from twisted.internet.defer import ensureDeferred
 from callback_scheduler.embedded_redis import EmbeddedRedis, redis_server_binary
 from callback_scheduler.store import Store
 from tests.redis.nodes import InReactor, Node
+from tests.redis.receivers import SECRET, HttpReceiver, http_receiver
+from tests.redis.telling import TellingNode
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -80,3 +82,20 @@ def node(tmp_path: Path, in_reactor: InReactor) -> Iterator[Node]:
     yield made
     if hasattr(made, "ledger"):
         made.stop()
+
+
+@pytest.fixture
+def telling(tmp_path: Path, in_reactor: InReactor, monkeypatch: pytest.MonkeyPatch) -> Iterator[TellingNode]:
+    """A node with notices; not started."""
+    monkeypatch.setenv("TEST_SECRET", SECRET)
+    made = TellingNode(tmp_path / "var", in_reactor)
+    yield made
+    if hasattr(made, "ledger"):
+        made.stop()
+
+
+@pytest.fixture
+def board() -> Iterator[HttpReceiver]:
+    """A receiver of webhooks that takes everything, until told otherwise."""
+    with http_receiver() as receiver:
+        yield receiver

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import time
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 from twisted.internet.defer import gatherResults
 
-from callback_scheduler import applier
+import hotline
+from callback_scheduler import applier, segments
 from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import EmbeddedRedisError, JournalFull, JournalLocked
 from callback_scheduler.ledger import Ledger
@@ -322,3 +324,29 @@ def test_a_caller_who_hangs_up_while_the_disk_is_busy_still_leaves_an_order(node
     node._in_reactor(hang_up)
     node.settle()
     assert numbers_of(node.ask("orders")) == ["1"]
+
+
+def test_redis_keeps_the_head_of_the_journals_chain_with_its_marker(node: Node) -> None:
+    ledger = node.start()
+    node.open_order("1")
+    node.ask("write", "line_died", {"line": 3}, EVENING)
+    node.settle()
+    status = ledger.status()
+    assert ledger._store.chain(status["journal"]["journal_id"]) == (2, status["journal"]["chain"])
+    assert status["redis"]["is_same_journal"]
+
+
+def test_a_journal_written_anew_while_we_were_down_is_noticed_at_start(node: Node) -> None:
+    node.start()
+    node.open_order("1")
+    node.stop()
+    (path,) = (node.data_dir / "journal").glob("*.journal")
+    header, line = path.read_bytes().splitlines(keepends=True)
+    position, _, body = segments.unframe(line)
+    body = body.replace("长宁某公司".encode(), "别的某公司".encode())
+    chain = segments.chained(segments.beginning(json.loads(header[20:])["journal"]), body)
+    path.write_bytes(header + segments.frame(position, body, chain))  # whole in itself, and not what was written
+    node.start()
+    node.settle()
+    assert not node.ledger.status()["redis"]["is_same_journal"]
+    assert hotline.main(["verify", "--data-dir", str(node.data_dir)]) == 1

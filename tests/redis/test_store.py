@@ -9,7 +9,8 @@ import pytest
 
 from callback_scheduler.errors import StoreUnavailable
 from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order import OrderDraft, to_payload
+from callback_scheduler.order import OrderDraft
+from callback_scheduler.order_fields import to_payload
 from callback_scheduler.order_states import OrderState
 from callback_scheduler.store import Outcome, Store
 from tests.redis.nodes import EVENING, draft
@@ -101,7 +102,7 @@ def test_orders_without_a_number_to_ring_are_not_one_order(store: Store, apply: 
 def test_a_settled_order_takes_no_call_up_until_it_is_reopened(store: Store, apply: Applying) -> None:
     def change(before: str, after: str) -> JournalEvent:
         payload = {"order_id": "26030310001", "state_from": before, "state_to": after}
-        return happened("order_state_changed", payload | {"is_open": OrderState(after).is_open})
+        return happened("order_changed", payload | {"is_open": OrderState(after).is_open}, minute=1)
 
     apply(opened("26030310001", draft("1")), change("opened", "closed"))
     assert store.due_before(EVENING + timedelta(days=9)) == []

@@ -13,7 +13,8 @@ from ivr.line import messages as m
 from ivr.line_pool import LineDied
 from ivr.speech.prompts import Prompt
 from routing.site import Site, load_site
-from tests.fakes import CALLER_LEG, EVENING, MORNING, Behaviour, Story
+from tests.fake_ledger import EVENING
+from tests.fakes import CALLER_LEG, MORNING, Behaviour, Story
 
 ACCEPTS = Behaviour(answers_after_s=1.0, presses="1", presses_after_s=1.0)
 BUSY = Behaviour(refuses_with=486)
@@ -237,6 +238,19 @@ def test_when_the_caller_leaves_seat_and_specialist_may_finish(tell: Tell) -> No
     story.slot.end(seat)
     story.until_heard(Prompt.CALLER_GONE, specialist).finish()
     assert not story.ledger.drafts
+
+
+@pytest.mark.parametrize("caller_has_left", [False, True])
+def test_a_node_that_stops_does_not_wait_until_seat_and_specialist_have_finished(
+    tell: Tell, caller_has_left: bool
+) -> None:
+    story = seat_then_specialist(tell)
+    if caller_has_left:
+        story.caller_hangs_up().run(1)
+    story.call.release()
+    story.run(6)
+    assert story.done.called
+    assert story.slot.is_released
 
 
 def test_a_caller_cut_off_from_a_specialist_gets_a_seat(tell: Tell) -> None:

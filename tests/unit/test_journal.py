@@ -350,7 +350,7 @@ class TestSegments:
     def test_no_room_for_a_new_file_costs_no_event(self, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
         journal = book.open(segment_bytes=1)
 
-        def full(folder: Path, journal_id: str, first: int) -> Path:
+        def full(*args: object) -> Path:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr(segments, "create", full)
@@ -365,7 +365,7 @@ class TestSegments:
 
         monkeypatch.setattr(segments, "sync_folder", refuse)
         with pytest.raises(OSError, match="Input/output"):
-            segments.create(tmp_path, "j", 7)
+            segments.create(tmp_path, "j", 7, segments.beginning("j"))
         assert list(tmp_path.iterdir()) == []
 
 

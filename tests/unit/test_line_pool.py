@@ -199,6 +199,20 @@ def test_callbacks_that_run_already_count_as_the_reserved_ones(make: Make) -> No
     assert house.pool.take() is None
 
 
+def test_callbacks_leave_as_many_lines_as_live_callers_may_need_next(make: Make) -> None:
+    house = make(count=10, spare=3, reserved_for_callbacks_percent=20)
+    assert house.pool.free_for_callbacks() == 7
+
+
+def test_the_lines_kept_for_callbacks_are_theirs_in_a_full_house(make: Make) -> None:
+    house = make(count=10, spare=3, reserved_for_callbacks_percent=20)
+    for _ in range(8):
+        house.take()
+    assert house.pool.free_for_callbacks() == 2
+    house.take(for_callback=True)
+    assert house.pool.free_for_callbacks() == 1
+
+
 def test_a_silent_line_is_killed_told_of_and_replaced(make: Make) -> None:
     house = make()
     slot = house.take()

@@ -156,3 +156,17 @@ def test_public_address_may_lack_the_port_and_ipv6_is_understood(tmp_path):
 def test_data_dir_is_for_this_user_only(tmp_path):
     folder = create_data_dir(Settings(data_dir=tmp_path / "a" / "var"))
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis://10.0.0.7:6379/0", "redis://:p%40ss@10.0.0.7:6379/0"),
+        ("rediss://hotline@10.0.0.7:6379", "rediss://hotline:p%40ss@10.0.0.7:6379"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock?password=p%40ss"),
+    ],
+)
+def test_the_password_of_redis_reaches_the_client(url: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_SECRET", "p@ss")
+    settings = Settings.model_validate({"redis_url": url, "redis_password_env": "REDIS_SECRET"})
+    assert settings.redis_address() == address

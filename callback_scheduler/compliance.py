@@ -1,0 +1,186 @@
+"""What became of the promise of an order: pure functions over what is known of it.
+
+The class of an order is decided by what was true at its deadline, and by evidence first (design rule 18):
+
+- *On time*: the first evidenced talk began before the deadline. 10:00:00 is not before 10:00.
+- *Attempted, not reached* (已尽责未接通): the enterprise's phone was rung three times or more before the deadline, with
+  evidence. Talk after the deadline leaves it there: who goes on trying must not look worse than who gives up.
+- *Late*: evidenced talk, but not before the deadline, and no three tries before it.
+- *Self-reported*: the unit typed 已联系 before the deadline, and nothing proves it. Never on time by itself.
+- *Missed*: the deadline has passed, and none of the above.
+- *Not yet due*: the clock still runs.
+
+Nothing that happened after `at` counts, so a report of yesterday can be asked for today. Once the deadline has passed,
+a later `at` moves an order from *missed* or *self-reported* to *late*, and from nowhere else: late never becomes on
+time.
+
+Instants are milliseconds since the epoch, 0 for never: a report looks at 100,000 orders while somebody waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from typing import NamedTuple
+
+from callback_scheduler.evidence import proves
+from callback_scheduler.order import Attempt, AttemptOutcome, Order
+from callback_scheduler.order_states import OrderState
+
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=timezone.utc), timedelta(milliseconds=1)
+TRIES_THAT_EXCUSE = 3  # evidenced tries that make an order 已尽责未接通
+MERGED = OrderState.MERGED.value
+
+
+class Verdict(Enum):
+    """The class of an order; each order has exactly one."""
+
+    ON_TIME = "on_time"  # evidenced talk began before the deadline
+    SELF_REPORTED = "self_reported"  # typed 已联系 before the deadline, without evidence
+    ATTEMPTED = "attempted"  # 已尽责未接通: three evidenced tries or more before the deadline
+    LATE = "late"  # evidenced talk, but too late
+    MISSED = "missed"  # the deadline has passed, and nobody talked
+    NOT_YET_DUE = "not_yet_due"  # the clock still runs
+    MERGED = "merged"  # 并单: owed under another number, and counted there
+
+
+class Stage(Enum):
+    """How far the furthest try of an order came."""
+
+    NEVER_DIALLED = "never_dialled"  # no phone was rung at all
+    NOT_ANSWERED = "not_answered"  # the unit's phones were rung, and nobody answered
+    NOT_JOINED = "not_joined"  # somebody at the unit answered; no talk of 10 s with the enterprise
+    JOINED = "joined"  # evidence
+
+
+class Try(NamedTuple):
+    """What compliance asks of an attempt; `talk_ms` is when evidenced talk began, 0 if there is no evidence of any."""
+
+    begun_ms: int
+    rung_ms: int  # the enterprise's phone
+    talk_ms: int
+    unit_answered: bool
+    outcome: AttemptOutcome
+
+
+class Facts(NamedTuple):
+    """What compliance asks of an order."""
+
+    order_id: str
+    unit_id: str
+    counted_as: str  # after_hours or missed_in_hours
+    state: str
+    opened_ms: int
+    due_ms: int
+    acknowledged_ms: int = 0
+    self_reported_ms: int = 0
+    returns: int = 0
+    tries: tuple[Try, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """By when an order must be settled: each order's own deadline, or what another rule would have asked."""
+
+    name: str
+    title: str
+    due_ms: Callable[[Facts], int]
+
+
+OWN_RULE = Rule("own", "各工单当时的规则", lambda facts: facts.due_ms)
+
+# The unit's phone had been answered when one of these came about.
+ANSWERED = frozenset({
+    AttemptOutcome.NOT_ACCEPTED, AttemptOutcome.PASSED_ON, AttemptOutcome.IN_TEN_MINUTES,
+    AttemptOutcome.ENTERPRISE_BUSY, AttemptOutcome.ENTERPRISE_NO_ANSWER, AttemptOutcome.ENTERPRISE_REFUSED,
+    AttemptOutcome.TALK_TOO_SHORT, AttemptOutcome.REACHED,
+})  # fmt: skip
+_TRIED = frozenset(outcome for outcome in AttemptOutcome if outcome.counts_as_tried)
+
+
+def milliseconds(at: datetime | None) -> int:
+    """Return an instant in whole milliseconds since the epoch, 0 for None."""
+    return (at - _EPOCH) // _MILLISECOND if at else 0
+
+
+def facts_of(order: Order) -> Facts:
+    """Return what compliance asks of `order`."""
+    return Facts(
+        order_id=order.order_id,
+        unit_id=order.unit_id,
+        counted_as=order.deadline.counted_as,
+        state=order.state.value,
+        opened_ms=milliseconds(order.opened_at),
+        due_ms=milliseconds(order.deadline.due_at),
+        acknowledged_ms=milliseconds(order.acknowledged_at),
+        self_reported_ms=milliseconds(order.self_reported_at),
+        returns=order.returns,
+        tries=tuple(map(try_of, order.attempts)),
+    )
+
+
+def try_of(attempt: Attempt) -> Try:
+    """Return what compliance asks of `attempt`."""
+    evidence = attempt.evidence
+    is_proved = evidence is not None and proves(evidence)
+    return Try(
+        begun_ms=milliseconds(attempt.begun_at),
+        rung_ms=milliseconds(attempt.enterprise_rung_at),
+        talk_ms=milliseconds(evidence.talk_began_at) if evidence is not None and is_proved else 0,
+        unit_answered=evidence is not None and evidence.unit_answered_at is not None,
+        outcome=attempt.outcome,
+    )
+
+
+def verdict(order: Order, at: datetime, rule: Rule = OWN_RULE) -> Verdict:
+    """Return the class of `order` at `at` under `rule`."""
+    facts = facts_of(order)
+    return judge(facts, milliseconds(at), rule.due_ms(facts))
+
+
+def judge(facts: Facts, at_ms: int, due_ms: int) -> Verdict:
+    """Return the class at `at_ms` of an order due at `due_ms`."""
+    if facts.state == MERGED:
+        return Verdict.MERGED
+    talk_ms = first_talk_ms(facts, at_ms)
+    if talk_ms and talk_ms < due_ms:
+        return Verdict.ON_TIME
+    claimed = 0 < facts.self_reported_ms <= at_ms and facts.self_reported_ms < due_ms
+    if at_ms < due_ms:
+        return Verdict.SELF_REPORTED if claimed else Verdict.NOT_YET_DUE
+    if tries_before(facts, due_ms) >= TRIES_THAT_EXCUSE:
+        return Verdict.ATTEMPTED
+    if talk_ms:
+        return Verdict.LATE
+    return Verdict.SELF_REPORTED if claimed else Verdict.MISSED
+
+
+def first_talk_ms(facts: Facts, at_ms: int) -> int:
+    """Return when the first evidenced talk known at `at_ms` began, 0 if there was none."""
+    first_ms = 0
+    for one in facts.tries:
+        if 0 < one.talk_ms <= at_ms and not 0 < first_ms < one.talk_ms:
+            first_ms = one.talk_ms
+    return first_ms
+
+
+def tries_before(facts: Facts, until_ms: int) -> int:
+    """Return how often the enterprise's phone was rung before `until_ms`, for nothing."""
+    return sum((one.rung_ms or one.begun_ms) < until_ms and one.outcome in _TRIED for one in facts.tries)
+
+
+def stage(facts: Facts, at_ms: int) -> Stage:
+    """Return how far the furthest try begun by `at_ms` has come."""
+    furthest = Stage.NEVER_DIALLED
+    for one in facts.tries:
+        if one.begun_ms > at_ms:
+            continue
+        if 0 < one.talk_ms <= at_ms:
+            return Stage.JOINED
+        if one.unit_answered or one.outcome in ANSWERED:
+            furthest = Stage.NOT_JOINED
+        elif furthest is Stage.NEVER_DIALLED:
+            furthest = Stage.NOT_ANSWERED
+    return furthest

@@ -1,0 +1,99 @@
+"""Draws the life of an order from its table: `python -m callback_scheduler.diagram` prints docs/order-life.md."""
+
+from __future__ import annotations
+
+from callback_scheduler import order_states
+from callback_scheduler.order_states import TRANSITIONS, OrderEvent, OrderState
+
+_STATES = {
+    OrderState.OPENED: "已受理",
+    OrderState.SENT: "已派单",
+    OrderState.ACKNOWLEDGED: "已签收",
+    OrderState.CALLING_BACK: "回电中",
+    OrderState.NOT_REACHED: "未接通",
+    OrderState.REACHED: "已接通",
+    OrderState.SELF_REPORTED: "自报已联系",
+    OrderState.RETURNED: "已退单",
+    OrderState.CLOSED: "已办结",
+    OrderState.MERGED: "已并单",
+}
+_EVENTS = {
+    OrderEvent.SENT: "派单",
+    OrderEvent.ACKNOWLEDGED: "签收",
+    OrderEvent.ATTEMPT_BEGUN: "开始拨打",
+    OrderEvent.ATTEMPT_FAILED: "未接通",
+    OrderEvent.REACHED: "通话证据",
+    OrderEvent.SELF_REPORTED: "自报",
+    OrderEvent.RETURNED: "退单",
+    OrderEvent.REASSIGNED: "改派",
+    OrderEvent.CLOSED: "办结",
+    OrderEvent.REOPENED: "重开",
+    OrderEvent.MERGED: "并单",
+}
+
+
+def mermaid() -> str:
+    """Return the diagram of states and events as Mermaid text, in the order of the table."""
+    lines = ["stateDiagram-v2", f"    [*] --> {OrderState.OPENED.value}"]
+    lines += [f"    {state.value}: {state.value} {_STATES[state]}" for state in OrderState]
+    lines += [
+        f"    {before.value} --> {after.value}: {event.value} {_EVENTS[event]}"
+        for (before, event), after in TRANSITIONS.items()
+    ]
+    lines += [f"    {state.value} --> [*]" for state in OrderState if not state.is_open]
+    return "\n".join(lines)
+
+
+def table() -> str:
+    """Return the table of transitions in Markdown: a row for each state, a column for each event."""
+    events = list(OrderEvent)
+    head = ["state", "open", *(event.value for event in events)]
+    rows = [
+        [state.value, "yes" if state.is_open else "no"]
+        + [found.value if (found := TRANSITIONS.get((state, event))) else "" for event in events]
+        for state in OrderState
+    ]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])
+
+
+def document() -> str:
+    """Return docs/order-life.md."""
+    essay = (order_states.__doc__ or "").partition("\n\n")[2].strip()
+    parts = (
+        "# The life of an order",
+        "Printed by `python -m callback_scheduler.diagram` from the table in "
+        "[`order_states.py`](../callback_scheduler/order_states.py); a test holds both together.",
+        f"```mermaid\n{mermaid()}\n```",
+        essay,
+        "## Table",
+        "An empty field cannot happen: `IllegalTransition`. An order that is *open* is still owed: a repeated call is "
+        "taken up by it, and it is found by its deadline.",
+        table(),
+        _BESIDE.strip(),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+_BESIDE = """
+## What is kept beside the state
+
+- Every change is an event of the journal, `order_changed` (the state moves) or `order_noted` (it does not): who, when,
+  from, to, why, what else changed, and the attempt with its evidence. `Ledger.order_events` gives them for one order.
+- An event counts once, by its id. A change made on a stale picture of the order is refused (`StaleOrder`), one made
+  under a lease that is over too (`FencedOff`); both are decided by the same script that applies events. The refusal is
+  written down as `event_refused`, so that it holds when Redis is built anew from the journal.
+- *Reached* needs evidence: key 1, the enterprise's answer, ten seconds of talk both ways (`NotProved` otherwise). A
+  talk after reopening does not move the time of the first one.
+- A reassigned order forgets acknowledgement and ten-minute promise, keeps its deadline, and counts the unit among
+  `units_before`.
+- Each record of the journal carries SHA-256 of the one before and itself. `hotline verify` names the first record that
+  was changed, doubled or taken out; the end is compared with the journal's own note of it and with Redis.
+- Events of one order are counted (`version`). If Redis is lost and the journals of several nodes are read again, an
+  event waits for those it was made after, in whichever journal they are.
+- `Ledger.forget` lets settled orders of before a day go, with call records and those files of the journal that tell of
+  nothing else. The chain goes on from what was archived; numbers are not given again.
+"""
+
+
+if __name__ == "__main__":
+    print(document(), end="")

@@ -1,0 +1,277 @@
+"""The callbacks under way on this node: each begun, carried and settled under the lease of its order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
+
+from callback_scheduler.breach import breach_cause
+from callback_scheduler.dialling import DIALLED, next_dial_at
+from callback_scheduler.errors import FencedOff, IllegalTransition, SchedulerError, StaleOrder, StoreUnavailable
+from callback_scheduler.evidence import proves
+from callback_scheduler.hands import Hands
+from callback_scheduler.order import Attempt, AttemptOutcome, Lease, Order
+from callback_scheduler.order_keeping import OrderKeeping
+from callback_scheduler.order_states import OrderEvent, OrderState
+from config.ladder import LadderSettings
+from routing.clock import Clock
+
+log = structlog.get_logger()
+
+TIMETABLE = "timetable"
+_RENEWALS_PER_LEASE = 3
+
+
+@dataclass(slots=True)
+class _Dial:
+    """A callback under way."""
+
+    order: Order
+    lease: Lease
+    renewing: Any = None
+    carried: Deferred[None] | None = None
+
+
+class Dials:
+    """Places callbacks through `hands.ring_back`, writes what came of them, takes over those of dead nodes.
+
+    `on_ended` hears of each that is over: the order's number, and the order as it is then, None if that is not known.
+    `reactor` gives callLater.
+    """
+
+    def __init__(
+        self,
+        ledger: OrderKeeping,
+        ladder: LadderSettings,
+        *,
+        clock: Clock,
+        reactor: Any,
+        hands: Hands,
+        on_ended: Callable[[str, Order | None], None],
+    ) -> None:
+        self._ledger = ledger
+        self._ladder = ladder
+        self._clock = clock
+        self._reactor = reactor
+        self._hands = hands
+        self._on_ended = on_ended
+        self._dials: dict[str, _Dial] = {}
+        self._unsettled: dict[str, Attempt] = {}  # ended, and not written yet: by attempt id
+
+    @property
+    def under_way(self) -> dict[str, Order]:
+        """Return the orders being dialled here, by number."""
+        return {number: dial.order for number, dial in self._dials.items()}
+
+    async def begin(self, order_id: str, at: datetime, is_its_turn: Callable[[Order], bool]) -> Order | None:
+        """Begin a callback and return the order as it is then; the intent is on disk by then.
+
+        None if somebody else has the order. If it has changed so that it is not its turn any more, it is left as it is.
+        """
+        lease = await self._ledger.lease(order_id, self._ladder.lease_s)
+        if lease is None:
+            return None
+        try:
+            fresh = await self._ledger.order(order_id)
+            if fresh is None or not is_its_turn(fresh):
+                await self._ledger.release(lease)
+                return fresh
+            attempt = Attempt(
+                attempt_id=fresh.next_attempt_id,
+                begun_at=at,
+                by=TIMETABLE,
+                number=fresh.callback_number,
+                epoch=lease.epoch,
+            )
+            begun = await self._ledger.change_order(
+                fresh.order_id, OrderEvent.ATTEMPT_BEGUN, who=TIMETABLE, attempt=attempt, epoch=lease.epoch, at=at,
+                changes={"dial_after": None},
+            )  # fmt: skip
+        except (StaleOrder, IllegalTransition, FencedOff) as changed:
+            log.info("order_changed_meanwhile", order_id=order_id, error=str(changed))
+            await self._ledger.release(lease)
+            return None
+        dial = self._dials[begun.order_id] = _Dial(begun, lease)
+        self._renew_later(dial)
+        dial.carried = ensureDeferred(self._carry(dial, attempt))
+        return begun
+
+    # -- while it rings -----------------------------------------------------------------------------------------------
+
+    def _renew_later(self, dial: _Dial) -> None:
+        dial.renewing = self._reactor.callLater(
+            dial.lease.ttl_s / _RENEWALS_PER_LEASE, lambda: ensureDeferred(self._renew(dial))
+        )
+
+    async def _renew(self, dial: _Dial) -> None:
+        try:
+            is_ours = await self._ledger.renew(dial.lease)
+        except SchedulerError as away:
+            log.warning("lease_not_renewed", order_id=dial.order.order_id, error=str(away))
+            is_ours = True  # the next one may come through; who rings asks again before he rings
+        if not is_ours:
+            log.warning("lease_lost", order_id=dial.order.order_id, epoch=dial.lease.epoch)
+        elif self._dials.get(dial.order.order_id) is dial:
+            self._renew_later(dial)
+
+    async def _carry(self, dial: _Dial, attempt: Attempt) -> None:
+        order_id, ended = dial.order.order_id, None
+        try:
+            finished = await self._hands.ring_back(dial.order, attempt, dial.lease)
+            self._unsettled[finished.attempt_id] = finished
+            ended = await self._settle(order_id, finished, dial.lease)
+        except SchedulerError as wrong:
+            log.warning("attempt_not_settled", attempt_id=attempt.attempt_id, error=str(wrong))
+        except Exception:
+            # Nobody knows how far it came: it is ended as that of a dead node is, once the lease is back.
+            log.exception("callback_failed", order_id=order_id, attempt_id=attempt.attempt_id)
+        await self._let_go(dial)
+        self._on_ended(order_id, ended)
+
+    async def _let_go(self, dial: _Dial) -> None:
+        if dial.renewing.active():
+            dial.renewing.cancel()
+        try:
+            await self._ledger.release(dial.lease)
+        except SchedulerError as away:
+            log.warning("lease_not_released", order_id=dial.order.order_id, error=str(away))
+        finally:
+            del self._dials[dial.order.order_id]
+
+    # -- what came of it ------------------------------------------------------------------------------------------
+
+    async def settle_rest(self) -> None:
+        """Write what could not be written when it happened: Redis was away, or the lease was lost in the meantime."""
+        for finished in list(self._unsettled.values()):
+            order_id = finished.attempt_id.rpartition("-a")[0]
+            if order_id in self._dials:
+                continue
+            lease = await self._ledger.lease(order_id, self._ladder.lease_s)
+            if lease is None:
+                continue
+            try:
+                await self._settle(order_id, finished, lease)
+            except (StaleOrder, IllegalTransition, FencedOff) as changed:
+                log.info("order_changed_meanwhile", order_id=order_id, error=str(changed))
+            finally:
+                await self._ledger.release(lease)
+
+    async def _settle(self, order_id: str, finished: Attempt, lease: Lease) -> Order | None:
+        """Write the end of an attempt, whatever has been thought of it meanwhile; each once. Return the order then."""
+        order = await self._ledger.order(order_id)
+        known = {one.attempt_id: one for one in order.attempts}.get(finished.attempt_id) if order else None
+        if order is None or known is None:
+            log.error("attempt_unknown", attempt_id=finished.attempt_id)
+        elif known.outcome is AttemptOutcome.UNDER_WAY and order.state is OrderState.CALLING_BACK:
+            order = await self._write_end(order, finished, lease)
+        elif proves(finished.evidence) and not proves(known.evidence):
+            await self._write_late_proof(order, finished, lease)
+        self._unsettled.pop(finished.attempt_id, None)
+        return order
+
+    async def _write_end(self, order: Order, finished: Attempt, lease: Lease) -> Order:
+        ended_at = finished.ended_at or self._clock.now()
+        if proves(finished.evidence):
+            finished = replace(finished, outcome=AttemptOutcome.REACHED)
+            event, changes = OrderEvent.REACHED, {"promised_at": None, "promised_by": None}
+        else:
+            event, changes = OrderEvent.ATTEMPT_FAILED, self._next_try(order, finished, ended_at)
+        changed = await self._ledger.change_order(
+            order.order_id, event, who=TIMETABLE, changes=changes, attempt=finished, epoch=lease.epoch, at=ended_at
+        )  # fmt: skip
+        if changed.state is OrderState.REACHED:
+            await self._freeze_if_late(changed, ended_at)
+        return changed
+
+    def _next_try(self, order: Order, finished: Attempt, ended_at: datetime) -> dict[str, Any]:
+        dial_after = next_dial_at(finished, order, ended_at, self._ladder.of(order.unit_id))
+        changes: dict[str, Any] = {"dial_after": dial_after}
+        if finished.outcome is AttemptOutcome.IN_TEN_MINUTES and (
+            order.promised_at is None or order.promised_at <= ended_at
+        ):
+            changes |= {"promised_at": dial_after, "promised_by": finished.unit_number}
+        return changes
+
+    async def _freeze_if_late(self, order: Order, at: datetime) -> None:
+        """Freeze the breach of an order that rang before its deadline and talked after it."""
+        if order.overdue_at is not None or order.reached_at is None or order.reached_at < order.due_at:
+            return
+        cause = breach_cause(order, at)
+        await self._hands.notices.tell("breach", order, {"key": f"{order.order_id}/late", "cause": cause}, at)
+        changes = {"overdue_at": order.due_at, "breach_cause": cause}
+        await self._ledger.note_order(
+            order.order_id, "breach_frozen", who=TIMETABLE, why=cause, changes=changes, at=at
+        )  # fmt: skip
+
+    async def _write_late_proof(self, order: Order, finished: Attempt, lease: Lease) -> None:
+        """Write the evidence of an attempt that was given up as lost: it did take place, and there is a recording."""
+        finished = replace(finished, outcome=AttemptOutcome.REACHED)
+        at, why = self._clock.now(), "补记：失去租约的拨打实际已接通"
+        if order.state not in DIALLED:
+            await self._ledger.note_order(
+                order.order_id, "late_evidence", who=TIMETABLE, why=why, attempt=finished, epoch=lease.epoch, at=at
+            )  # fmt: skip
+            return
+        for event in (OrderEvent.ATTEMPT_BEGUN, OrderEvent.REACHED):
+            await self._ledger.change_order(
+                order.order_id, event, who=TIMETABLE, why=why, attempt=finished, epoch=lease.epoch, at=at
+            )  # fmt: skip
+
+    # -- what dead nodes left ---------------------------------------------------------------------------------------
+
+    async def recover(self, order: Order, at: datetime) -> None:
+        """End an attempt whose node is gone: by its evidence if it has enough, else as unknown.
+
+        Whose enterprise may have been rung is not dialled again before a safe time: it may be talking at this moment.
+        """
+        if order.state is not OrderState.CALLING_BACK or self._is_ours(order):
+            return
+        lease = await self._ledger.lease(order.order_id, self._ladder.lease_s)
+        if lease is None:
+            return  # somebody is at it
+        try:
+            fresh = await self._ledger.order(order.order_id)
+            last = fresh.attempts[-1] if fresh and fresh.attempts else None
+            if fresh and last and fresh.state is OrderState.CALLING_BACK:
+                await self._end_lost(fresh, last, lease, at)
+        except (StaleOrder, IllegalTransition, FencedOff) as changed:
+            log.info("order_changed_meanwhile", order_id=order.order_id, error=str(changed))
+        finally:
+            await self._ledger.release(lease)
+
+    def _is_ours(self, order: Order) -> bool:
+        waiting = {attempt_id.rpartition("-a")[0] for attempt_id in self._unsettled}
+        return order.order_id in self._dials or order.order_id in waiting
+
+    async def _end_lost(self, order: Order, last: Attempt, lease: Lease, at: datetime) -> None:
+        if proves(last.evidence):
+            await self._write_end(order, replace(last, ended_at=last.ended_at or at), lease)
+            return
+        pause_s = self._ladder.safe_redial_s if last.enterprise_rung_at else self._ladder.of(order.unit_id).busy_retry_s
+        is_open_end = last.outcome is AttemptOutcome.UNDER_WAY
+        outcome = AttemptOutcome.UNKNOWN if is_open_end else last.outcome
+        log.warning("attempt_lost", order_id=order.order_id, attempt_id=last.attempt_id, redial_after_s=pause_s)
+        await self._ledger.change_order(
+            order.order_id,
+            OrderEvent.ATTEMPT_FAILED,
+            who=TIMETABLE,
+            why="节点中断，拨打结果不明",
+            changes={"dial_after": at + timedelta(seconds=pause_s)},
+            attempt=replace(last, outcome=outcome, ended_at=last.ended_at or at),
+            epoch=lease.epoch,
+            at=at,
+        )
+
+    async def stop(self) -> None:
+        """Wait for what is under way; who rings has been told to stop by then."""
+        waiting = [dial.carried for dial in self._dials.values() if dial.carried is not None]
+        await DeferredList(waiting, consumeErrors=True)
+        try:
+            await self.settle_rest()
+        except StoreUnavailable as away:
+            log.warning("attempts_left_unsettled", attempts=sorted(self._unsettled), error=str(away))

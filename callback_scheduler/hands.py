@@ -1,0 +1,36 @@
+"""What the timetable has done for it by the rooms above: callables that ring, tell, count."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from callback_scheduler.order import Attempt, Lease, Order
+
+
+class Notices(Protocol):
+    """Where units and supervisors are told something."""
+
+    async def tell(self, kind: str, order: Order, extra: dict[str, Any], at: datetime) -> None:
+        """Put a notice on its way; it is on disk on return, and sent at least once."""
+        ...
+
+
+def _no_phones() -> Collection[str]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """`ring_back` places a callback under a lease and returns the attempt as it ended; `remind_leader` rings a number
+    with a spoken reminder and tells whether it was acknowledged by key; `free_lines` counts the lines callbacks may
+    take now, `phones_in_use` the numbers of units that are on the phone.
+    """
+
+    ring_back: Callable[[Order, Attempt, Lease], Awaitable[Attempt]]
+    remind_leader: Callable[[Order, str], Awaitable[bool]]
+    notices: Notices
+    free_lines: Callable[[], int]
+    phones_in_use: Callable[[], Collection[str]] = _no_phones

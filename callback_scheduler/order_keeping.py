@@ -1,0 +1,142 @@
+"""The half of the ledger that is about the lives of orders: changing them, reading them, holding them by a lease."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
+
+from twisted.internet.defer import Deferred
+
+from callback_scheduler import order_life
+from callback_scheduler.errors import FencedOff, SchedulerError, StaleOrder, StoreUnavailable, UnknownOrder
+from callback_scheduler.journal import JournalEvent
+from callback_scheduler.order import Attempt, Lease, Order
+from callback_scheduler.order_states import OrderEvent
+from callback_scheduler.store import Outcome, Store
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+# The first word of what apply.lua says when it refuses an event.
+_REFUSALS: dict[str, type[SchedulerError]] = {"stale": StaleOrder, "fenced": FencedOff, "unknown": UnknownOrder}
+
+
+class OrderKeeping:
+    """What `Ledger` does with orders that are there; all methods raise StoreUnavailable while Redis is away."""
+
+    _store: Store
+    node_number: int
+
+    async def _apply(self, event: JournalEvent) -> Outcome | None:
+        """Put an event on disk and return what Redis said to it; None if that takes too long."""
+        raise NotImplementedError
+
+    def _in_thread(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+        raise NotImplementedError
+
+    # -- changing -------------------------------------------------------------------------------------------------
+
+    async def change_order(
+        self,
+        order_id: str,
+        event: OrderEvent,
+        *,
+        who: str,
+        why: str = "",
+        changes: Mapping[str, Any] | None = None,
+        attempt: Attempt | None = None,
+        epoch: int | None = None,
+        request_id: str = "",
+        at: datetime,
+    ) -> Order:
+        """Let `event` happen to an order, as the table of states says; return the order as it is then.
+
+        `changes` are fields of Order (`order_fields.CHANGEABLE`) by their new values, None to empty one; `steps_done`
+        and `messages` are added to. `attempt` is kept under its id, in place of what was known of it. `request_id`
+        stands in the event, so that who asked for it from outside can find it again. Raises
+        UnknownOrder, IllegalTransition, NotProved, StaleOrder if the order's state changed meanwhile, FencedOff if
+        `epoch` is that of a lease that is over; StoreUnavailable, if not before then after a second: then the event
+        is on disk and will be tried once Redis is back.
+        """
+        order = await self._known(order_id)
+        payload = order_life.changed(order, event, who=who, why=why, changes=changes, attempt=attempt, at=at)
+        if request_id:
+            payload["request_id"] = request_id
+        return await self._happen("order_changed", payload, epoch, at)
+
+    async def note_order(
+        self,
+        order_id: str,
+        note: str,
+        *,
+        who: str,
+        why: str = "",
+        changes: Mapping[str, Any] | None = None,
+        attempt: Attempt | None = None,
+        epoch: int | None = None,
+        at: datetime,
+    ) -> Order:
+        """Note something about an order that does not move its state; arguments and errors as in `change_order`."""
+        order = await self._known(order_id)
+        payload = order_life.noted(order, who=who, why=why, changes=changes, attempt=attempt)
+        return await self._happen("order_noted", payload | {"note": note}, epoch, at)
+
+    async def _known(self, order_id: str) -> Order:
+        order = await self._in_thread(self._store.order, order_id)
+        if order is None:
+            raise UnknownOrder(f"there is no order {order_id}")
+        return order
+
+    async def _happen(self, event_type: str, payload: dict[str, Any], epoch: int | None, at: datetime) -> Order:
+        payload |= {"node": self.node_number, "epoch": epoch}
+        outcome = await self._apply(JournalEvent.new(event_type, payload, at))
+        if outcome is None:
+            raise StoreUnavailable(f"{event_type} of order {payload['order_id']} is on disk, and waits for Redis")
+        if outcome.status == "refused":
+            kind, _, what = outcome.order_id.partition(": ")
+            raise _REFUSALS.get(kind, SchedulerError)(f"order {payload['order_id']}: {what or kind}")
+        return await self._known(payload["order_id"])
+
+    # -- leases ---------------------------------------------------------------------------------------------------
+
+    async def lease(self, order_id: str, ttl_s: float) -> Lease | None:
+        """Take an order for `ttl_s` by Redis's clock; None while another lease of it runs."""
+        return await self._in_thread(self._store.lease, order_id, ttl_s)
+
+    async def renew(self, lease: Lease) -> bool:
+        """Hold a lease for its `ttl_s` from now on; False if it is over, and then the work must be dropped."""
+        return await self._in_thread(self._store.renew, lease)
+
+    async def release(self, lease: Lease) -> bool:
+        """Give a lease back; False if it was over."""
+        return await self._in_thread(self._store.release, lease)
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    async def orders(self, limit: int = 100) -> list[Order]:
+        """Return the last orders, newest first."""
+        return await self._in_thread(self._store.orders, limit)
+
+    async def all_orders(self, since: datetime, until: datetime) -> list[Order]:
+        """Return all orders opened at `since` or later and before `until`, oldest first."""
+        return await self._in_thread(self._store.all_orders, since, until)
+
+    async def order(self, order_id: str) -> Order | None:
+        """Return the order a number counts as; None if it was never given."""
+        return await self._in_thread(self._store.order, order_id)
+
+    async def due_before(self, at: datetime, limit: int = 1000) -> list[Order]:
+        """Return open orders due at `at` or before, earliest deadline first."""
+        return await self._in_thread(self._store.due_before, at, limit)
+
+    async def open_orders(self, limit: int = 10_000) -> list[Order]:
+        """Return open orders, earliest deadline first."""
+        return await self._in_thread(self._store.open_orders, limit)
+
+    async def open_orders_of(self, phone: str) -> list[Order]:
+        """Return the open orders to be rung back at `phone`, or left from it; the longest open one first."""
+        return await self._in_thread(self._store.open_orders_of, phone)
+
+    async def order_events(self, order_id: str) -> list[dict[str, Any]]:
+        """Return what has happened to an order, oldest first: event_id, type, at (ISO 8601, Shanghai) and payload."""
+        return await self._in_thread(self._store.order_events, order_id)

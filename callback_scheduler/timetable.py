@@ -1,0 +1,261 @@
+"""The timetable: sweeps over all open orders, every few seconds and at the very moment when something is due.
+
+APScheduler only holds two sweeps, which may be run at any time and any number of times (design rule 16). It counts by
+the wall clock, which may jump, so two things are done otherwise than it would do by itself. Its triggers do not add
+up intervals (after a jump of ten years it would go through sixty million of them, one by one); and after a jump its
+jobs are planned anew (after one back it would wait until the old time comes again).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from apscheduler.executors.base import BaseExecutor
+from apscheduler.jobstores.memory import MemoryJobStore
+from apscheduler.schedulers.twisted import TwistedScheduler
+from apscheduler.triggers.base import BaseTrigger
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock, ensureDeferred
+
+from callback_scheduler.clock_watch import ClockWatch
+from callback_scheduler.dials import Dials
+from callback_scheduler.errors import SchedulerError
+from callback_scheduler.hands import Hands
+from callback_scheduler.order import Order
+from callback_scheduler.order_keeping import OrderKeeping
+from callback_scheduler.redating import redate_all
+from callback_scheduler.sweeps import Sweeps
+from callback_scheduler.waiting_orders import WaitingOrders
+from config.errors import ConfigError
+from config.ladder import LadderSettings
+from routing.calendar import Calendar
+from routing.clock import SHANGHAI, Clock
+from routing.directory import Directory
+
+log = structlog.get_logger()
+
+_SWEEPS_LEASE = "sweeps"  # held in the way of an order's
+_LOOK_AT_CLOCK_EVERY_S = 1.0
+_READ_CALENDAR_EVERY_S = 600.0
+_BREATH_S = 1.0  # between a sweep and the next that something asks for
+
+
+class _Every(BaseTrigger):  # type: ignore[misc]  # apscheduler has no types
+    """Fires now, and again `interval_s` after whatever time it is then."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval = timedelta(seconds=interval_s)
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        return now if previous_fire_time is None else now + self._interval
+
+
+class _InReactor(BaseExecutor):  # type: ignore[misc]  # apscheduler has no types
+    """Runs a job in the reactor's thread, and counts it as running until its Deferred fires."""
+
+    def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
+        job.func().addBoth(lambda _: self._run_job_success(job.id, []))
+
+
+class Timetable:
+    """Keeps the ladder for all open orders; several nodes may each have one on the same store.
+
+    `reactor` gives callLater, callFromThread and seconds, which must not jump with the wall clock. `read_calendar`
+    returns the calendar as the site has it now (ConfigError: the one before stays); `on_calendar` hears of a new one.
+    """
+
+    def __init__(
+        self,
+        ledger: OrderKeeping,
+        ladder: LadderSettings,
+        directory: Directory,
+        *,
+        calendar: Calendar,
+        clock: Clock,
+        reactor: Any,
+        hands: Hands,
+        read_calendar: Callable[[], Calendar] | None = None,
+        on_calendar: Callable[[Calendar], None] = lambda calendar: None,
+    ) -> None:
+        self.calendar = calendar
+        self._ledger = ledger
+        self._ladder = ladder
+        self._clock = clock
+        self._reactor = reactor
+        self._hands = hands
+        self._read_calendar = read_calendar or (lambda: self.calendar)
+        self._on_calendar = on_calendar
+        self._watch = ClockWatch(clock, reactor.seconds, ladder.clock_jump_s)
+        self._sweeps = Sweeps(ledger, ladder, directory, clock, hands)
+        self._dials = Dials(ledger, ladder, clock=clock, reactor=reactor, hands=hands, on_ended=self._on_ended)
+        self._waiting = WaitingOrders(
+            ledger, ladder, directory, clock=clock, watch=self._watch, hands=hands, dials=self._dials
+        )
+        self._one_at_a_time = DeferredLock()
+        self._scheduler: TwistedScheduler | None = None
+        self._timers: dict[str, Any] = {}
+        self._is_stopping = False
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin: the first sweep, which catches up, runs at once."""
+        self._scheduler = scheduler = TwistedScheduler(
+            reactor=self._reactor,
+            timezone=SHANGHAI,
+            jobstores={"default": MemoryJobStore()},
+            executors={"default": _InReactor()},
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
+        )
+        scheduler.add_job(self._sweep_unless_busy, _Every(self._ladder.sweep_every_s), id="orders")
+        scheduler.add_job(self._sweep_calendar, _Every(_READ_CALENDAR_EVERY_S), id="calendar")
+        scheduler.start()
+        self._look_at_clock_again()
+        log.info("timetable_started", sweep_every_s=self._ladder.sweep_every_s, calendar=self.calendar.version)
+
+    async def stop(self) -> None:
+        """Begin nothing more; returns when the sweep, the callbacks and the reminders under way have ended."""
+        self._is_stopping = True
+        scheduler, self._scheduler = self._scheduler, None
+        if scheduler is not None:
+            scheduler.shutdown(wait=False)
+        for timer in self._timers.values():
+            if timer.active():
+                timer.cancel()
+        await self._one_at_a_time.run(lambda: None)
+        await DeferredList([*self._sweeps.ringing], consumeErrors=True)
+        await self._dials.stop()
+        log.info("timetable_stopped")
+
+    def status(self) -> dict[str, Any]:
+        """Return what an operator wants to know."""
+        return {
+            "dialling": sorted(self._dials.under_way),
+            "calendar": self.calendar.version,
+            "clock_jumped_s": self._watch.jumped.total_seconds(),
+            "is_clock_doubted": self._watch.is_doubted,
+        }
+
+    # -- when to sweep --------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Sweep soon: something has changed, an order has come."""
+        self._at_latest(_BREATH_S, self._sweep_unless_busy)
+
+    def _on_ended(self, order_id: str, order: Order | None) -> None:
+        self._waiting.note(order_id, order)
+        if order is None:
+            self.wake()  # it is not settled yet
+        self._at_latest(_BREATH_S, self._dial_unless_busy)
+
+    def _at_latest(self, delay_s: float, call: Callable[[], Any]) -> None:
+        timer = self._timers.get(call.__name__)
+        left_s = timer.getTime() - self._reactor.seconds() if timer and timer.active() else None
+        if self._is_stopping or (left_s is not None and left_s <= delay_s):
+            return
+        if timer and left_s is not None:
+            timer.cancel()
+        self._timers[call.__name__] = self._reactor.callLater(delay_s, call)
+
+    def _sweep_unless_busy(self) -> Deferred[None]:
+        if self._one_at_a_time.locked:
+            self.wake()
+            return ensureDeferred(_nothing())
+        return ensureDeferred(self.sweep())
+
+    def _dial_unless_busy(self) -> None:
+        if self._one_at_a_time.locked:
+            self._at_latest(_BREATH_S, self._dial_unless_busy)
+        else:
+            self._one_at_a_time.run(lambda: ensureDeferred(self._reporting(self._dial())))
+
+    def _look_at_clock_again(self) -> None:
+        if self._watch_clock() and self._scheduler is not None:
+            for job in self._scheduler.get_jobs():
+                job.reschedule(job.trigger)
+            self.wake()
+        self._at_latest(_LOOK_AT_CLOCK_EVERY_S, self._look_at_clock_again)
+
+    def _watch_clock(self) -> bool:
+        jump = self._watch.look()
+        if jump:
+            log.warning("clock_jumped", by_s=jump.total_seconds(), now=self._clock.now().isoformat(),
+                        is_doubted=self._watch.is_doubted)
+        return bool(jump)
+
+    # -- the sweep over orders --------------------------------------------------------------------------------------
+
+    async def sweep(self, at: datetime | None = None) -> None:
+        """Do all that is due at `at` (now, if None); never runs beside itself, and may be run as often as one likes.
+
+        A ledger that cannot be read or written ends a sweep: it is logged, and the next one tries again.
+        """
+        await self._one_at_a_time.run(lambda: ensureDeferred(self._reporting(self._sweep(at))))
+
+    async def _reporting(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except SchedulerError as wrong:
+            log.warning("sweep_broken_off", error=str(wrong))
+        except Exception:
+            log.exception("sweep_failed")  # an error in one sweep must not be the end of all
+
+    async def _sweep(self, at: datetime | None) -> None:
+        if self._is_stopping:
+            return
+        at = at or self._clock.now()
+        self._watch_clock()
+        orders = await self._waiting.read(at, self.calendar)
+        if await self._do_steps(orders, at):
+            await self._waiting.read(at, self.calendar)
+        await self._dials.settle_rest()
+        await self._dial(at)
+
+    async def _do_steps(self, orders: list[Order], at: datetime) -> bool:
+        lease = await self._ledger.lease(_SWEEPS_LEASE, self._ladder.lease_s)
+        if lease is None:
+            return False  # another node is at it
+        try:
+            for order in orders:
+                await self._dials.recover(order, at)
+            return await self._sweeps.run(orders, at, self.calendar, lambda: self._ledger.renew(lease))
+        finally:
+            await self._ledger.release(lease)
+
+    async def _dial(self, at: datetime | None = None) -> None:
+        if self._is_stopping:
+            return
+        at = at or self._clock.now()
+        has_more = await self._waiting.dial(at, self.calendar)
+        next_s = _BREATH_S if has_more else self._waiting.next_dial_s(at, self.calendar)
+        if next_s is not None:
+            self._at_latest(next_s, self._dial_unless_busy)
+        self._at_latest(self._waiting.next_step_s(at, self.calendar), self._sweep_unless_busy)
+
+    # -- the sweep over the calendar ----------------------------------------------------------------------------------
+
+    def _sweep_calendar(self) -> Deferred[None]:
+        return ensureDeferred(self.sweep_calendar())
+
+    async def sweep_calendar(self, at: datetime | None = None) -> None:
+        """Read the calendar, and let a revised one move the deadlines of open orders."""
+        await self._one_at_a_time.run(lambda: ensureDeferred(self._reporting(self._reload(at or self._clock.now()))))
+
+    async def _reload(self, at: datetime) -> None:
+        try:
+            calendar = self._read_calendar()
+        except ConfigError as wrong:
+            log.error("calendar_refused", error=str(wrong), kept=self.calendar.version)
+            return
+        if calendar.version != self.calendar.version:
+            log.warning("calendar_changed", before=self.calendar.version, now=calendar.version)
+            self.calendar = calendar
+            self._on_calendar(calendar)
+        if await redate_all(self._ledger, self._hands, calendar, at, self._ladder.lease_s):
+            self.wake()
+
+
+async def _nothing() -> None:
+    return None

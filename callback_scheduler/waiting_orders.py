@@ -1,0 +1,146 @@
+"""The open orders as they were last seen, and the callbacks begun for those whose turn it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, time, timedelta
+from functools import cache
+
+import structlog
+
+from callback_scheduler.clock_watch import ClockWatch
+from callback_scheduler.dialling import dial_from, to_dial
+from callback_scheduler.dials import Dials
+from callback_scheduler.hands import Hands
+from callback_scheduler.ladder import next_step_at, tiers_open
+from callback_scheduler.order import Order
+from callback_scheduler.order_keeping import OrderKeeping
+from config.ladder import LadderSettings
+from routing.calendar import Calendar
+from routing.clock import SHANGHAI, Clock
+from routing.directory import Directory
+from routing.errors import UnknownUnit
+
+log = structlog.get_logger()
+
+_MOST_ORDERS = 5000
+_DOUBTED_BEYOND = timedelta(hours=24)
+
+
+class WaitingOrders:
+    """Reads the open orders and dials for them; between two readings what this node does itself is kept up to date.
+
+    Whoever is dialled is read again under its lease, so an old picture costs a look and never a second call.
+    """
+
+    def __init__(
+        self,
+        ledger: OrderKeeping,
+        ladder: LadderSettings,
+        directory: Directory,
+        *,
+        clock: Clock,
+        watch: ClockWatch,
+        hands: Hands,
+        dials: Dials,
+    ) -> None:
+        self._ledger = ledger
+        self._ladder = ladder
+        self._directory = directory
+        self._clock = clock
+        self._watch = watch
+        self._hands = hands
+        self._dials = dials
+        self._seen: dict[str, Order] = {}
+        # When something comes at the earliest, None if that must be found anew; what is noted only brings it forward.
+        self._next_step_at: datetime | None = None
+        self._next_dial_at: datetime | None = None
+
+    async def read(self, at: datetime, calendar: Calendar) -> list[Order]:
+        """Return the open orders that may have something due: up to the end of the next workday's.
+
+        While the clock is doubted those due more than a day ago are left out: on such a word nothing is frozen.
+        """
+        last_day = calendar.next_workday(at.astimezone(SHANGHAI).date()).on
+        orders = await self._ledger.due_before(datetime.combine(last_day, time.max, SHANGHAI), _MOST_ORDERS)
+        if self._watch.is_doubted:
+            orders = [order for order in orders if at - order.due_at <= _DOUBTED_BEYOND]
+        self._seen = {order.order_id: order for order in orders}
+        self._next_step_at = self._next_dial_at = None
+        return orders
+
+    def note(self, order_id: str, order: Order | None) -> None:
+        """Take up what became of an order that this node has worked on; None if that is not known."""
+        if order is not None and order.state.is_open:
+            self._seen[order_id] = order
+            self._comes_no_later(order)
+        else:
+            self._seen.pop(order_id, None)
+
+    def _comes_no_later(self, order: Order) -> None:
+        if self._next_step_at is not None and order.promised_at is not None:
+            self._next_step_at = min(self._next_step_at, order.promised_at)
+        if self._next_dial_at is not None and order.dial_after is not None:
+            self._next_dial_at = min(self._next_dial_at, order.dial_after)
+
+    async def dial(self, at: datetime, calendar: Calendar) -> bool:
+        """Begin the callbacks that may begin at `at`; return whether more could than one go may begin."""
+        chosen = to_dial(
+            self._near(at),
+            at,
+            self._ladder,
+            calendar,
+            free_lines=min(self._hands.free_lines(), self._ladder.dials_per_sweep),
+            phones_of=self._phones_at(at),
+            phones_in_use=self._hands.phones_in_use(),
+            under_way=self._dials.under_way,
+        )
+
+        def is_its_turn(order: Order) -> bool:
+            earliest = dial_from(order, at, self._ladder, calendar)
+            return earliest is not None and earliest <= at
+
+        for order in chosen:
+            # A line that was free a moment ago may have a live caller now.
+            if self._hands.free_lines() > 0:
+                self.note(order.order_id, await self._dials.begin(order.order_id, at, is_its_turn))
+        return len(chosen) == self._ladder.dials_per_sweep
+
+    def _near(self, at: datetime) -> Iterable[Order]:
+        if not self._watch.is_doubted:
+            return self._seen.values()
+        return [order for order in self._seen.values() if abs(order.due_at - at) <= _DOUBTED_BEYOND]
+
+    def _phones_at(self, at: datetime) -> Callable[[Order], frozenset[str]]:
+        """Return what gives the numbers of who is there at the unit that has an order, in the tiers open by then."""
+
+        @cache
+        def phones(unit_id: str, tiers_open: int) -> frozenset[str]:
+            try:
+                tiers = self._directory.unit_tiers(unit_id, at)[:tiers_open]
+            except UnknownUnit:
+                log.error("unit_unknown", unit_id=unit_id)
+                return frozenset()
+            return frozenset(person.number for tier in tiers for person in tier.specialists)
+
+        return lambda order: phones(order.unit_id, tiers_open(order))
+
+    # -- how long there is nothing to do ------------------------------------------------------------------------------
+
+    def next_step_s(self, at: datetime, calendar: Calendar) -> float:
+        """Return in how many seconds the next step comes, at the latest midnight: a new day, new orders to see."""
+        if self._next_step_at is None or self._next_step_at <= at:
+            midnight = datetime.combine(at.astimezone(SHANGHAI).date() + timedelta(days=1), time.min, SHANGHAI)
+            steps = (next_step_at(order, at, self._ladder, calendar) for order in self._seen.values())
+            self._next_step_at = min([midnight, *filter(None, steps)])
+        return self._seconds_until(self._next_step_at)
+
+    def next_dial_s(self, at: datetime, calendar: Calendar) -> float | None:
+        """Return in how many seconds the next order may be dialled that may not yet be; None if there is none."""
+        if self._next_dial_at is None or self._next_dial_at <= at:
+            moments = (dial_from(order, at, self._ladder, calendar) for order in self._seen.values())
+            self._next_dial_at = min((one for one in moments if one is not None and one > at), default=None)
+        return None if self._next_dial_at is None else self._seconds_until(self._next_dial_at)
+
+    def _seconds_until(self, moment: datetime) -> float:
+        return max(0.0, (moment - self._clock.now()).total_seconds())

@@ -1,0 +1,176 @@
+"""The calls we owe, placed: what the timetable decides becomes a call, and the call a record of what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+import structlog
+from twisted.internet.task import deferLater
+
+from callback_scheduler.ledger import Ledger
+from callback_scheduler.order import Attempt, AttemptOutcome, Lease, Order
+from ivr.calls.attempt import RunningAttempt
+from ivr.calls.call import Call
+from ivr.calls.cdr import CallRecord, Direction, Outcome, new_call_id
+from ivr.calls.desk import status_of
+from ivr.calls.errors import CallEnded
+from ivr.calls.office import Office
+from ivr.calls.orders import Orders
+from ivr.calls.outcome import close, others_finish
+from ivr.calls.services import CallServices
+from ivr.calls.slot import Slot
+from ivr.flows.callback import callback
+from ivr.flows.leader import remind_leader
+
+log = structlog.get_logger()
+
+# A line is forked in a fraction of a second; one that does not come is taken by somebody else.
+_LINE_WITHIN_S, _LOOK_EVERY_S = 5.0, 0.2
+_STOP_WITHIN_S = 10.0
+
+
+class Lines(Protocol):
+    """What callbacks need of the pool; see `line_pool.LinePool`."""
+
+    def take(self, for_callback: bool = False) -> Slot | None: ...
+    def free_for_callbacks(self) -> int: ...
+
+
+class Callbacks:
+    """Places the calls of a node that nobody has rung in for. `lines` gives the pool, None while there is none."""
+
+    def __init__(
+        self,
+        services: CallServices,
+        office: Office,
+        orders: Orders,
+        ledger: Ledger,
+        lines: Callable[[], Lines | None],
+    ) -> None:
+        self._services = services
+        self._office = office
+        self._orders = orders
+        self._ledger = ledger
+        self._lines = lines
+        self._running: dict[str, Call] = {}
+        self._is_stopping = False
+
+    # -- for the timetable ----------------------------------------------------------------------------------------
+
+    def free_lines(self) -> int:
+        """Return how many callbacks may begin now without keeping live callers waiting."""
+        lines = self._lines()
+        return lines.free_for_callbacks() if lines is not None and not self._is_stopping else 0
+
+    def phones_in_use(self) -> frozenset[str]:
+        """Return the numbers that are in a call of this node, ringing or talking."""
+        return self._services.presence.taken()
+
+    async def ring_back(self, order: Order, attempt: Attempt, lease: Lease) -> Attempt:
+        """Place the callback of an order under a lease and return the attempt as it ended; never raises.
+
+        CALLED_OFF without a free line, or while the enterprise is on the phone with us anyway.
+        """
+        slot = await self._line()
+        at = self._services.clock.now()
+        if slot is None or not self._services.presence.is_free(attempt.number):
+            if slot is not None:
+                slot.release()
+            log.info("attempt_called_off", attempt_id=attempt.attempt_id, has_line=slot is not None)
+            return replace(attempt, outcome=AttemptOutcome.CALLED_OFF, ended_at=at)
+        call = self._call(slot, order, attempt.number, Direction.CALLBACK)
+        call.record.attempt_id = attempt.attempt_id
+        call.presence.take(attempt.number, call)
+        try:
+            return await self._see_through(call, RunningAttempt(self._ledger, order, attempt, lease))
+        finally:
+            del self._running[call.call_id]
+
+    async def remind_leader(self, order: Order, number: str) -> bool:
+        """Ring a leader about an order; True if he has acknowledged by key 1. Never raises."""
+        slot = await self._line()
+        if slot is None:
+            return False
+        call = self._call(slot, order, number, Direction.REMINDER)
+        try:
+            outcome = await self._run(call, lambda: remind_leader(call, self._office, order, number))
+            # he may have hung up on our thanks
+            has_acknowledged = any(leg.accepted_at for leg in call.record.legs)
+            call.record.outcome = Outcome.REMINDED if has_acknowledged else outcome
+            await close(call, self._orders)
+        finally:
+            del self._running[call.call_id]
+        return has_acknowledged
+
+    # -- for the node ---------------------------------------------------------------------------------------------
+
+    async def stop(self) -> None:
+        """End all calls and wait until their records are written."""
+        self._is_stopping = True
+        for call in list(self._running.values()):
+            call.release()
+        reactor = self._services.reactor
+        give_up_at = reactor.seconds() + _STOP_WITHIN_S
+        while self._running and reactor.seconds() < give_up_at:
+            await deferLater(reactor, _LOOK_EVERY_S)
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return the calls of this moment for an operator."""
+        return [status_of(call) for call in self._running.values()]
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    async def _line(self) -> Slot | None:
+        """Return a line, waiting for one to be forked; None if there is none in time."""
+        reactor = self._services.reactor
+        give_up_at = reactor.seconds() + _LINE_WITHIN_S
+        while not self._is_stopping and (lines := self._lines()) is not None:
+            slot = lines.take(for_callback=True)
+            if slot is not None or reactor.seconds() >= give_up_at:
+                return slot
+            await deferLater(reactor, _LOOK_EVERY_S)
+        return None
+
+    def _call(self, slot: Slot, order: Order, number: str, direction: Direction) -> Call:
+        at = self._services.clock.now()
+        _, shown = self._services.dial_uri(number)
+        record = CallRecord(new_call_id(at), "", shown, number, offered_at=at, direction=direction)
+        record.matter_id, record.unit_id, record.order_ids = order.matter_id, order.unit_id, [order.order_id]
+        call = Call(slot, self._services, record)
+        call.request.matter_id, call.request.unit_id = order.matter_id, order.unit_id
+        call.request.is_settled = True
+        self._running[call.call_id] = call
+        call.log.info("call_begun", direction=direction.value, order_id=order.order_id)
+        return call
+
+    async def _see_through(self, call: Call, running: RunningAttempt) -> Attempt:
+        async def flow() -> Outcome:
+            await callback(call, self._office, self._orders, running)
+            return Outcome.NOT_REACHED
+
+        outcome = await self._run(call, flow)
+        if outcome is Outcome.FAILED:
+            running.came_to(AttemptOutcome.UNKNOWN if call.legs else AttemptOutcome.CALLED_OFF)
+        attempt = running.finished(call)
+        call.record.outcome = Outcome.SERVED if attempt.outcome is AttemptOutcome.REACHED else outcome
+        await close(call, self._orders)
+        return attempt
+
+    async def _run(self, call: Call, flow: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        """Run a flow to whatever end, let those who are left finish, and return what it came to."""
+        outcome = Outcome.FAILED
+        try:
+            await self._orders.note_offered(call)
+            outcome = await flow()
+        except CallEnded as end:
+            call.record.cause = str(end)
+            outcome = Outcome.LINE_LOST if call.line_lost else Outcome.NOT_REACHED
+        except Exception:
+            call.log.exception("flow_failed")
+        try:
+            await others_finish(call)
+        except Exception:
+            call.log.exception("call_close_failed")
+        return outcome

@@ -1,0 +1,125 @@
+"""A ledger in memory for unit tests: its events in a list, its orders as they are changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from typing import Any
+
+from callback_scheduler import order_life
+from callback_scheduler.deadlines import Deadline
+from callback_scheduler.errors import JournalFull, StoreUnavailable
+from callback_scheduler.order import Lease, OpenedOrder, Order, OrderDraft, OrderKind
+from callback_scheduler.order_states import OrderEvent, OrderState, next_state
+from routing.clock import SHANGHAI
+
+CALLER_NUMBER = "13912345678"
+EVENING = datetime(2026, 3, 10, 21, 0, tzinfo=SHANGHAI)
+
+
+class FakeLedger:
+    """Keeps events in a list, and orders as they are changed.
+
+    `is_full` makes the next writes fail as a full disk does, `is_away` all that needs Redis; `lost_after` renewals
+    the lease is somebody else's.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.drafts: list[OrderDraft] = []
+        self.known: dict[str, Order] = {}
+        self.leases: dict[str, Lease] = {}
+        self.is_full = self.is_away = False
+        self.lost_after: int | None = None
+
+    async def write(self, event_type: str, payload: dict[str, Any], at: datetime) -> None:
+        if self.is_full:
+            raise JournalFull("no space left")
+        self.events.append((event_type, payload))
+
+    async def open_order(self, draft: OrderDraft) -> OpenedOrder:
+        await self.write("order_opened", {"call_id": draft.call_id}, draft.opened_at)
+        self.drafts.append(draft)
+        due = draft.deadline
+        return OpenedOrder(f"2603101{len(self.drafts):04}", False, due.due_at, due.is_provisional)
+
+    # -- orders -----------------------------------------------------------------------------------------------
+
+    def owe(self, **fields: Any) -> Order:
+        """Put an open order there, due 2026-03-11 10:00."""
+        order = an_order(**fields)
+        self.known[order.order_id] = order
+        return order
+
+    async def order(self, order_id: str) -> Order | None:
+        self._needs_redis()
+        return self.known.get(order_id)
+
+    async def open_orders_of(self, phone: str) -> list[Order]:
+        self._needs_redis()
+        owed = [order for order in self.known.values() if phone in (order.callback_number, order.caller_number)]
+        return [order for order in owed if order.state.is_open]
+
+    async def change_order(self, order_id: str, event: OrderEvent, **told: Any) -> Order:
+        self._needs_redis()
+        order = self.known[order_id]
+        payload = order_life.changed(
+            order, event, who=told["who"], why=told.get("why", ""), changes=told.get("changes"),
+            attempt=told.get("attempt"), at=told["at"],
+        )  # fmt: skip
+        await self.write("order_changed", payload, told["at"])
+        return self._apply(dataclasses.replace(order, state=next_state(order.state, event)), told)
+
+    async def note_order(self, order_id: str, note: str, **told: Any) -> Order:
+        self._needs_redis()
+        await self.write("order_noted", {"order_id": order_id, "note": note, **told}, told["at"])
+        return self._apply(self.known[order_id], told)
+
+    def _apply(self, order: Order, told: dict[str, Any]) -> Order:
+        changes = dict(told.get("changes") or {})
+        if "messages" in changes:
+            changes["messages"] = (*order.messages, *changes["messages"])
+        if (attempt := told.get("attempt")) is not None:
+            others = tuple(one for one in order.attempts if one.attempt_id != attempt.attempt_id)
+            changes["attempts"] = (*others, attempt)
+        self.known[order.order_id] = dataclasses.replace(order, **changes)
+        return self.known[order.order_id]
+
+    async def lease(self, order_id: str, ttl_s: float) -> Lease | None:
+        self._needs_redis()
+        if order_id in self.leases:
+            return None
+        self.leases[order_id] = Lease(order_id, 7, ttl_s)
+        return self.leases[order_id]
+
+    async def renew(self, lease: Lease) -> bool:
+        self._needs_redis()
+        if self.lost_after is None:
+            return True
+        self.lost_after -= 1
+        return self.lost_after >= 0
+
+    async def release(self, lease: Lease) -> bool:
+        self._needs_redis()
+        return self.leases.pop(lease.order_id, None) is not None
+
+    def _needs_redis(self) -> None:
+        if self.is_away:
+            raise StoreUnavailable("Redis does not answer")
+
+    def notes(self, note: str) -> list[dict[str, Any]]:
+        return [payload for payload in self.of_type("order_noted") if payload["note"] == note]
+
+    def of_type(self, event_type: str) -> list[dict[str, Any]]:
+        return [payload for kind, payload in self.events if kind == event_type]
+
+
+def an_order(**fields: Any) -> Order:
+    """Return an order of 2026-03-10, 21:00, about tax, due the next morning."""
+    due = Deadline(datetime(2026, 3, 11, 10, 0, tzinfo=SHANGHAI), "", False, "r", "c", "after_hours")
+    usual: dict[str, Any] = {
+        "order_id": "26031010001", "state": OrderState.SENT, "call_id": "c", "kind": OrderKind.AFTER_HOURS,
+        "opened_at": EVENING, "caller_number": CALLER_NUMBER, "callback_number": CALLER_NUMBER, "matter_id": "tax",
+        "unit_id": "tax", "deadline": due,
+    }  # fmt: skip
+    return Order(**(usual | fields))

@@ -1,0 +1,101 @@
+"""A backup of a node at work, restored on an empty machine: the same orders."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, ensureDeferred
+
+import hotline
+from callback_scheduler.backup import back_up
+from callback_scheduler.order import Order
+from callback_scheduler.order_states import OrderEvent
+from callback_scheduler.restore import restore
+from callback_scheduler.verification import verify
+from tests.redis.nodes import EVENING, InReactor, Node, draft
+
+
+def orders_of(node: Node) -> dict[str, Order]:
+    """Return everything that is known of all orders; how often the store was written to is no part of it."""
+    return {order.order_id: order for order in node.ask("orders", 1000)}
+
+
+async def begin(node: Node, number: str) -> list[Deferred[Any]]:
+    """Let a caller come in, and do not wait for his number; a list, since a Deferred would be waited for."""
+    return [ensureDeferred(node.ledger.open_order(draft(number)))]
+
+
+async def wait(opened: list[Deferred[Any]]) -> None:
+    await opened[0]
+
+
+@pytest.fixture
+def other_machine(tmp_path: Path, in_reactor: InReactor) -> Any:
+    made = Node(tmp_path / "other" / "var", in_reactor)
+    yield made
+    if hasattr(made, "ledger"):
+        made.stop()
+
+
+def test_a_live_node_is_backed_up_and_the_restored_one_has_the_same_orders(
+    node: Node, other_machine: Node, tmp_path: Path
+) -> None:
+    node.start()
+    for number in range(40):
+        node.open_order(str(number % 30))
+    first = node.ask("orders", 1000)[-1].order_id
+    for event in (OrderEvent.SENT, OrderEvent.ACKNOWLEDGED):
+        node._in_reactor(
+            node.ledger.change_order, first, event, who="unit:tax:王", why="", at=EVENING + timedelta(minutes=1)
+        )
+    node.settle()
+    before = orders_of(node)
+    position = node.ledger.status()["journal"]["position"]
+    back_up(node.data_dir, {}, tmp_path / "b.tar.gz", EVENING, until=position)
+    for number in range(100, 110):
+        node.open_order(str(number))  # life goes on, and is not in the backup
+    restored = restore(tmp_path / "b.tar.gz", other_machine.data_dir)
+    assert restored.position == position
+    assert verify(other_machine.data_dir / "journal").is_whole
+    other_machine.start()
+    other_machine.settle()
+    assert orders_of(other_machine) == before
+    assert other_machine.open_order("new").order_id not in before
+
+
+def test_a_backup_taken_while_callers_come_in_holds_every_order_of_before(
+    node: Node, other_machine: Node, tmp_path: Path
+) -> None:
+    node.start()
+    told = [node.open_order(f"a{number}").order_id for number in range(20)]
+    waiting = [node._in_reactor(begin, node, f"b{number}") for number in range(200)]
+    back_up(node.data_dir, {}, tmp_path / "b.tar.gz", EVENING)
+    for opened in waiting:
+        node._in_reactor(wait, opened)
+    restore(tmp_path / "b.tar.gz", other_machine.data_dir)
+    other_machine.start()
+    other_machine.settle()
+    assert set(told) <= set(orders_of(other_machine))
+
+
+def test_the_commands_back_up_and_restore_a_site(
+    node: Node, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node.start()
+    node.open_order("13800000001")
+    archive, empty = tmp_path / "b.tar.gz", tmp_path / "empty"
+    assert hotline.main(["backup", str(archive), "--data-dir", str(node.data_dir)]) == 0
+    assert "journal up to record 1" in capsys.readouterr().out
+    assert hotline.main(["restore", str(archive), "--data-dir", str(empty)]) == 0
+    said = capsys.readouterr().out
+    assert "journal whole up to record 1" in said
+    assert f"Orders name their recordings below {node.data_dir}" in said
+    names = sorted(path.name for path in (empty / "restored-config").iterdir())
+    assert {"hotline.yaml", "units.yaml", "matters.yaml"} <= set(names)
+    assert hotline.main(["restore", str(archive), "--data-dir", str(empty)]) == 2
+    assert "is not empty" in capsys.readouterr().err
+    assert hotline.main(["backup", str(archive), "--data-dir", str(tmp_path / "nowhere")]) == 2
+    assert "there is no journal" in capsys.readouterr().err
