@@ -74,11 +74,12 @@ class PatchBoard:
 
 
 class Bridges:
-    """Which legs are in which bridge; a leg is in one at most."""
+    """Which legs are in which bridge, and which overhear one; a leg is in one at most."""
 
     def __init__(self, board: PatchBoard) -> None:
         self._board = board
         self._legs: dict[int, tuple[int, ...]] = {}
+        self._overhearing: set[int] = set()
 
     def set(self, bridge: int, legs: Iterable[int]) -> None:
         """Make `bridge` join exactly `legs`, and take them out of every other."""
@@ -91,15 +92,26 @@ class Bridges:
         for number in sorted(changed, key=lambda number: number == bridge):
             self._apply(number, changed[number])
 
+    def overhear(self, leg: int, hears: Iterable[int], heard_by: Iterable[int]) -> None:
+        """Let a leg that is in no bridge hear some legs, and be heard by some."""
+        me = ("leg", leg)
+        pairs = {(("leg", other), me) for other in hears if other != leg}
+        pairs |= {(me, ("leg", other)) for other in heard_by if other != leg}
+        self._overhearing.add(leg)
+        self._board.want(("overhear", leg), pairs)
+
     def remove_leg(self, leg: int) -> None:
-        """Take a leg that has gone out of its bridge."""
+        """Take a leg that has gone out of its bridge, or from where it overheard one."""
+        if leg in self._overhearing:
+            self._overhearing.discard(leg)
+            self._board.want(("overhear", leg), ())
         for number, members in list(self._legs.items()):
             if leg in members:
                 self._apply(number, tuple(one for one in members if one != leg))
 
     def holds(self, leg: int) -> bool:
-        """Tell whether the leg is in a bridge with somebody else."""
-        return any(leg in members and len(members) > 1 for members in self._legs.values())
+        """Tell whether the leg is in a bridge with somebody else, or overhears one."""
+        return leg in self._overhearing or any(leg in members and len(members) > 1 for members in self._legs.values())
 
     def _apply(self, number: int, legs: tuple[int, ...]) -> None:
         if legs:

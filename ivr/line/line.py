@@ -74,6 +74,7 @@ class Line:
             m.Play: self._play,
             m.Stop: lambda c: self._plays.stop(c.play),
             m.Bridge: lambda c: self._bridges.set(c.bridge, [leg for leg in c.legs if leg in self._legs]),
+            m.Overhear: self._overhear,
             m.Mute: lambda c: self._board.mute(("leg", c.leg), c.muted),
             m.Record: self._recordings.start,
             m.StopRecord: lambda c: self._recordings.stop(c.recording),
@@ -277,6 +278,11 @@ class Line:
             self.send(m.LegEnded(leg=command.leg, sip_status=0, reason=wrong_text(wrong), by_remote=False))
             return
         self._legs[command.leg] = leg
+
+    def _overhear(self, command: m.Overhear) -> None:
+        if command.leg in self._legs:
+            hears, heard_by = ([leg for leg in legs if leg in self._legs] for legs in (command.hears, command.heard_by))
+            self._bridges.overhear(command.leg, hears, heard_by)
 
     def _play(self, command: m.Play) -> None:
         if command.leg in self._legs:

@@ -105,6 +105,18 @@ class Mute:
 
 
 @dataclass(frozen=True)
+class Overhear:
+    """From now on `leg`, which is in no bridge, hears exactly `hears`, and is heard by exactly `heard_by`.
+
+    Who is heard by nobody listens in unnoticed. Legs that have no media yet are connected when it comes up.
+    """
+
+    leg: int
+    hears: tuple[int, ...] = ()
+    heard_by: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Record:
     """Record the mix of what `legs` say into a WAV file; legs may be changed by a second Record of the same id.
 
@@ -247,13 +259,15 @@ class Fault(Event):
 
 
 Command = (
-    Answer | Progress | Reject | Ring | Hangup | Play | Stop | Bridge | Mute | Record | StopRecord | SendKeys | Quit
+    Answer | Progress | Reject | Ring | Hangup | Play | Stop | Bridge | Mute | Overhear | Record | StopRecord | SendKeys
+    | Quit
 )
 
 _TYPES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
-        Answer, Progress, Reject, Ring, Hangup, Play, Stop, Bridge, Mute, Record, StopRecord, SendKeys, Quit,
+        Answer, Progress, Reject, Ring, Hangup, Play, Stop, Bridge, Mute, Overhear, Record, StopRecord, SendKeys,
+        Quit,
         Hello, Heartbeat, LegIncoming, LegRinging, LegAnswered, LegEnded, KeyPressed, PlayEnded, RecordEnded, Fault,
     )
 }
