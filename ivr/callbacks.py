@@ -13,7 +13,7 @@ from callback_scheduler.ledger import Ledger
 from callback_scheduler.order import Attempt, AttemptOutcome, Lease, Order
 from ivr.calls.attempt import RunningAttempt
 from ivr.calls.call import Call
-from ivr.calls.cdr import CallRecord, Direction, Outcome, new_call_id
+from ivr.calls.cdr import CallRecord, Direction, LegRecord, Outcome, new_call_id
 from ivr.calls.desk import status_of
 from ivr.calls.errors import CallEnded
 from ivr.calls.office import Office
@@ -23,6 +23,7 @@ from ivr.calls.services import CallServices
 from ivr.calls.slot import Slot
 from ivr.flows.callback import callback
 from ivr.flows.leader import remind_leader
+from ivr.flows.number_check import check_number
 
 log = structlog.get_logger()
 
@@ -80,7 +81,7 @@ class Callbacks:
                 slot.release()
             log.info("attempt_called_off", attempt_id=attempt.attempt_id, has_line=slot is not None)
             return replace(attempt, outcome=AttemptOutcome.CALLED_OFF, ended_at=at)
-        call = self._call(slot, order, attempt.number, Direction.CALLBACK)
+        call = self._call(slot, attempt.number, Direction.CALLBACK, order)
         call.record.attempt_id = attempt.attempt_id
         call.presence.take(attempt.number, call)
         try:
@@ -93,7 +94,7 @@ class Callbacks:
         slot = await self._line()
         if slot is None:
             return False
-        call = self._call(slot, order, number, Direction.REMINDER)
+        call = self._call(slot, number, Direction.REMINDER, order)
         try:
             outcome = await self._run(call, lambda: remind_leader(call, self._office, order, number))
             # he may have hung up on our thanks
@@ -103,6 +104,20 @@ class Callbacks:
         finally:
             del self._running[call.call_id]
         return has_acknowledged
+
+    async def check_number(self, unit_id: str, name: str, number: str) -> LegRecord | None:
+        """Ring a number of the directory and say a sentence to who answers; None without a free line. Never raises."""
+        slot = await self._line() if self.free_lines() > 0 else None
+        if slot is None:
+            return None
+        call = self._call(slot, number, Direction.NUMBER_CHECK)
+        call.record.unit_id = unit_id
+        try:
+            call.record.outcome = await self._run(call, lambda: check_number(call, name, number))
+            await close(call, self._orders)
+        finally:
+            del self._running[call.call_id]
+        return next(iter(call.record.legs), None)
 
     # -- for the node ---------------------------------------------------------------------------------------------
 
@@ -115,6 +130,10 @@ class Callbacks:
         give_up_at = reactor.seconds() + _STOP_WITHIN_S
         while self._running and reactor.seconds() < give_up_at:
             await deferLater(reactor, _LOOK_EVERY_S)
+
+    def calls(self) -> list[Call]:
+        """Return the calls of this moment, oldest first."""
+        return list(self._running.values())
 
     def status(self) -> list[dict[str, Any]]:
         """Return the calls of this moment for an operator."""
@@ -133,16 +152,17 @@ class Callbacks:
             await deferLater(reactor, _LOOK_EVERY_S)
         return None
 
-    def _call(self, slot: Slot, order: Order, number: str, direction: Direction) -> Call:
+    def _call(self, slot: Slot, number: str, direction: Direction, order: Order | None = None) -> Call:
         at = self._services.clock.now()
         _, shown = self._services.dial_uri(number)
         record = CallRecord(new_call_id(at), "", shown, number, offered_at=at, direction=direction)
-        record.matter_id, record.unit_id, record.order_ids = order.matter_id, order.unit_id, [order.order_id]
         call = Call(slot, self._services, record)
-        call.request.matter_id, call.request.unit_id = order.matter_id, order.unit_id
+        if order is not None:
+            record.matter_id, record.unit_id, record.order_ids = order.matter_id, order.unit_id, [order.order_id]
+            call.request.matter_id, call.request.unit_id = order.matter_id, order.unit_id
         call.request.is_settled = True
         self._running[call.call_id] = call
-        call.log.info("call_begun", direction=direction.value, order_id=order.order_id)
+        call.log.info("call_begun", direction=direction.value, order_ids=record.order_ids)
         return call
 
     async def _see_through(self, call: Call, running: RunningAttempt) -> Attempt:

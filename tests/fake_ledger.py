@@ -9,6 +9,7 @@ from typing import Any
 from callback_scheduler import order_life
 from callback_scheduler.deadlines import Deadline
 from callback_scheduler.errors import JournalFull, StoreUnavailable
+from callback_scheduler.journal import JournalEvent
 from callback_scheduler.order import Lease, OpenedOrder, Order, OrderDraft, OrderKind
 from callback_scheduler.order_states import OrderEvent, OrderState, next_state
 from routing.clock import SHANGHAI
@@ -26,6 +27,7 @@ class FakeLedger:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
+        self.journal: list[JournalEvent] = []
         self.drafts: list[OrderDraft] = []
         self.known: dict[str, Order] = {}
         self.leases: dict[str, Lease] = {}
@@ -36,6 +38,15 @@ class FakeLedger:
         if self.is_full:
             raise JournalFull("no space left")
         self.events.append((event_type, payload))
+        if event_type in ("call_ended", "seat_state_set", "wrap_up_noted", "numbers_checked"):
+            self.journal.append(JournalEvent.new(event_type, payload, at))
+
+    async def history(self, *event_types: str) -> list[JournalEvent]:
+        return [event for event in self.journal if event.event_type in event_types]
+
+    async def calls(self, limit: int = 100) -> list[dict[str, Any]]:
+        self._needs_redis()
+        return [event.payload for event in reversed(self.journal) if event.event_type == "call_ended"][:limit]
 
     async def open_order(self, draft: OrderDraft) -> OpenedOrder:
         await self.write("order_opened", {"call_id": draft.call_id}, draft.opened_at)

@@ -67,6 +67,7 @@ class FakeSlot:
         self.up: set[int] = set()
         self.rung: dict[int, str] = {}
         self.bridges: list[tuple[float, tuple[int, ...]]] = []
+        self.recorded: dict[int, tuple[int, ...]] = {}
         self.is_released = False
         self._next = 1
         self._plays: dict[int, m.Play] = {}
@@ -167,6 +168,7 @@ class FakeSlot:
         self.bridges.append((self.time.seconds(), command.legs))
 
     def _record(self, command: m.Record) -> None:
+        self.recorded[command.recording] = command.legs
         if command.recording not in self._recordings:
             self._recordings[command.recording] = command, self.time.seconds()
             if command.max_s:
@@ -203,6 +205,11 @@ class FakeSlot:
     def legs_of(self, number: str) -> list[int]:
         return [leg for leg, rung in self.rung.items() if rung == number]
 
+    def overhears(self, leg: int) -> tuple[set[int], set[int]]:
+        """Return whom a leg outside the bridge hears now, and by whom it is heard."""
+        told = [command for _, command in self.sent if isinstance(command, m.Overhear) and command.leg == leg]
+        return (set(told[-1].hears) & self.live, set(told[-1].heard_by) & self.live) if told else (set(), set())
+
     def joined_now(self) -> set[int]:
         """Return the legs of the last bridge that are still there."""
         return set(self.bridges[-1][1]) & self.live if self.bridges else set()
@@ -213,7 +220,8 @@ class Story:
 
     def __init__(
         self, site: Site, folder: Path, at: datetime, phones: dict[str, Behaviour],
-        *, ledger: FakeLedger | None = None, caller: str = CALLER_NUMBER, **manners: object,
+        *, ledger: FakeLedger | None = None, caller: str = CALLER_NUMBER, presence: Presence | None = None,
+        **manners: object,
     ) -> None:
         self.time = VirtualTime()
         self.clock = MovableClock(at, monotonic=self.time.seconds)
@@ -222,9 +230,9 @@ class Story:
         settings = settings.model_copy(update={"phone": phone})
         self.slot = FakeSlot(self.time, phones)
         self.ledger = ledger or FakeLedger()
-        self.presence = Presence()
-        office = Office(settings, site.directory, site.calendar, site.hours, self.clock)
-        services = CallServices(
+        self.presence = presence or Presence()
+        office = self.office = Office(settings, site.directory, site.calendar, site.hours, self.clock)
+        services = self.services = CallServices(
             self.time, self.clock, FakePrompts(), phone, self.presence, folder,  # type: ignore[arg-type]
             lambda number: (f"sip:{number}@127.0.0.1", "12345"), self.time.seconds,
         )

@@ -17,8 +17,10 @@ from ivr.calls.happenings import Happenings
 from ivr.calls.leg import Leg, fail_all
 from ivr.calls.recordings import Recordings
 from ivr.calls.request import Request
+from ivr.calls.seat_talk import SeatTalk
 from ivr.calls.services import CallServices
 from ivr.calls.slot import Slot
+from ivr.calls.supervision import Supervision
 from ivr.calls.talk_meter import TalkMeter
 from ivr.calls.waiting_music import WaitingMusic
 from ivr.line import messages
@@ -58,6 +60,8 @@ class Call:
         folder = services.recordings / f"{record.offered_at:%Y/%m/%d}"
         self.recordings = Recordings(folder, record.call_id, slot.send)
         self.principal: Leg | None = None
+        self.seat_talk: SeatTalk | None = None  # while caller, seat and specialist talk
+        self.supervision: Supervision | None = None
         self._caller: Leg | None = None
         self._waits: list[Deferred[Any]] = []
         self._arrival: Deferred[None] = Deferred()
@@ -139,6 +143,7 @@ class Call:
     def _leg_event(self, leg: Leg, event: messages.Event) -> None:
         if isinstance(event, messages.LegAnswered):
             leg.on_answered()
+            self.presence.answered(leg.record.number, self)
             self.log.info("leg_answered", leg_id=leg.leg_id, role=leg.role.value)
         elif isinstance(event, messages.KeyPressed):
             leg.on_key(event.digit)
@@ -157,6 +162,8 @@ class Call:
         self.joined = tuple(other for other in self.joined if other is not leg)
         # in one go: what begins to wait thereupon (a farewell to a specialist) must not fail with it
         fail_all(self.legs.values() if leg is self.principal else (leg,), leg.gone_error())
+        if self.supervision is not None:
+            self.supervision.left(leg)
         if self._alone is not None and not self._alone.called and len(self.joined) <= 1:
             self._alone.callback(None)
         self.happenings.put("left", leg)
@@ -246,6 +253,8 @@ class Call:
             leg.hush()
         self._meter.join(self.joined, self.services.monotonic_s())
         self.send(messages.Bridge(_BRIDGE, tuple(leg.leg_id for leg in self.joined)))
+        if self.supervision is not None:
+            self.supervision.connect()
 
     def entertain(self) -> None:
         """Let whom the call follows hear music, and a word every ten seconds, until joined or spoken to."""
@@ -279,6 +288,12 @@ class Call:
         return recording, self.recordings.start(recording, label, legs, max_s)
 
     # -- the end ----------------------------------------------------------------------------------------------
+
+    def end_talk(self) -> None:
+        """The people of the call have talked to each other: what follows is between the caller and the line."""
+        self.seat_talk = None
+        if self.supervision is not None:
+            self.supervision.stop("the talk is over")
 
     async def until_alone(self, timeout_s: float) -> Leg | None:
         """Wait until at most one leg is still joined, `timeout_s` at most; return it."""

@@ -16,6 +16,7 @@ class Role(Enum):
     SEAT = "seat"  # an operator of the hotline
     SPECIALIST = "specialist"  # a person at the responsible unit
     LEADER = "leader"  # the leader of a unit, reminded
+    SUPERVISOR = "supervisor"  # who listens to a conversation of others
     ELSEWHERE = "elsewhere"  # the line a matter belongs to that is not served here
 
 
@@ -26,6 +27,7 @@ class Direction(Enum):
     DIAL_IN = "dial_in"  # a specialist rang the hotline, to settle an order
     CALLBACK = "callback"  # we ring a unit, then the enterprise it owes a call
     REMINDER = "reminder"  # we ring the leader of a unit
+    NUMBER_CHECK = "number_check"  # we ring a number of the directory to see that it rings
 
 
 class Outcome(Enum):
@@ -40,6 +42,7 @@ class Outcome(Enum):
     FAILED = "failed"  # an error of ours
     NOT_REACHED = "not_reached"  # we rang, and it came to no talk, or no key
     REMINDED = "reminded"  # a leader acknowledged by key
+    CHECKED = "checked"  # a number of the directory was answered
 
 
 class TransferResult(Enum):
@@ -71,6 +74,17 @@ class LegRecord:
 
 
 @dataclass
+class SupervisionRecord:
+    """Somebody listened in, or spoke: who, at which phone, and each mode with the instant it began."""
+
+    who: str
+    number: str
+    began_at: datetime
+    ended_at: datetime | None = None
+    modes: list[tuple[str, datetime]] = field(default_factory=list)
+
+
+@dataclass
 class CallRecord:
     """One conversation from first INVITE to last BYE; written to the journal once, when it is over."""
 
@@ -97,6 +111,7 @@ class CallRecord:
     recordings: list[str] = field(default_factory=list)
     order_ids: list[str] = field(default_factory=list)
     attempt_id: str = ""  # the attempt of a callback
+    supervisions: list[SupervisionRecord] = field(default_factory=list)
 
     def as_payload(self) -> dict[str, Any]:
         """Return the record as JSON-ready values: enums by value, instants as ISO 8601."""
@@ -115,6 +130,6 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
     return value

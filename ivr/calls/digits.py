@@ -18,7 +18,7 @@ _PLAIN_TYPES = {
 
 
 class SeatCommand(Enum):
-    """What a seat can ask for by keys while it talks."""
+    """What a seat can ask for while it talks, and the keys for it."""
 
     BRING_IN = "*matter#"  # ring the specialists of a matter and join them
     DROP = "*9"  # the specialist leaves
@@ -26,12 +26,33 @@ class SeatCommand(Enum):
     CONSULT = "*5"  # hold the caller, or take him back
 
 
+class TargetKind(Enum):
+    """What a seat can name on its page to bring somebody in."""
+
+    MATTER = "matter"  # the specialists of a matter, by its matter_id
+    UNIT = "unit"  # those of a unit, whatever it is about, by its unit_id
+    PERSON = "person"  # one specialist, by the number of the directory
+
+
+@dataclass(frozen=True)
+class Target:
+    """Whom a seat wants."""
+
+    kind: TargetKind
+    name: str
+
+
 @dataclass(frozen=True)
 class SeatRequest:
-    """A complete command; `matter_code` is filled for BRING_IN only."""
+    """A complete command, made by keys or on a page (`by`).
+
+    For BRING_IN either `target` says whom, or the `matter_code` keyed ("": the caller's own matter).
+    """
 
     command: SeatCommand
     matter_code: str = ""
+    target: Target | None = None
+    by: str = "keys"
 
 
 class SeatKeys:

@@ -26,6 +26,8 @@ class Recordings:
         self._running: dict[int, Path] = {}
         self._lengths_ms: dict[int, int] = {}
         self._waits: dict[int, Deferred[Any]] = {}
+        self._legs: dict[int, tuple[Leg, ...]] = {}
+        self._also: tuple[Leg, ...] = ()
         self.files: list[str] = []
 
     @property
@@ -37,13 +39,26 @@ class Recordings:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._running[recording] = self._folder / f"{self._call_id}-{label}.wav"
         self.files.append(str(path))
-        self._send(Record(recording, str(path), _ids(legs), max_s=max_s))
+        self._legs[recording] = legs
+        self._send(Record(recording, str(path), self._ids_of(recording), max_s=max_s))
         return path
 
     def change(self, recording: int, legs: tuple[Leg, ...]) -> None:
         """Change whose voices a running recording takes."""
         if (path := self._running.get(recording)) is not None:
-            self._send(Record(recording, str(path), _ids(legs)))
+            self._legs[recording] = legs
+            self._send(Record(recording, str(path), self._ids_of(recording)))
+
+    def take_along(self, legs: tuple[Leg, ...]) -> None:
+        """Let every recording take these voices too, from now on."""
+        if legs == self._also:
+            return
+        self._also = legs
+        for recording in self._running:
+            self.change(recording, self._legs[recording])
+
+    def _ids_of(self, recording: int) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(leg.leg_id for leg in (*self._legs[recording], *self._also)))
 
     def stop(self, recording: int) -> None:
         """Close a recording."""
@@ -78,7 +93,3 @@ class Recordings:
         waiting = self._waits[recording] = caller.wait()
         duration_ms: int = await waiting
         return duration_ms
-
-
-def _ids(legs: tuple[Leg, ...]) -> tuple[int, ...]:
-    return tuple(leg.leg_id for leg in legs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -19,6 +20,7 @@ from routing.matters import Matter
 from routing.tiers import Specialist, Tier
 
 ACCEPT, PASS_ON, TEN_MINUTES = "1", "2", "3"
+_TIME_TO_ANSWER = timedelta(seconds=8)  # a phone that rang for less has not been left unanswered
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,8 @@ async def find_specialist(call: Call, tiers: Iterable[Tier], offer: Offer) -> Le
 async def ring_seat(call: Call, seats: Iterable[Seat], matter: Matter | None) -> Leg | None:
     """Ring free seats, the one idle longest first, for `seat_wait_s` in all; None if no seat answers.
 
-    A seat's phone is the hotline's own: to answer is to accept. While all seats talk, the call waits for one.
+    A seat's phone is the hotline's own: to answer is to accept. While all seats talk, the call waits for one; it does
+    not wait for those who are away. Who lets it ring too often is away from then on.
     """
     seats = tuple(seats)
     call.entertain()
@@ -217,7 +220,7 @@ async def ring_seat(call: Call, seats: Iterable[Seat], matter: Matter | None) ->
     while (left_s := deadline_s - call.reactor.seconds()) > 0.05:
         free = [seat for seat in call.presence.free_seats(seats) if seat.number not in refused]
         if not free:
-            if all(seat.number in refused for seat in seats):
+            if all(seat.number in refused or call.presence.seats.is_away(seat.number) for seat in seats):
                 return None
             freed = call.caller.wait(left_s)
             call.presence.when_freed(freed)
@@ -230,10 +233,21 @@ async def ring_seat(call: Call, seats: Iterable[Seat], matter: Matter | None) ->
             await _whisper(leg, matter)
         except LegGone:
             refused.add(seat.number)
+            _note_missed(call, leg)
         else:
+            call.presence.seats.note_answered(seat.number)
             leg.record.accepted_at = call.clock.now()
             return leg
     return None
+
+
+def _note_missed(call: Call, leg: Leg) -> None:
+    """Count a call that a seat's phone refused, or let ring long enough for somebody to come."""
+    record, now = leg.record, call.clock.now()
+    if record.answered_at is not None or record.started_at is None:
+        return
+    if record.sip_status >= 400 or now - record.started_at >= _TIME_TO_ANSWER:
+        call.presence.seats.note_missed(record.number, call.manners.seat_misses_most, now)
 
 
 async def _whisper(seat: Leg, matter: Matter | None) -> None:

@@ -81,6 +81,7 @@ async def talk(call: Call, running: RunningAttempt, specialist: Leg) -> None:
         what, _ = await call.happenings.next(call.caller)
         if what == "talked":
             await running.note_talk(call, specialist)
+    call.end_talk()
 
 
 async def say_goodbye(call: Call, orders: Orders, order: Order) -> None:

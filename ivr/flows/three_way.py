@@ -14,12 +14,24 @@ from ivr.calls.leg import Leg
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.ringing import Search, waiting_caller
+from ivr.flows.transfer_target import Wanted, find_target
+from ivr.operations_refusals import Objection, Refusal
 from ivr.speech.prompts import Prompt
 from routing.matters import Matter
 
+# What a seat hears that asked for what is not possible; what is not here only the page can ask for, and says itself.
+_SAID = {
+    Refusal.UNKNOWN_TARGET: Prompt.SEAT_UNKNOWN_CODE,
+    Refusal.BELONGS_ELSEWHERE: Prompt.SEAT_BELONGS_ELSEWHERE,
+    Refusal.SPECIALIST_THERE: Prompt.SEAT_SPECIALIST_THERE,
+    Refusal.PERSON_ABSENT: Prompt.SEAT_NOBODY_ACCEPTS,
+    Refusal.PERSON_BUSY: Prompt.SEAT_NOBODY_ACCEPTS,
+    Refusal.NOBODY_ELSE: Prompt.SEAT_NOBODY_ELSE,
+}
+
 
 class Conversation:
-    """Who talks with the caller now, and what the seat's keys do about it.
+    """Who talks with the caller now, and what the seat does about it, by keys or on its page.
 
     `*` matter `#` rings that matter's specialists (`*#` those of the matter the caller chose), `*9` drops the
     specialist, `*0` leaves the two talking, `*5` holds the caller to consult and takes him back.
@@ -42,6 +54,7 @@ class Conversation:
         self._seat, self._specialist = seat, specialist
         if seat is not None:
             seat.key_listener = self._key_pressed
+        self._call.seat_talk = self
         self._rejoin()
         while self._seat or self._specialist or self._search:
             what, subject = await self._call.happenings.next(self._call.caller)
@@ -51,6 +64,7 @@ class Conversation:
                 await self._seat_asks(subject)
             elif what == "search over":
                 self._search_over(subject)
+        self._call.end_talk()
         self._call.caller.forget_keys()  # pressed while talking, they answer no question
 
     # -- who is joined ----------------------------------------------------------------------------------------
@@ -87,19 +101,52 @@ class Conversation:
         if self._seat or self._specialist or self._search:
             self._rejoin()
 
-    # -- the seat's keys --------------------------------------------------------------------------------------
+    # -- what the seat asks -----------------------------------------------------------------------------------
+
+    @property
+    def seat(self) -> Leg | None:
+        """The seat's leg, while it is there."""
+        return self._seat
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the caller hears music while the others talk."""
+        return self._is_consulting
+
+    def ask(self, request: SeatRequest) -> None:
+        """Take what a seat asks for, by keys or on its page; it is done in its turn."""
+        self._call.happenings.put("seat asks", request)
+
+    def objection(self, request: SeatRequest) -> Objection | None:
+        """Return why a request is not possible now; None if it is."""
+        if self._seat is None:
+            return Objection(Refusal.NOBODY_THERE)
+        has_other = self._specialist is not None or self._search is not None
+        if request.command is SeatCommand.BRING_IN:
+            wanted = find_target(self._office, self._call.presence, request, self._matter)
+            if isinstance(wanted, Objection):
+                return wanted
+            return Objection(Refusal.SPECIALIST_THERE) if has_other else None
+        if request.command is SeatCommand.DROP and not has_other:
+            return Objection(Refusal.NOBODY_TO_DROP)
+        if request.command is SeatCommand.LEAVE and not has_other:
+            return Objection(Refusal.NOBODY_ELSE)
+        return None
 
     def _key_pressed(self, leg: Leg, digit: str) -> None:
         request = self._keys.press(digit, self._call.reactor.seconds())
         if request is not None:
-            self._call.happenings.put("seat asks", request)
+            self.ask(request)
 
     async def _seat_asks(self, request: SeatRequest) -> None:
         if self._seat is None:
             return
         self._call.step(f"seat {request.command.name.lower()}")
-        if request.command is SeatCommand.BRING_IN:
-            await self._bring_in(request.matter_code)
+        self._call.log.info("seat_asked", command=request.command.name.lower(), by=request.by)
+        if (objection := self.objection(request)) is not None:
+            self._say_no(objection)
+        elif request.command is SeatCommand.BRING_IN:
+            await self._bring_in(request)
         elif request.command is SeatCommand.DROP:
             self._drop()
         elif request.command is SeatCommand.LEAVE:
@@ -109,26 +156,24 @@ class Conversation:
             self._rejoin()
             self._tell_seat(Prompt.SEAT_CALLER_HELD if self._is_consulting else Prompt.SEAT_CALLER_BACK)
 
-    async def _bring_in(self, code: str) -> None:
-        matter = self._office.directory.matter_by_code(code) if code else self._matter
-        if matter is None:
-            self._tell_seat(Prompt.SEAT_UNKNOWN_CODE)
-        elif matter.belongs_elsewhere:
-            self._tell_seat(Prompt.SEAT_BELONGS_ELSEWHERE, name=matter.elsewhere_name)
-        elif self._specialist is not None or self._search is not None:
-            self._tell_seat(Prompt.SEAT_SPECIALIST_THERE)
-        else:
-            self._matter = matter
-            self._call.request.matter_id = self._call.record.matter_id = matter.matter_id
-            self._call.request.unit_id = self._call.record.unit_id = matter.unit_id
-            await self._orders.note_request(self._call)
-            self._start_search(matter)
+    def _say_no(self, objection: Objection) -> None:
+        if (prompt := _SAID.get(objection.reason)) is not None:
+            self._tell_seat(prompt, **({"name": objection.name} if prompt.takes else {}))
 
-    def _start_search(self, matter: Matter) -> None:
+    async def _bring_in(self, request: SeatRequest) -> None:
+        wanted = find_target(self._office, self._call.presence, request, self._matter)
+        assert isinstance(wanted, Wanted)
+        self._matter = wanted.matter
+        self._call.request.matter_id = self._call.record.matter_id = wanted.matter.matter_id
+        self._call.request.unit_id = self._call.record.unit_id = wanted.unit_id
+        await self._orders.note_request(self._call)
+        self._start_search(wanted)
+
+    def _start_search(self, wanted: Wanted) -> None:
         self._call.record.transfer = TransferResult.ABANDONED  # until somebody accepts or all have been tried
-        search = self._search = Search(self._call, self._office.tiers(matter), waiting_caller(self._call, matter))
+        search = self._search = Search(self._call, wanted.tiers, waiting_caller(self._call, wanted.matter))
         ensureDeferred(self._await_result(search))
-        self._tell_seat(Prompt.SEAT_SPECIALIST_RINGING, matter=matter.name)
+        self._tell_seat(Prompt.SEAT_SPECIALIST_RINGING, matter=wanted.matter.name)
         search.start()
 
     def _drop(self) -> None:
@@ -139,11 +184,8 @@ class Conversation:
             self._specialist.hangup("dropped by the seat")
 
     def _leave(self) -> None:
-        """The seat goes when somebody else is, or will be, with the caller; else it may not leave him alone."""
+        """The seat goes: somebody else is, or will be, with the caller."""
         assert self._seat is not None
-        if self._specialist is None and self._search is None:
-            self._tell_seat(Prompt.SEAT_NOBODY_ELSE)
-            return
         self._is_consulting = False
         self._seat.hangup("the seat left")
 

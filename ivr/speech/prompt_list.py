@@ -115,6 +115,7 @@ class Prompt(Enum):
     CALLBACK_INTRODUCTION = "callback_introduction", "unit matter", 12.0  # to the enterprise
     CALLBACK_LEADER_REMINDER = "callback_leader_reminder", "unit order_id due", 20.0
     CALLBACK_LEADER_NOTED = "callback_leader_noted", "", 4.0
+    NUMBER_CHECK = "number_check", "", 8.0  # in the morning, to see that the number of a unit rings
     CALLBACK_ASK_ORDER = "callback_ask_order", "", 6.0  # a specialist dials in
     CALLBACK_UNKNOWN_ORDER = "callback_unknown_order", "", 5.0
     CALLBACK_OPEN_ORDER = "callback_open_order", "order_id unit", 15.0  # the enterprise rings us back

@@ -1,0 +1,22 @@
+"""What a page may see of a conversation, and ask of it; see `flows.three_way.Conversation`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from ivr.calls.digits import SeatRequest
+from ivr.operations_refusals import Objection
+
+if TYPE_CHECKING:
+    from ivr.calls.leg import Leg
+
+
+class SeatTalk(Protocol):
+    """A conversation of caller, seat and specialist."""
+
+    @property
+    def seat(self) -> Leg | None: ...
+    @property
+    def is_held(self) -> bool: ...
+    def objection(self, request: SeatRequest) -> Objection | None: ...
+    def ask(self, request: SeatRequest) -> None: ...

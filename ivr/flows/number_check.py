@@ -1,0 +1,24 @@
+"""A number of the directory is rung to see that it rings where it should: who answers hears a sentence, no more."""
+
+from __future__ import annotations
+
+from ivr.calls.call import Call
+from ivr.calls.cdr import Outcome, Role
+from ivr.calls.errors import LegGone
+from ivr.speech.prompts import Prompt
+
+
+async def check_number(call: Call, name: str, number: str) -> Outcome:
+    """Ring `number`, say what this is about, and hang up."""
+    call.step("number check")
+    leg = call.ring(number, Role.SPECIALIST, name)
+    try:
+        await leg.answered(call.manners.ring_s)
+    except LegGone:
+        return Outcome.NOT_REACHED
+    try:
+        await leg.say(Prompt.NUMBER_CHECK)
+    except LegGone:
+        return Outcome.CHECKED  # hung up on the sentence: somebody is there
+    leg.hangup("checked")
+    return Outcome.CHECKED

@@ -1,0 +1,110 @@
+"""号码检查: the numbers of a unit are rung politely in the morning, before somebody waits for them."""
+
+from __future__ import annotations
+
+from datetime import time
+from enum import Enum
+from typing import Any
+
+from ivr.calls.cdr import LegRecord
+from ivr.operations_refusals import Refusal, refused
+from ivr.operations_rooms import Rooms
+from routing.calendar import DayType
+from routing.clock import in_shanghai
+from routing.errors import UnknownUnit
+from routing.tiers import Specialist
+
+_FROM, _UNTIL = time(8), time(18)
+_WORKDAYS = (DayType.WORKDAY, DayType.MAKE_UP_WORKDAY)
+
+
+class CheckResult(Enum):
+    """What came of ringing one number."""
+
+    ANSWERED = "answered"  # somebody, or a machine, answered
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"  # it rang to the end, or nobody came
+    WRONG_NUMBER = "wrong_number"  # the network knows no such number
+    REFUSED = "refused"  # declined, or not allowed from here
+    NO_SERVICE = "no_service"  # the network, the trunk or the line failed: the number is not proved wrong
+    IN_CALL = "in_call"  # it talks with us right now, so it was not rung
+    NO_LINE = "no_line"  # all lines were needed for calls
+
+
+_BUSY, _WRONG, _NO_ANSWER = {486, 600}, {404, 410, 484, 604}, {408, 480, 487}
+
+
+class NumberCheck:
+    """Rings the numbers of a unit one after the other, on workdays from 8 to 18, one check a unit at a time."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._running: set[str] = set()
+
+    async def run(self, unit_id: str, who: str) -> list[dict[str, Any]]:
+        """Return number, name, tier, result, sip_status and seconds of each number, when all have been rung.
+
+        Absent people are rung too: it is their number that is checked. The journal keeps it as "numbers_checked".
+        """
+        rooms, at = self._rooms, self._rooms.clock.now()
+        try:
+            tiers = rooms.office.directory.unit(unit_id).tiers
+        except UnknownUnit as wrong:
+            raise refused(Refusal.UNKNOWN_UNIT) from wrong
+        self._check_hour()
+        if unit_id in self._running:
+            raise refused(Refusal.CHECK_RUNS)
+        if rooms.callbacks.free_lines() < 1:
+            raise refused(Refusal.NO_LINE)
+        self._running.add(unit_id)
+        try:
+            people = [(person, tier) for tier, group in enumerate(tiers, start=1) for person in group.specialists]
+            results = [await self._check(unit_id, person, tier) for person, tier in people]
+        finally:
+            self._running.discard(unit_id)
+        await rooms.ledger.write("numbers_checked", {"unit_id": unit_id, "who": who, "results": results}, at)
+        return results
+
+    def _check_hour(self) -> None:
+        at = in_shanghai(self._rooms.clock.now())
+        is_workday = self._rooms.office.calendar.day(at.date()).day_type in _WORKDAYS
+        if not is_workday or not _FROM <= at.time() < _UNTIL:
+            raise refused(Refusal.NOT_AT_THIS_HOUR)
+
+    async def _check(self, unit_id: str, person: Specialist, tier: int) -> dict[str, Any]:
+        leg: LegRecord | None = None
+        if not self._rooms.services.presence.is_free(person.number):
+            result = CheckResult.IN_CALL
+        else:
+            leg = await self._rooms.callbacks.check_number(unit_id, person.name, person.number)
+            result = result_of(leg) if leg is not None else CheckResult.NO_LINE
+        return {
+            "number": person.number,
+            "name": person.name,
+            "tier": tier,
+            "result": result.value,
+            "sip_status": leg.sip_status if leg is not None else 0,
+            "seconds": _rang_s(leg) if leg is not None else 0.0,
+        }
+
+
+def result_of(leg: LegRecord) -> CheckResult:
+    """Return what a leg that has ended says about its number."""
+    if leg.answered_at is not None:
+        return CheckResult.ANSWERED
+    if leg.sip_status in _BUSY:
+        return CheckResult.BUSY
+    if leg.sip_status in _WRONG:
+        return CheckResult.WRONG_NUMBER
+    if leg.cause == "no answer" or leg.sip_status in _NO_ANSWER:
+        return CheckResult.NO_ANSWER
+    is_refused = 400 <= leg.sip_status < 500 or leg.sip_status >= 600
+    return CheckResult.REFUSED if is_refused else CheckResult.NO_SERVICE
+
+
+def _rang_s(leg: LegRecord) -> float:
+    """Return how long the phone rang until it was answered, or until the end."""
+    until = leg.answered_at or leg.ended_at
+    if until is None or leg.started_at is None:
+        return 0.0
+    return round((until - leg.started_at).total_seconds(), 1)

@@ -1,0 +1,167 @@
+"""What seats say of themselves, and what the wall shows of them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from twisted.internet.defer import ensureDeferred
+
+from callback_scheduler.errors import SchedulerError
+from ivr.calls.call import Call
+from ivr.calls.cdr import Role
+from ivr.calls.seat_states import NotOffered, SeatState, SeatStatus
+from ivr.operations_refusals import Refusal, refused
+from ivr.operations_rooms import Rooms
+from routing.directory import Seat
+
+log = structlog.get_logger()
+
+_LONGEST_TEXT = 2000
+_REASONS = {SeatState.READY: "", SeatState.AWAY: NotOffered.AWAY.value, SeatState.WRAP_UP: NotOffered.WRAP_UP.value}
+
+
+class SeatOperations:
+    """States of seats: set by people, by a clock, or by calls not answered; kept in the journal."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._presence = rooms.services.presence
+        self._last_call: dict[str, str] = {}
+        self._wrap_up_timers: dict[str, Any] = {}
+        self._presence.seats.on_change = self._changed
+        self._presence.on_phone = self._taken_or_freed
+
+    async def start(self) -> None:
+        """Bring back the states of before the node stopped; a wrap-up has had its time meanwhile."""
+        for event in await self._rooms.ledger.history("seat_state_set"):
+            told = event.payload
+            status = SeatStatus(SeatState(told["state"]), told["reason"], told["why"], told["who"], event.at)
+            if status.state is SeatState.WRAP_UP:
+                status = SeatStatus(since=event.at)
+            self._presence.seats.restore(told["number"], status)
+
+    def stop(self) -> None:
+        """Let no timer outlive the node."""
+        for timer in self._wrap_up_timers.values():
+            if timer.active():
+                timer.cancel()
+
+    # -- what is asked of it ------------------------------------------------------------------------------------------
+
+    def seats(self) -> list[dict[str, Any]]:
+        """Return all seats: number, name, state, the key of the reason why it is offered no call, since, call_id.
+
+        State is ringing or talking in a call, else ready, away or wrap_up. `why` is what was typed, `next_state` what
+        a seat in a call will be afterwards.
+        """
+        return [self._shown(seat) for seat in self._rooms.office.seats]
+
+    async def set_seat_state(self, number: str, state: SeatState | str, why: str, who: str) -> None:
+        """Offer a seat calls, or none. In a call, the state counts from its end on."""
+        self._seat(number)
+        try:
+            wanted = SeatState(state)
+        except ValueError as wrong:
+            raise refused(Refusal.UNKNOWN_STATE) from wrong
+        self._set(number, wanted, why.strip()[:_LONGEST_TEXT], who)
+
+    async def wrap_up(self, seat_number: str, text: str, who: str) -> None:
+        """Store what a seat writes about the call it is in, or was in last; a seat in wrap-up is ready thereby."""
+        self._seat(seat_number)
+        call = self._call_of(seat_number)
+        call_id = call.call_id if call is not None else self._last_call.get(seat_number, "")
+        if not call_id:
+            raise refused(Refusal.NO_CALL_TO_WRAP_UP)
+        if len(text) > _LONGEST_TEXT:
+            raise refused(Refusal.TEXT_TOO_LONG)
+        told = {"call_id": call_id, "seat_number": seat_number, "text": text.strip(), "who": who}
+        await self._rooms.ledger.write("wrap_up_noted", told, self._rooms.clock.now())
+        if self._presence.seats.of(seat_number).state is SeatState.WRAP_UP:
+            self._set(seat_number, SeatState.READY, "", who)
+
+    async def wrap_ups(self, call_id: str) -> list[dict[str, Any]]:
+        """Return what was written about a call, oldest first: at, seat_number, text, who."""
+        events = await self._rooms.ledger.history("wrap_up_noted")
+        return [{"at": event.at, **event.payload} for event in events if event.payload["call_id"] == call_id]
+
+    # -- changes ------------------------------------------------------------------------------------------------------
+
+    def _set(self, number: str, state: SeatState, why: str, who: str) -> None:
+        at = self._rooms.clock.now()
+        self._presence.seats.set(number, SeatStatus(state, _REASONS[state], why, who, at))
+
+    def _changed(self, number: str, status: SeatStatus) -> None:
+        """Keep a change in the journal, tell of it, and see to its end."""
+        ensureDeferred(self._write(number, status))
+        log.info("seat_state_set", seat=number, state=status.state.value, reason=status.reason, by=status.who)
+        self._time_wrap_up(number)
+        self._presence.wake()
+        self._tell(number)
+
+    async def _write(self, number: str, status: SeatStatus) -> None:
+        told = {"number": number, "state": status.state.value, "reason": status.reason, "why": status.why,
+                "who": status.who}  # fmt: skip
+        try:
+            await self._rooms.ledger.write("seat_state_set", told, status.since or self._rooms.clock.now())
+        except SchedulerError as wrong:
+            log.error("seat_state_not_written", seat=number, error=str(wrong))
+
+    def _taken_or_freed(self, number: str, holder: object, is_free: bool) -> None:
+        if not any(seat.number == number for seat in self._rooms.office.seats):
+            return
+        if isinstance(holder, Call) and any(leg.number == number and leg.answered_at for leg in holder.record.legs):
+            self._last_call[number] = holder.call_id
+        self._time_wrap_up(number)
+        self._tell(number)
+
+    def _time_wrap_up(self, number: str) -> None:
+        """Let a wrap-up end by itself, counted from the end of the call."""
+        timer = self._wrap_up_timers.pop(number, None)
+        if timer is not None and timer.active():
+            timer.cancel()
+        is_wrapping_up = self._presence.seats.of(number).state is SeatState.WRAP_UP
+        if is_wrapping_up and self._presence.is_free(number):
+            most_s = self._rooms.services.manners.wrap_up_max_s
+            self._wrap_up_timers[number] = self._rooms.reactor.callLater(
+                most_s, self._set, number, SeatState.READY, "", "service"
+            )
+
+    def _tell(self, number: str) -> None:
+        shown = next((self._shown(seat) for seat in self._rooms.office.seats if seat.number == number), None)
+        if shown is not None:
+            self._rooms.feed.tell("seat", shown)
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _shown(self, seat: Seat) -> dict[str, Any]:
+        status, call = self._presence.seats.of(seat.number), self._call_of(seat.number)
+        shown = {"number": seat.number, "name": seat.name, "state": status.state.value, "reason": status.reason,
+                 "why": status.why, "since": status.since, "call_id": "", "next_state": status.state.value}  # fmt: skip
+        if call is None:
+            return shown
+        leg = next(leg for leg in call.legs.values() if leg.record.number == seat.number and not leg.is_gone)
+        reason = NotOffered.IN_CALL if leg.is_up else NotOffered.RINGING
+        return shown | {
+            "state": "talking" if leg.is_up else "ringing", "reason": reason.value, "call_id": call.call_id,
+            "since": leg.record.answered_at or leg.record.started_at,
+        }  # fmt: skip
+
+    def _call_of(self, number: str) -> Call | None:
+        """Return the call in which a seat's phone rings or talks, as a seat."""
+        holder = self._presence.holder(number)
+        if not isinstance(holder, Call):
+            return None
+        legs = (leg for leg in holder.legs.values() if leg.record.number == number and not leg.is_gone)
+        return holder if any(leg.role is Role.SEAT for leg in legs) else None
+
+    def _seat(self, number: str) -> Seat:
+        found = next((seat for seat in self._rooms.office.seats if seat.number == number), None)
+        if found is None:
+            raise refused(Refusal.UNKNOWN_SEAT)
+        return found
+
+    def _seconds_since(self, at: datetime | None) -> float:
+        passed = self._rooms.clock.now() - at if at is not None else timedelta()
+        return round(passed.total_seconds(), 1)

@@ -1,0 +1,87 @@
+"""A call in virtual time with what people do about it from the console."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from twisted.internet.defer import ensureDeferred
+
+from ivr.calls.call import Call
+from ivr.operations_calls import CallOperations
+from ivr.operations_errors import OperationRefused
+from ivr.operations_feed import HappeningsFeed
+from ivr.speech.prompts import Prompt
+from tests.fakes import Behaviour, Story
+
+SEAT, SPECIALIST, SUPERVISOR = "8001", "6101", "7001"
+WHO = "seat:王"
+ANSWERS = Behaviour(answers_after_s=0.5)
+ACCEPTS = Behaviour(answers_after_s=1.0, presses="1", presses_after_s=1.0)
+BUSY = Behaviour(refuses_with=486)
+
+
+class SeatStory:
+    """A story, and the operations on its call; `told` is what the feed said."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.feed = HappeningsFeed()
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.feed.subscribe(lambda kind, fields: self.told.append((kind, fields)))
+        self.operations = CallOperations(self.rooms())
+
+    def rooms(self, callbacks: Any = None) -> Any:
+        story = self.story
+        return SimpleNamespace(
+            services=story.services, office=story.office, ledger=story.ledger, clock=story.clock, reactor=story.time,
+            desk=SimpleNamespace(calls=lambda: [] if story.done.called else [story.call]),
+            callbacks=callbacks or SimpleNamespace(calls=list), feed=self.feed,
+        )  # fmt: skip
+
+    def do(self, asked: Coroutine[Any, Any, Any]) -> Any:
+        """Return what an operation comes to at once."""
+        return now(asked)
+
+    def refusal(self, asked: Coroutine[Any, Any, Any]) -> str:
+        """Return the key of the reason why an operation is refused."""
+        with pytest.raises(OperationRefused) as refused:
+            now(asked)
+        assert refused.value.text
+        return refused.value.key
+
+    def with_seat(self) -> SeatStory:
+        """Bring caller and seat together."""
+        self.story.until_heard(Prompt.MENU).caller_presses("1").run(6)
+        return self
+
+    def with_specialist(self) -> SeatStory:
+        """Bring caller, seat and specialist together, by keys."""
+        self.with_seat()
+        for digit in "*#":
+            self.story.slot.press(self.leg(SEAT), digit)
+        self.story.run(4)
+        return self
+
+    def leg(self, number: str) -> int:
+        return self.story.slot.legs_of(number)[-1]
+
+    @property
+    def call(self) -> Call:
+        return self.story.call
+
+    def seat(self, number: str = SEAT) -> dict[str, Any]:
+        return next(seat for seat in self.operations.seats() if seat["number"] == number)
+
+
+def now(asked: Coroutine[Any, Any, Any]) -> Any:
+    """Return the result of something that waits for nothing, or raise its error."""
+    results: list[Any] = []
+    errors: list[Any] = []
+    ensureDeferred(asked).addCallbacks(results.append, errors.append)
+    if errors:
+        errors[0].raiseException()
+    assert results, "it waits for something"
+    return results[0]
