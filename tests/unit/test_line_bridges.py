@@ -113,6 +113,34 @@ def test_a_mute_leaves_the_recording_of_the_leg_whole() -> None:
     assert recorder in house.ports[1].listeners
 
 
+def test_a_leg_that_overhears_a_bridge_is_heard_only_by_whom_it_shall_be() -> None:
+    house = House((1, 2, 3, 4))
+    house.bridges.set(1, (1, 2, 3))
+    house.bridges.overhear(4, (1, 2, 3), ())
+    assert [house.hears(leg) for leg in (1, 2, 3, 4)] == [{2, 3, 4}, {1, 3, 4}, {1, 2, 4}, set()]
+    house.bridges.overhear(4, (1, 2, 3), (2,))
+    assert house.hears(4) == {2}
+    assert house.bridges.holds(4)
+
+
+def test_a_leg_that_overheard_leaves_the_bridge_as_it_was() -> None:
+    house = House((1, 2, 4))
+    house.bridges.set(1, (1, 2))
+    house.bridges.overhear(4, (1, 2), (1, 2))
+    house.go(4)
+    assert [house.hears(leg) for leg in (1, 2)] == [{2}, {1}]
+    assert not house.bridges.holds(4)
+
+
+def test_a_leg_that_is_overheard_and_goes_is_not_touched_again() -> None:
+    house = House((1, 2, 4))
+    house.bridges.set(1, (1, 2))
+    house.bridges.overhear(4, (1, 2), (1,))
+    house.go(1)
+    house.bridges.overhear(4, (2,), ())
+    assert house.hears(2) == {4}
+
+
 def test_a_leg_nobody_hears_is_drained_so_that_it_is_not_late_when_it_is_bridged() -> None:
     house = House((1, 2))
     assert house.ports[1].listeners == {house.nowhere}
