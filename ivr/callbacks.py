@@ -113,7 +113,10 @@ class Callbacks:
         call = self._call(slot, number, Direction.NUMBER_CHECK)
         call.record.unit_id = unit_id
         try:
-            call.record.outcome = await self._run(call, lambda: check_number(call, name, number))
+            outcome = await self._run(call, lambda: check_number(call, name, number))
+            # who hangs up on our sentence is there all the same
+            was_answered = any(leg.answered_at for leg in call.record.legs)
+            call.record.outcome = Outcome.CHECKED if was_answered else outcome
             await close(call, self._orders)
         finally:
             del self._running[call.call_id]

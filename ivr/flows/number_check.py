@@ -12,13 +12,11 @@ async def check_number(call: Call, name: str, number: str) -> Outcome:
     """Ring `number`, say what this is about, and hang up."""
     call.step("number check")
     leg = call.ring(number, Role.SPECIALIST, name)
+    call.follow(leg)
     try:
         await leg.answered(call.manners.ring_s)
     except LegGone:
         return Outcome.NOT_REACHED
-    try:
-        await leg.say(Prompt.NUMBER_CHECK)
-    except LegGone:
-        return Outcome.CHECKED  # hung up on the sentence: somebody is there
+    await leg.say(Prompt.NUMBER_CHECK)
     leg.hangup("checked")
     return Outcome.CHECKED
