@@ -20,6 +20,7 @@ from ivr.operations_refusals import Refusal, refused
 from ivr.operations_rooms import Rooms
 from ivr.operations_seats import SeatOperations
 from routing.directory import Directory
+from routing.search import DirectorySearch, Found
 
 log = structlog.get_logger()
 
@@ -33,6 +34,14 @@ class CallOperations(SeatOperations):
     def __init__(self, rooms: Rooms) -> None:
         super().__init__(rooms)
         self._number_check = NumberCheck(rooms)
+        self._index: tuple[Directory, DirectorySearch] | None = None
+
+    def search(self, words: str, limit: int = 20) -> list[Found]:
+        """Return matters, units and people by what a seat types, the best first; see `routing.search`."""
+        directory = self._rooms.office.directory
+        if self._index is None or self._index[0] is not directory:
+            self._index = directory, DirectorySearch(directory)
+        return self._index[1].find(words, limit)
 
     # -- the call in hand ---------------------------------------------------------------------------------------------
 

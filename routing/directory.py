@@ -24,13 +24,14 @@ __all__ = ["Directory", "Matter", "Seat", "Specialist", "Tier", "Unit", "load_di
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit that owes answers; `tiers` are all of its people, absent ones included."""
+    """A unit that owes answers; `tiers` are all of its people, absent ones included, `aliases` its other names."""
 
     unit_id: str
     name: str
     tiers: tuple[Tier, ...]
     leader_number: str | None = None
     head_number: str | None = None  # of the head of section, who is reminded before the leader is
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -201,4 +202,4 @@ def _unit(unit_id: str, entry: UnitEntry, next_tier_after_s: float) -> Unit:
         usual_s = tiers[-1].rings_after_s + next_tier_after_s if tiers else 0.0
         people = [Specialist(person_id, person.name, person.number) for person_id, person in tier.specialists.items()]
         tiers.append(Tier(tuple(people), usual_s if tier.rings_after_s is None else tier.rings_after_s))
-    return Unit(unit_id, entry.name, tuple(tiers), entry.leader_number, entry.head_number)
+    return Unit(unit_id, entry.name, tuple(tiers), entry.leader_number, entry.head_number, entry.aliases)

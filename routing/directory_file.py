@@ -59,6 +59,7 @@ class UnitEntry(Strict):
     tiers: tuple[TierEntry, ...] = Field(min_length=1)
     leader_number: Number | None = None
     head_number: Number | None = None
+    aliases: tuple[Name, ...] = ()
 
     @model_validator(mode="after")
     def _in_order(self) -> UnitEntry:

@@ -116,6 +116,14 @@ def test_a_target_that_cannot_be_rung_is_refused_at_once(tell: Tell, target: str
     assert desk.refusal(desk.operations.transfer(desk.call.call_id, target, WHO, kind=kind)) == key
 
 
+def test_whoever_the_search_finds_can_be_brought_in(tell: Tell) -> None:
+    desk = tell(phones={"6113": ACCEPTS}).with_seat()
+    found = next(found for found in desk.operations.search("ns") if found.name == "纳税服务科")
+    desk.do(desk.operations.transfer(desk.call.call_id, found.key, WHO, kind=found.kind.value))
+    desk.story.run(4)
+    assert desk.story.slot.joined_now() == {CALLER_LEG, desk.leg(SEAT), desk.leg("6113")}
+
+
 def test_somebody_who_is_in_another_call_is_not_rung(tell: Tell) -> None:
     desk = tell().with_seat()
     desk.call.presence.take("6111", "another call")
