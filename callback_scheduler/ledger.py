@@ -29,6 +29,7 @@ from callback_scheduler.order_fields import instant, to_payload
 from callback_scheduler.order_keeping import OrderKeeping
 from callback_scheduler.order_numbers import OrderNumbers
 from callback_scheduler.retention import Forgotten
+from callback_scheduler.shelf import Shelf
 from callback_scheduler.store import Outcome, Store
 
 log = structlog.get_logger()
@@ -206,6 +207,10 @@ class Ledger(OrderKeeping):
                 return False
             await deferLater(self._reactor, _SETTLE_LOOK_S)
         return True
+
+    def shelf(self, name: str) -> Shelf:
+        """Return a shelf for short-lived texts, whose keys begin with `name`."""
+        return Shelf(self._store, self._in_thread, name)
 
     def status(self) -> dict[str, Any]:
         """Return what an operator wants to know: journal, Redis, and how many events wait on the way."""

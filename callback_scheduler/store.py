@@ -291,6 +291,10 @@ class Store:
         records = self._ask(lambda: self._redis.mget([self.key(kind, record_id) for record_id in ids]))
         return [json.loads(record) for record in records if record is not None]
 
+    def ask(self, question: Callable[[Any], _T]) -> _T:
+        """Ask Redis something about keys that are not the ledger's own (see `shelf`)."""
+        return self._ask(lambda: question(self._redis))
+
     def _ask(self, question: Callable[[], _T]) -> _T:
         try:
             return question()

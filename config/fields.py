@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,3 +87,13 @@ def secret(owner: str, variable: str, file: Path | None) -> str:
         return file.read_text(encoding="utf-8").strip()
     except OSError as wrong:
         raise ConfigError([Fault(str(file), 0, "", f"the password of {owner} cannot be read: {wrong}")]) from wrong
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, and nobody else can listen on the way."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

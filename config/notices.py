@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
 from config.errors import ConfigError, Fault
-from config.fields import HostPort, OptionalPath, Port, Seconds, Strict, secret, split_address
+from config.fields import HostPort, OptionalPath, Port, Seconds, Strict, is_loopback, secret, split_address
 
 MIN_SECRET_CHARACTERS = 16
 
@@ -62,7 +61,7 @@ class HttpReceiver(Strict):
             raise ValueError("url starts with https:// (or http://) and names a host")
         if parts.username or parts.password:
             raise ValueError("url carries a password: receivers know us by our signature")
-        if parts.scheme == "http" and not (self.allows_plain_http or _is_loopback(parts.hostname)):
+        if parts.scheme == "http" and not (self.allows_plain_http or is_loopback(parts.hostname)):
             raise ValueError("url is plain http: use https, or say allows_plain_http: true if the network is trusted")
         if not (self.secret_env or self.secret_file):
             raise ValueError("secret_env or secret_file is missing: every notice is signed")
@@ -113,7 +112,7 @@ class MailSettings(Strict):
     def _is_safe(self) -> MailSettings:
         if self.username and not (self.password_env or self.password_file):
             raise ValueError("username needs password_env or password_file")
-        if self.username and self.security == "none" and not _is_loopback(self.address[0]):
+        if self.username and self.security == "none" and not is_loopback(self.address[0]):
             raise ValueError("a password is never sent in the clear: security is starttls or tls")
         return self
 
@@ -161,12 +160,3 @@ def _strong(owner: str, value: str) -> str:
     if len(value) < MIN_SECRET_CHARACTERS:
         raise ConfigError([Fault("secrets", 0, "", f"{owner}: shorter than {MIN_SECRET_CHARACTERS} characters")])
     return value
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,0 +1,122 @@
+"""Accounts: who may log in, in one JSON file of this user only."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from console import json_file
+from console.errors import BadInput, Impossible
+from console.roles import Role
+
+InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
+_LONGEST_NAME = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who may log in.
+
+    `unit_id` is "" unless the role is UNIT. `number` is the phone that is rung first for a seat or a unit's person.
+    Without `password_hash` nobody can log in yet: a one-time token is out. `generation` grows with every change that
+    ends all sessions. `totp_secret` is "" without a second factor.
+    """
+
+    name: str
+    role: Role
+    unit_id: str = ""
+    number: str = ""
+    display_name: str = ""
+    language: str = "zh"
+    is_active: bool = True
+    totp_secret: str = ""
+    password_hash: str = ""
+    generation: int = 0
+
+    @property
+    def shown_name(self) -> str:
+        """What pages call them."""
+        return self.display_name or self.name
+
+
+class Accounts:
+    """All accounts, kept in memory and in `path`; a change counts once it is on disk. `in_thread` runs what blocks."""
+
+    def __init__(self, path: Path, in_thread: InThread) -> None:
+        self._path, self._in_thread = path, in_thread
+        self._accounts: dict[str, Account] = {}
+
+    def load(self) -> None:
+        """Read the file; ValueError if it is none of ours."""
+        kept = json_file.read(self._path) or {"accounts": []}
+        known = {one.name for one in fields(Account)}
+        for entry in kept["accounts"]:
+            if unknown := entry.keys() - known:
+                raise ValueError(f"{self._path}: {unknown} is unknown to this version")
+            account = Account(**{**entry, "role": Role(entry["role"])})
+            self._accounts[account.name] = account
+
+    @property
+    def has_administrator(self) -> bool:
+        """Whether somebody can log in as an administrator."""
+        return any(one.role is Role.ADMIN and one.is_active and one.password_hash for one in self.all())
+
+    def all(self) -> list[Account]:
+        """Return every account, by name."""
+        return sorted(self._accounts.values(), key=lambda one: one.name)
+
+    def find(self, name: str) -> Account | None:
+        """Return the account of a name as somebody typed it; None if there is none."""
+        return self._accounts.get(normalised(name))
+
+    async def add(self, account: Account) -> Account:
+        """Keep a new account; Impossible if the name is taken, BadInput if it is no name."""
+        account = replace(account, name=checked_name(account.name))
+        if account.name in self._accounts:
+            raise Impossible(key="accounts.name_taken")
+        return await self._keep(account)
+
+    async def change(self, name: str, **changes: Any) -> Account:
+        """Change fields of an account; Impossible if no administrator would be left."""
+        before = self._accounts[name]
+        after = replace(before, **changes)
+        if before.password_hash and not any(
+            one.role is Role.ADMIN and one.is_active and one.password_hash
+            for one in (after, *(other for other in self.all() if other.name != name))
+        ):
+            raise Impossible(key="accounts.last_administrator")
+        return await self._keep(after)
+
+    async def end_sessions(self, name: str) -> Account:
+        """Let every session of an account be over."""
+        return await self._keep(replace(self._accounts[name], generation=self._accounts[name].generation + 1))
+
+    async def _keep(self, account: Account) -> Account:
+        before = self._accounts.get(account.name)
+        self._accounts[account.name] = account
+        content = {"accounts": [asdict(one) | {"role": one.role.value} for one in self.all()]}
+        try:
+            await self._in_thread(lambda: json_file.write(self._path, content))
+        except OSError:
+            if before is None:
+                del self._accounts[account.name]
+            else:
+                self._accounts[account.name] = before
+            raise
+        return account
+
+
+def normalised(name: str) -> str:
+    """Return a name as it is kept: without blanks around it, width and case of letters made one."""
+    return unicodedata.normalize("NFKC", name).strip().casefold()
+
+
+def checked_name(name: str) -> str:
+    """Return a name as it is kept; BadInput if it is empty, too long, or has characters that fool a reader."""
+    kept = normalised(name)
+    if not 0 < len(kept) <= _LONGEST_NAME or not all(letter.isalnum() or letter in "._-@" for letter in kept):
+        raise BadInput(key="accounts.bad_name")
+    return kept

@@ -1,0 +1,251 @@
+"""The gate: every request passes here, and no handler runs before it is known who asks, and that they may."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote
+
+import structlog
+from twisted.internet.defer import Deferred, ensureDeferred
+
+from callback_scheduler.errors import JournalError, SchedulerError, StoreError, UnknownOrder
+from console import forms
+from console.errors import (
+    BadInput,
+    ConsoleError,
+    Forged,
+    Impossible,
+    NotAllowed,
+    NotFound,
+    NotLoggedIn,
+    Unavailable,
+)
+from console.messages import HTML, Cookie, Request, Response
+from console.routes import SAFE_METHODS, Route
+from console.security import NOT_KEPT, same
+from console.texts import DEFAULT, LANGUAGES
+from console.tokens import API
+from ivr.operations_errors import OperationRefused
+
+if TYPE_CHECKING:
+    from console.parts import Parts
+
+log = structlog.get_logger()
+
+_FORM_COOKIE_S = 3600
+_LANGUAGE_COOKIE_S = 31_536_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A request as it came from the network; names of headers are in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    cookies: dict[str, str]
+    body: Any  # a file open for reading
+    address: str
+
+
+class Gate:
+    """Answers requests; never raises."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def answer(self, arrived: Arrived, route: Route, path_args: dict[str, str]) -> Response:
+        """Return the answer to a request that the table has a route for."""
+        request = self._bare(arrived, route, path_args)
+        try:
+            request = await self._identified(request, arrived)
+            self._authorise(request)
+            if arrived.method not in SAFE_METHODS:
+                request = self._with_form(request, arrived)
+                self._check_not_forged(request)
+            response = await self._handled(request)
+            response = await self._with_flashes(request, response)
+        except Exception as wrong:  # whatever a request does, the node goes on
+            response = self._refusal(request, wrong)
+        return self._finished(request, await self._audited(request, response))
+
+    def refuse(self, arrived: Arrived, wrong: ConsoleError) -> Response:
+        """Return the answer to a request that the table has no route for."""
+        request = self._bare(arrived, _NO_ROUTE if not arrived.path.startswith("/api/") else _NO_API_ROUTE, {})
+        return self._finished(request, self._refusal(request, wrong))
+
+    # -- who asks -------------------------------------------------------------------------------------------------
+
+    def _bare(self, arrived: Arrived, route: Route, path_args: dict[str, str]) -> Request:
+        security = self._parts.security
+        query = dict(parse_qsl(arrived.query, max_num_fields=100)) if arrived.query.count("&") < 100 else {}
+        wished = query.get("lang") or arrived.cookies.get(security.language_cookie, "")
+        return Request(
+            parts=self._parts, route=route, method=arrived.method, path=arrived.path, address=arrived.address,
+            args=query | path_args, headers=arrived.headers, cookies=arrived.cookies,
+            language=wished if wished in LANGUAGES else DEFAULT,
+            form_token=arrived.cookies.get(security.form_cookie, "") or secrets.token_urlsafe(24),
+        )  # fmt: skip
+
+    async def _identified(self, request: Request, arrived: Arrived) -> Request:
+        if not self._parts.security.is_ours(arrived.headers.get("host", "")):
+            raise BadInput(key="error.host")
+        if request.route.scope:
+            return self._identified_program(request)
+        found = await self._parts.sessions.find(request.cookies.get(self._parts.security.session_cookie, ""))
+        if found is None:
+            return request
+        session, account = found
+        if session.waits_for_code:
+            return replace(request, session=session)
+        has_wish = "lang" in request.args or self._parts.security.language_cookie in request.cookies
+        language = request.language if has_wish else account.language
+        return replace(request, session=session, account=account, language=language)
+
+    def _identified_program(self, request: Request) -> Request:
+        kind, _, text = request.headers.get("authorization", "").partition(" ")
+        token = self._parts.tokens.find(text, API) if kind.lower() == "bearer" else None
+        return replace(request, token_name=token.name, scopes=frozenset(token.scopes)) if token else request
+
+    def _authorise(self, request: Request) -> None:
+        route = request.route
+        if route.scope:
+            if not request.token_name:
+                raise NotLoggedIn
+            if route.scope not in request.scopes:
+                raise NotAllowed(key="error.scope")
+        elif not route.is_public:
+            if request.account is None:
+                raise NotLoggedIn
+            if not route.serves(request.role):
+                raise NotAllowed
+
+    # -- what is sent ---------------------------------------------------------------------------------------------
+
+    def _with_form(self, request: Request, arrived: Arrived) -> Request:
+        sent = forms.read(arrived.body, arrived.headers, request.route.max_body_bytes or self._most_bytes)
+        return replace(request, form=sent.fields, lists=sent.lists, files=sent.files, json=sent.json)
+
+    @property
+    def _most_bytes(self) -> int:
+        return self._parts.settings.max_body_bytes
+
+    def _check_not_forged(self, request: Request) -> None:
+        if request.route.scope:
+            return  # a token is sent by a program that means to, never by a browser on its own
+        if not self._parts.security.comes_from_us(request.headers):
+            raise Forged
+        given = request.headers.get("x-csrf-token", "") or request.form.get("csrf", "")
+        form_cookie = request.cookies.get(self._parts.security.form_cookie, "")
+        wanted = request.session.csrf if request.session else form_cookie
+        if not same(given, wanted):
+            raise Forged
+
+    # -- the answer -----------------------------------------------------------------------------------------------
+
+    async def _handled(self, request: Request) -> Response:
+        working: Deferred[Response] = ensureDeferred(request.route.handler(request))
+        if request.method in SAFE_METHODS:  # an act is never broken off in the middle
+            working.addTimeout(self._parts.settings.answer_s, self._parts.reactor, onTimeoutCancel=_took_too_long)
+        response = await working
+        if request.route.is_unmask:
+            await self._note(request, response.status)
+        return response
+
+    async def _with_flashes(self, request: Request, response: Response) -> Response:
+        session = request.session
+        if session is None or any(one.name == self._parts.security.session_cookie for one in response.cookies):
+            return response
+        if response.flash:
+            await self._parts.sessions.flash(session, *session.flashes, response.flash)
+        elif session.flashes and response.status == 200 and response.content_type == HTML:
+            await self._parts.sessions.flash(session)
+        return response
+
+    async def _audited(self, request: Request, response: Response) -> Response:
+        """Write who did what; if that cannot be written, say so instead."""
+        is_act = request.method not in SAFE_METHODS and (request.actor or request.notes.result)
+        if not is_act:
+            return response
+        try:
+            await self._note(request, response.status)
+        except JournalError as wrong:
+            log.error("audit_failed", route=request.route.name, who=request.actor, error=str(wrong))
+            return self._refusal(request, Unavailable(key="error.audit"))
+        return response
+
+    async def _note(self, request: Request, status: int) -> None:
+        notes = request.notes
+        parts = (request.args.get(name, "") for name in request.route.part_names)
+        await self._parts.audit.write(
+            request.actor,
+            request.role.value if request.role else "",
+            request.address,
+            request.route.name,
+            about=notes.about or " ".join(part for part in parts if part),
+            why=notes.why or request.form.get("why", "") or request.args.get("why", ""),
+            result=f"{status} {notes.result}".strip(),
+        )
+
+    def _refusal(self, request: Request, wrong: Exception) -> Response:
+        error = _as_console_error(wrong)
+        if error.status == 500:
+            log.error("console_failed", route=request.route.name, path=request.path, exc_info=wrong)
+        retry = (("Retry-After", str(error.retry_after_s)),) if error.retry_after_s else ()
+        text = self._words(request, error)
+        if request.route.is_api or "application/json" in request.headers.get("accept", ""):
+            challenge = (("WWW-Authenticate", "Bearer"),) if error.status == 401 and request.route.scope else ()
+            answer = request.answer({"error": {"key": error.key, "text": text}}, error.status)
+            return replace(answer, headers=(*retry, *challenge))
+        if isinstance(error, NotLoggedIn) and request.method in SAFE_METHODS:
+            return request.go(f"/login?next={quote(request.path)}")
+        return replace(request.page("error.html", error.status, code=error.status, text=text), headers=retry)
+
+    def _words(self, request: Request, error: ConsoleError) -> str:
+        """Return the reason in the language of whoever asks; what the node says is Chinese, unless a text stands in."""
+        if error.text and (request.language == DEFAULT or not self._parts.texts.has(error.key)):
+            return error.text
+        return request.t(error.key, seconds=error.retry_after_s)
+
+    def _finished(self, request: Request, response: Response) -> Response:
+        cookies = list(response.cookies)
+        security = self._parts.security
+        needs_form = request.session is None and response.content_type == HTML and not request.route.is_api
+        if needs_form and security.form_cookie not in request.cookies:
+            cookies.append(Cookie(security.form_cookie, request.form_token, _FORM_COOKIE_S))
+        if request.args.get("lang") in LANGUAGES and not request.route.is_api:
+            cookies.append(Cookie(security.language_cookie, request.language, _LANGUAGE_COOKIE_S))
+        names = {name.lower() for name, _ in response.headers}
+        kept = () if "cache-control" in names else (NOT_KEPT,)
+        return replace(
+            response, headers=(*security.headers(), *kept, *response.headers), cookies=tuple(cookies)
+        )
+
+
+def _took_too_long(value: Any, timeout_s: float) -> Any:
+    raise Unavailable(f"no answer within {timeout_s:g} s")
+
+
+def _as_console_error(wrong: Exception) -> ConsoleError:
+    if isinstance(wrong, ConsoleError):
+        return wrong
+    if isinstance(wrong, OperationRefused):
+        return Impossible(str(wrong), key=f"refused.{wrong.key}")
+    if isinstance(wrong, UnknownOrder):
+        return NotFound()
+    if isinstance(wrong, (StoreError, JournalError)):
+        return Unavailable()
+    if isinstance(wrong, SchedulerError):
+        return Impossible(key="error.changed_meanwhile")
+    return ConsoleError()
+
+
+async def _nothing(request: Request) -> Response:
+    raise NotFound
+
+
+_NO_ROUTE = Route("/", ("GET",), _nothing, is_public=True)
+_NO_API_ROUTE = Route("/api/", ("GET",), _nothing, is_public=True)

@@ -1,0 +1,17 @@
+"""The audit log, for administrators and supervisors to read."""
+
+from __future__ import annotations
+
+from console.messages import Request, Response
+from console.roles import Role
+from console.routes import route
+
+_SHOWN = 200
+
+
+@route("/audit", roles=(Role.ADMIN, Role.SUPERVISOR), nav="nav.audit", nav_order=80)
+async def audit_log(request: Request) -> Response:
+    """Show the last acts: ?who=…&what=… narrow them down."""
+    who, what = request.args.get("who", "").strip(), request.args.get("what", "").strip()
+    acts = await request.parts.audit.last(_SHOWN, who, what)
+    return request.page("admin/audit.html", acts=acts, who=who, what=what, most=_SHOWN)

@@ -1,0 +1,51 @@
+"""The parts of the console that handlers reach through their request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from config.console import ConsoleSettings
+from console.accounts import Accounts
+from console.audit import Audit
+from console.events import Hub
+from console.lockout import FailedLogins
+from console.passwords import Passwords
+from console.rendering import Templates
+from console.security import Security
+from console.sessions import Sessions
+from console.texts import Texts
+from console.tokens import Tokens
+from routing.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All parts. `operations` is the node's (ivr/operations.py).
+
+    `clock` is the machine's own time, also in a rehearsal: sessions do not end because the service pretends that it
+    is tomorrow. What the service's time is, `now` says.
+    """
+
+    settings: ConsoleSettings
+    operations: Any
+    accounts: Accounts
+    passwords: Passwords
+    sessions: Sessions
+    tokens: Tokens
+    failed_logins: FailedLogins
+    audit: Audit
+    events: Hub
+    texts: Texts
+    templates: Templates
+    security: Security
+    clock: Clock
+    reactor: Any
+    node_number: int = 1
+    used_codes: dict[str, int] = field(default_factory=dict)  # the last second factor of each account
+
+    def now(self) -> datetime:
+        """Return the service's time, in Asia/Shanghai."""
+        at: datetime = self.operations.now()
+        return at

@@ -1,0 +1,62 @@
+"""Pages made from the templates: escaped by default, and nothing missing passes unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from console.routes import navigation
+from ivr.calls.desk import masked
+from routing.clock import in_shanghai
+
+if TYPE_CHECKING:
+    from console.messages import Request
+
+FOLDER = Path(__file__).with_name("templates")
+
+
+class Templates:
+    """The templates of a folder; every page gets t(), request, nav, csrf, flashes, now and node_number."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._jinja = Environment(
+            loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            lstrip_blocks=True,
+        )  # fmt: skip
+        self._jinja.filters["masked"] = masked
+        self._jinja.filters["day_time"] = day_time
+        self._jinja.filters["clock_time"] = clock_time
+
+    def render(self, template: str, request: Request, values: Mapping[str, object]) -> str:
+        """Return the page `template` for whoever asks."""
+        session = request.session
+        given = {
+            "request": request,
+            "t": request.t,
+            "lang": request.language,
+            "account": request.account,
+            "nav": navigation(request.role) if request.role else [],
+            "csrf": session.csrf if session else request.form_token,
+            "flashes": session.flashes if session else (),
+            "now": request.parts.now(),
+            "node_number": request.parts.node_number,
+        }
+        return self._jinja.get_template(template).render(given | dict(values))
+
+
+def day_time(at: datetime | str | None) -> str:
+    """2026-03-10 09:05, in Shanghai; a dash for what did not happen."""
+    return f"{_instant(at):%Y-%m-%d %H:%M}" if at else "–"
+
+
+def clock_time(at: datetime | str | None) -> str:
+    """09:05:30, in Shanghai; a dash for what did not happen."""
+    return f"{_instant(at):%H:%M:%S}" if at else "–"
+
+
+def _instant(at: datetime | str) -> datetime:
+    return in_shanghai(datetime.fromisoformat(at) if isinstance(at, str) else at)

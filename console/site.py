@@ -1,0 +1,162 @@
+"""The console as a whole: its parts built, its socket opened and closed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from twisted.internet import endpoints
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from config.settings import Settings
+from console import pages
+from console.accounts import Accounts
+from console.audit import Audit
+from console.events import TOPICS, Hub
+from console.gate import Gate
+from console.lockout import FailedLogins
+from console.network import Console as Connections
+from console.parts import Parts
+from console.passwords import Passwords
+from console.rendering import Templates
+from console.routes import TABLE
+from console.security import Security
+from console.sessions import Sessions, Shelf
+from console.texts import Texts
+from console.tokens import FIRST_ADMINISTRATOR, Tokens
+from console.web import resource
+from routing.clock import Clock, SystemClock
+
+log = structlog.get_logger()
+
+InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
+# argon2 takes 64 MiB and tens of milliseconds each time: so many at once, whoever knocks
+_PASSWORDS_AT_ONCE = 2
+assert pages.ROOMS  # importing them has filled the table
+
+
+def build_parts(
+    operations: Any, shelf: Shelf, settings: Settings, data_dir: Path, reactor: Any, *, clock: Clock | None = None,
+    on_disk: InThread, with_passwords: Passwords,
+) -> Parts:  # fmt: skip
+    """Return the parts of a console that keeps its files below `data_dir`."""
+    clock = clock or SystemClock()
+    folder, console = data_dir / "console", settings.console
+    accounts = Accounts(folder / "accounts.json", on_disk)
+    return Parts(
+        settings=console,
+        operations=operations,
+        accounts=accounts,
+        passwords=with_passwords,
+        sessions=Sessions(
+            shelf, accounts, clock, idle_s=console.session_idle_s, longest_s=console.session_longest_s
+        ),
+        tokens=Tokens(folder / "tokens.json", on_disk, clock),
+        failed_logins=FailedLogins(console.lockout, clock),
+        audit=Audit(data_dir, reactor, clock, on_disk),
+        events=Hub(reactor),
+        texts=Texts(),
+        templates=Templates(),
+        security=Security(console),
+        clock=clock,
+        reactor=reactor,
+        node_number=settings.node_number,
+    )  # fmt: skip
+
+
+class WebConsole:
+    """The console of a node; `operations` as in ivr/operations.py, `shelf` in the ledger's Redis."""
+
+    def __init__(self, operations: Any, shelf: Shelf, settings: Settings, reactor: Any) -> None:
+        self._settings, self._reactor = settings.console, reactor
+        self._disk = ThreadPool(0, 1, name="console-disk")  # one thread, so that files are written in order
+        self._crypt = ThreadPool(0, _PASSWORDS_AT_ONCE, name="console-passwords")
+        self.parts = build_parts(
+            operations, shelf, settings, settings.data_dir.absolute(), reactor,
+            on_disk=self._in(self._disk), with_passwords=Passwords(self._in(self._crypt)),
+        )  # fmt: skip
+        self._port: Any = None
+        self._connections: Connections | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self.url = ""
+
+    def _in(self, pool: ThreadPool) -> InThread:
+        return lambda work: deferToThreadPool(self._reactor, pool, work)
+
+    async def start(self) -> None:
+        """Listen, and print where, with a one-time token while there is no administrator.
+
+        Raises ValueError or JournalCorrupt if a file of ours cannot be read, OSError if the address is taken.
+        """
+        self._disk.start()
+        self._crypt.start()
+        self.parts.accounts.load()
+        self.parts.tokens.load()
+        await self.parts.audit.open()
+        self._unsubscribe = self.parts.operations.subscribe(self._tell)
+        self._connections = Connections(
+            resource(self.parts, Gate(self.parts), TABLE), self._settings, self._reactor, self._most_bytes
+        )
+        self._port = await self._endpoint().listen(self._connections)
+        self.url = self._settings.public_url or self._own_url()
+        await self._announce()
+        log.info("console_started", url=self.url)
+
+    async def stop(self) -> None:
+        """End every connection, and write what waits."""
+        self._unsubscribe()
+        self.parts.events.close()
+        if self._port is not None:
+            await self._port.stopListening()
+        if self._connections is not None:
+            self._connections.abort_all()
+        if self._disk.started:
+            await self.parts.audit.close()
+            self._disk.stop()
+            self._crypt.stop()
+
+    def status(self) -> dict[str, Any]:
+        """Return what an operator wants to know."""
+        connections = self._connections
+        return {
+            "url": self.url,
+            "viewers": self.parts.events.viewers,
+            "viewers_dropped": self.parts.events.dropped,
+            "too_slow": connections.too_slow if connections else 0,
+            "refused": connections.refused if connections else 0,
+        }
+
+    def _tell(self, kind: str, fields: dict[str, Any]) -> None:
+        if kind in TOPICS:
+            self.parts.events.publish(kind, fields)
+
+    def _most_bytes(self, path: str) -> int:
+        longer = [one.max_body_bytes for one in TABLE if one.max_body_bytes and one.matches(path)]
+        return max([self._settings.max_body_bytes, *longer])
+
+    def _endpoint(self) -> Any:
+        settings = self._settings
+        from_string: Any = endpoints.serverFromString
+        quote: Any = endpoints.quoteStringArgument
+        where = f"{settings.port}:interface={quote(settings.host)}"
+        if not settings.has_tls:
+            return from_string(self._reactor, f"tcp:{where}")
+        key, certificate = (quote(str(path)) for path in (settings.tls_key, settings.tls_certificate))
+        return from_string(self._reactor, f"ssl:{where}:privateKey={key}:certKey={certificate}")
+
+    def _own_url(self) -> str:
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        return f"{'https' if self._settings.is_secure else 'http'}://{host}:{self._port.getHost().port}"
+
+    async def _announce(self) -> None:
+        told = {"event": "console_started", "url": self.url}
+        if not self.parts.accounts.has_administrator:
+            token = await self.parts.tokens.make(FIRST_ADMINISTRATOR, "", self._settings.first_token_valid_s)
+            told |= {"first_administrator": f"{self.url}/welcome?token={token}", "token": token}
+        # standard output, not the log: whoever starts the service reads it, and nobody keeps it
+        print(json.dumps(told), file=sys.stdout, flush=True)

@@ -1,0 +1,135 @@
+"""From Twisted's requests to ours and back: the table of routes laid over klein."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from http.cookies import CookieError, SimpleCookie
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
+
+import structlog
+from klein import Klein
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET
+from werkzeug.exceptions import HTTPException
+
+from console.errors import BadInput, ConsoleError, NotFound, WrongMethod
+from console.gate import Arrived, Gate
+from console.messages import PLAIN, Response
+from console.parts import Parts
+from console.routes import Route
+from console.security import HEADERS, NOT_KEPT
+
+log = structlog.get_logger()
+
+
+_BROKEN = Response(500, b"The server failed; it has been recorded.\n", PLAIN, headers=(*HEADERS, NOT_KEPT))
+
+
+class _Written(Resource):
+    """A response as klein wants it: something that writes itself."""
+
+    isLeaf = True
+
+    def __init__(self, parts: Parts, response: Response) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._parts, self._response = parts, response
+
+    def render(self, request: Any) -> int:
+        response = self._response
+        request.setResponseCode(response.status)
+        request.responseHeaders.removeHeader(b"server")
+        request.setHeader(b"content-type", response.content_type.encode())
+        for name, value in response.headers:
+            request.setHeader(name.lower().encode(), value.encode())
+        for cookie in response.cookies:
+            request.responseHeaders.addRawHeader(b"set-cookie", self._parts.security.cookie(cookie).encode())
+        if response.stream is not None:
+            written = response.stream(request)
+            if isinstance(written, bytes):  # static.File: nothing more to send, such as 304
+                request.write(written)
+                request.finish()
+            return NOT_DONE_YET
+        request.setHeader(b"content-length", b"%d" % len(response.body))
+        if request.method != b"HEAD":
+            request.write(response.body)
+        request.finish()
+        return NOT_DONE_YET
+
+
+def resource(parts: Parts, gate: Gate, table: Iterable[Route]) -> IResource:
+    """Return what serves all routes of `table`, and a page of ours for whatever is none of them."""
+    app: Any = Klein()  # its annotations know none of our handlers
+    for route in table:
+        endpoint = f"{' '.join(route.methods)} {route.path}"
+        app.route(route.path, methods=list(route.methods), endpoint=endpoint, strict_slashes=False)(
+            _answering(parts, gate, route)
+        )
+
+    def refuse(request: Any, failure: Any) -> Resource:
+        return _Written(parts, gate.refuse(_arrived(parts, request), _refusal(failure.value)))
+
+    app.handle_errors(HTTPException)(refuse)
+    served: IResource = app.resource()
+    return served
+
+
+def _answering(parts: Parts, gate: Gate, route: Route) -> Callable[..., Deferred[Resource]]:
+    def answer(request: Any, **path_args: str) -> Deferred[Resource]:
+        arrived = _arrived(parts, request)
+        def broken(failure: Any) -> None:
+            log.error("gate_failed", error=failure.getTraceback())
+            if not answered.called:
+                answered.callback(_Written(parts, _BROKEN))
+
+        # klein cancels what it waits for when the browser goes away; an act is finished all the same
+        answered: Deferred[Resource] = Deferred()
+        working = ensureDeferred(gate.answer(arrived, route, path_args))
+        working.addCallback(lambda response: None if answered.called else answered.callback(_Written(parts, response)))
+        working.addErrback(broken)
+        return answered
+
+    return answer
+
+
+def _refusal(wrong: HTTPException) -> ConsoleError:
+    kinds: dict[int | None, type[ConsoleError]] = {404: NotFound, 405: WrongMethod, 308: NotFound}
+    return kinds.get(wrong.code, BadInput)()
+
+
+def _arrived(parts: Parts, request: Any) -> Arrived:
+    headers = {
+        name.decode("ascii", "replace").lower(): values[-1].decode("utf-8", "replace")
+        for name, values in request.requestHeaders.getAllRawHeaders()
+    }
+    path, _, query = request.uri.decode("utf-8", "replace").partition("?")
+    return Arrived(
+        method=request.method.decode("ascii", "replace"),
+        path=path,
+        query=query,
+        headers=headers,
+        cookies=_cookies(headers.get("cookie", "")),
+        body=request.content,
+        address=client_address(request.getClientAddress(), headers, parts.settings.behind_proxy),
+    )
+
+
+def _cookies(header: str) -> dict[str, str]:
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
+    except CookieError:
+        return {}
+
+
+def client_address(
+    peer: Any, headers: dict[str, str], proxies: tuple[IPv4Network | IPv6Network, ...]
+) -> str:
+    """Return who asks: the peer, or whom a proxy of ours names last in X-Forwarded-For."""
+    host = str(getattr(peer, "host", ""))
+    try:
+        is_proxy = any(ip_address(host) in network for network in proxies)
+        forwarded = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        return str(ip_address(forwarded)) if is_proxy and forwarded else host
+    except ValueError:
+        return host
