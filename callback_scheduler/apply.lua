@@ -2,7 +2,7 @@
 --
 -- ARGV: 1 prefix, 2 journal id, 3 position, 4 event id, 5 event type, 6 at (ms since the epoch), 7 payload (JSON),
 --       8 due at (ms; "" if the event has none), 9 how many call records are kept, 10 chain of the journal up to here
--- Returns {status, order number, due_at, is_provisional}; status is "applied", "seen", "refused" (then the second is
+-- Returns {status, order number, due_at, is_provisional, unit}; the last only for an event of an order; status is "applied", "seen", "refused" (then the second is
 -- the error) or "gap" (then the second is the position of the last event applied, and nothing was done).
 
 local prefix, journal, position = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -28,7 +28,7 @@ local function order_of(number)
 end
 
 local function owed(order)
-  return {order.order_id, order.due_at or '', tostring(order.is_provisional)}
+  return {order.order_id, order.due_at or '', tostring(order.is_provisional), order.unit_id or ''}
 end
 
 local function owed_under(number)
@@ -108,9 +108,25 @@ local function keep_facts(order)
   }))
 end
 
+-- For lists of orders, open or not: by unit and state, and by phone; scores as in `orders`.
+local function filed_under(order)
+  return key('filed', (given(order.unit_id) or '') .. '|' .. order.state)
+end
+
+local function file(order, filed_before)
+  local filed, opened_ms = filed_under(order), redis.call('ZSCORE', key('orders'), order.order_id)
+  if filed_before and filed_before ~= filed then redis.call('ZREM', filed_before, order.order_id) end
+  redis.call('ZADD', filed, 'NX', opened_ms, order.order_id)
+  redis.call('SADD', key('units'), given(order.unit_id) or '')
+  for _, phone in ipairs({order.callback_number, order.caller_number}) do
+    if given(phone) and phone ~= '' then redis.call('ZADD', key('of_phone', phone), 'NX', opened_ms, order.order_id) end
+  end
+end
+
 -- Everything about an event that may be wrong has been looked at before the first of these writes.
-local function save(order, indexed_before)
+local function save(order, indexed_before, filed_before)
   keep_facts(order)
+  file(order, filed_before)
   redis.call('SET', key('order', order.order_id), cjson.encode(order))
   local indexed = order.is_open and indexed_by(order) or {}
   for index in pairs(indexed_before or {}) do
@@ -220,7 +236,7 @@ local function change_order(change)
   if change.state_from and order.state ~= change.state_from then
     refuse(string.format('stale: the order was %s, and is %s', change.state_from, order.state))
   end
-  local indexed_before = indexed_by(order)
+  local indexed_before, filed_before = indexed_by(order), filed_under(order)
   if type(change.changes) == 'table' then merge(order, change.changes) end
   if type(change.attempt) == 'table' then
     order.attempts = order.attempts or {}
@@ -228,7 +244,7 @@ local function change_order(change)
   end
   if change.state_to then order.state, order.is_open = change.state_to, change.is_open end
   order.version = order.version + 1
-  save(order, indexed_before)
+  save(order, indexed_before, filed_before)
   tell(order.order_id, payload_json)
   return owed(order)
 end
@@ -240,6 +256,10 @@ local function forget_order(number)
   if order.is_open then refuse('open: the order is still owed') end
   redis.call('DEL', key('order', number), key('order', number, 'events'), key('early', number), key('lease', number))
   redis.call('ZREM', key('orders'), number)
+  redis.call('ZREM', filed_under(order), number)
+  for _, phone in ipairs({order.callback_number, order.caller_number}) do
+    if given(phone) then redis.call('ZREM', key('of_phone', phone), number) end
+  end
   redis.call('HDEL', key('order_facts'), number)
   redis.call('HDEL', key('epochs'), number)
 end

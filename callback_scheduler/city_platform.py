@@ -18,7 +18,8 @@ from routing.directory import Directory
 
 URGENCY = "次紧急"
 _LEVELS = {1: "非常不满意", 2: "不满意", 3: "基本满意", 4: "满意", 5: "非常满意"}
-_SOURCES = {"after_hours": "非工作时间留单", "missed": "工作时间未接通", "interrupted": "通话中断"}
+_SOURCES = {"after_hours": "非工作时间留单", "missed": "工作时间未接通", "interrupted": "通话中断",
+            "online": "在线客服转入"}
 _BY = {"timetable": "系统", "unit": "承办单位", "enterprise": "企业", "specialist": "专业人员"}
 
 # Field of ours -> field of the city's. What is not here stays with us.
@@ -37,6 +38,9 @@ _PLAIN = {
     "returns": "退单次数",
     "breach_cause": "逾期原因",
     "is_solved": "是否解决",
+    "written_request": "诉求文字",
+    "written_answer": "书面答复",
+    "written_answer_by": "答复人",
 }
 _INSTANTS = {
     "opened_at": "来电时间",
@@ -50,6 +54,8 @@ _INSTANTS = {
     "preferred_at": "期望回电时间",
     "overdue_at": "逾期时间",
     "closed_at": "办结时间",
+    "written_answer_at": "答复时间",
+    "first_response_at": "首次响应时间",
 }
 
 

@@ -27,6 +27,20 @@ TIMETABLE = "timetable"
 _RENEWALS_PER_LEASE = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asked for a callback: `by` as in Attempt, `who` as in the journal; `unit_number` is rung first, if given."""
+
+    by: str
+    who: str
+    why: str = ""
+    unit_number: str = ""
+
+
+BY_ITSELF = Asked(TIMETABLE, TIMETABLE)
+BY_UNIT = "unit"  # somebody at the unit, by a click; see Attempt.by
+
+
 @dataclass(slots=True)
 class _Dial:
     """A callback under way."""
@@ -68,10 +82,13 @@ class Dials:
         """Return the orders being dialled here, by number."""
         return {number: dial.order for number, dial in self._dials.items()}
 
-    async def begin(self, order_id: str, at: datetime, is_its_turn: Callable[[Order], bool]) -> Order | None:
+    async def begin(
+        self, order_id: str, at: datetime, is_its_turn: Callable[[Order], bool], asked: Asked = BY_ITSELF
+    ) -> Order | None:
         """Begin a callback and return the order as it is then; the intent is on disk by then.
 
         None if somebody else has the order. If it has changed so that it is not its turn any more, it is left as it is.
+        `asked` tells who wants it: the timetable itself, or somebody by hand.
         """
         lease = await self._ledger.lease(order_id, self._ladder.lease_s)
         if lease is None:
@@ -84,13 +101,14 @@ class Dials:
             attempt = Attempt(
                 attempt_id=fresh.next_attempt_id,
                 begun_at=at,
-                by=TIMETABLE,
+                by=asked.by,
                 number=fresh.callback_number,
+                unit_number=asked.unit_number,
                 epoch=lease.epoch,
             )
             begun = await self._ledger.change_order(
-                fresh.order_id, OrderEvent.ATTEMPT_BEGUN, who=TIMETABLE, attempt=attempt, epoch=lease.epoch, at=at,
-                changes={"dial_after": None},
+                fresh.order_id, OrderEvent.ATTEMPT_BEGUN, who=asked.who, why=asked.why, attempt=attempt,
+                epoch=lease.epoch, at=at, changes={"dial_after": None},
             )  # fmt: skip
         except (StaleOrder, IllegalTransition, FencedOff) as changed:
             log.info("order_changed_meanwhile", order_id=order_id, error=str(changed))

@@ -6,9 +6,9 @@ their own numbers, and if an open order turns out to have taken one up, its numb
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -20,17 +20,21 @@ from twisted.python.threadpool import ThreadPool
 
 from callback_scheduler import retention
 from callback_scheduler.applier import Applied, Applier
+from callback_scheduler.compliance import Facts
 from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import EmbeddedRedisError, JournalClosed, StoreUnavailable
-from callback_scheduler.feed import Feed
+from callback_scheduler.feed import EVENT_TYPES, Feed
 from callback_scheduler.journal import Journal, JournalEvent
 from callback_scheduler.order import OpenedOrder, OrderDraft
 from callback_scheduler.order_fields import instant, to_payload
 from callback_scheduler.order_keeping import OrderKeeping
 from callback_scheduler.order_numbers import OrderNumbers
+from callback_scheduler.report import Question, Report, make_report
+from callback_scheduler.report_reader import read_material
 from callback_scheduler.retention import Forgotten
 from callback_scheduler.shelf import Shelf
 from callback_scheduler.store import Outcome, Store
+from routing.working_time import WorkingTime
 
 log = structlog.get_logger()
 
@@ -41,6 +45,8 @@ _START_PATIENCE_S = 2.0
 _SETTLE_LOOK_S = 0.02
 # Events somebody waits for Redis to have its say about.
 _ANSWERED = ("order_opened", "order_changed", "order_noted")
+_TOLD = object()
+OnEvent = Callable[[JournalEvent, Outcome], None]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -72,6 +78,8 @@ class Ledger(OrderKeeping):
         self._answers: dict[str, Deferred[Outcome]] = {}
         self._threads = ThreadPool(minthreads=0, maxthreads=4, name="ledger")
         self.feed = Feed(self._journal, self._applied_to, self._store.verdicts)
+        self._on_event: OnEvent | None = None
+        self._untold: dict[str, None] = {}  # ids of events of this process that Redis has had no say about
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -172,6 +180,22 @@ class Ledger(OrderKeeping):
         """Return the last call records, newest first."""
         return await self._in_thread(self._store.calls, limit)
 
+    async def calls_named(self, call_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the records of calls, in the order of their ids; those that are not kept are left out."""
+        return await self._in_thread(self._store.calls_named, call_ids)
+
+    async def report(self, question: Question, working: WorkingTime, units: Mapping[str, str]) -> Report:
+        """Return a report, put together in a thread; `units` are the names by id."""
+
+        def put_together() -> Report:
+            return make_report(question, read_material(self._store, question.since, question.at), working, units)
+
+        return await self._in_thread(put_together)
+
+    async def facts_of_orders(self, since: date, at: datetime) -> list[Facts]:
+        """Return what a report knows of each order that may be due on `since` or later."""
+        return [*(await self._in_thread(read_material, self._store, since, at)).orders]
+
     async def surveys(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last answers to the survey, newest first."""
         return await self._in_thread(self._store.surveys, limit)
@@ -221,8 +245,17 @@ class Ledger(OrderKeeping):
 
     # -- between threads ------------------------------------------------------------------------------------------
 
+    def watch(self, on_event: OnEvent) -> None:
+        """Let `on_event` hear of each event of EVENT_TYPES that this node writes, once it counts.
+
+        It is called in the reactor's thread, never for what is applied again.
+        """
+        self._on_event = on_event
+
     def _offer(self, group: list[tuple[int, JournalEvent]]) -> None:
         self.feed.hear(group)
+        if self._on_event is not None:
+            self._untold |= {event.event_id: None for _, event in group if event.event_type in EVENT_TYPES}
         self._applier.offer(group)
 
     def _applied_to(self) -> int:
@@ -230,9 +263,17 @@ class Ledger(OrderKeeping):
 
     def _on_applied(self, applied: Applied) -> None:
         self.feed.look([event for event, _ in applied])
+        news = [pair for pair in applied if self._untold.pop(pair[0].event_id, _TOLD) is not _TOLD]
+        if self._on_event is not None and news:
+            self._reactor.callFromThread(self._tell, news)
         answered = [(event, outcome) for event, outcome in applied if event.event_type in _ANSWERED]
         if answered:
             self._reactor.callFromThread(self._answer, answered)
+
+    def _tell(self, news: list[tuple[JournalEvent, Outcome]]) -> None:
+        for event, outcome in news:
+            if self._on_event is not None and outcome.status != "refused":
+                self._on_event(event, outcome)
 
     def _answer(self, answered: list[tuple[JournalEvent, Outcome]]) -> None:
         for event, outcome in answered:

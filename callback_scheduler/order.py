@@ -16,6 +16,7 @@ class OrderKind(Enum):
     AFTER_HOURS = "after_hours"  # the caller left it outside working hours
     MISSED = "missed"  # nobody accepted in working hours
     INTERRUPTED = "interrupted"  # the caller hung up half way, with a number to ring
+    ONLINE = "online"  # handed over by the online assistant
 
 
 class AttemptOutcome(Enum):
@@ -134,7 +135,8 @@ class Order(OrderDraft):
     `merged_calls` and `attempts` come oldest first. `reached_at` is when the talk of the proving attempt began;
     `overdue_at` the frozen breach; `promised_at` when a ten-minute promise is due; `dial_after` the earliest next
     dial; `original_due_at` the deadline before it was re-dated; `messages` recordings added later; `survey_level`
-    1 to 5 (0: none). `version` counts the events applied to the order.
+    1 to 5 (0: none). `written_request` is what was typed to the online assistant, `written_answer` what the unit typed
+    (答复); `first_response_at` when somebody first reacted to an order from there. `version` counts the events applied.
     """
 
     order_id: str
@@ -163,6 +165,11 @@ class Order(OrderDraft):
     survey_level: int = 0
     is_solved: bool | None = None
     original_due_at: datetime | None = None
+    written_request: str = ""
+    written_answer: str = ""
+    written_answer_at: datetime | None = None
+    written_answer_by: str = ""
+    first_response_at: datetime | None = None
     version: int = 0
 
     @property

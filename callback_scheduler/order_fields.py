@@ -21,7 +21,8 @@ CHANGEABLE = frozenset(
         "callback_number", "unit_id", "company", "message_path", "sent_at", "acknowledged_at", "acknowledged_by",
         "reached_at", "self_reported_at", "self_reported_by", "self_report", "return_reason", "returns", "overdue_at",
         "breach_cause", "steps_done", "promised_at", "promised_by", "dial_after", "preferred_at", "closed_at",
-        "messages", "survey_level", "is_solved", "original_due_at", "deadline", *_DEADLINE,
+        "messages", "survey_level", "is_solved", "original_due_at", "written_request", "written_answer",
+        "written_answer_at", "written_answer_by", "first_response_at", "deadline", *_DEADLINE,
     }
 )
 _STATES = {state.value: state for state in OrderState}
@@ -101,11 +102,11 @@ def from_fields(fields: Mapping[str, Any]) -> Order:
 
 _LIFE_INSTANTS = (
     "sent_at", "acknowledged_at", "reached_at", "self_reported_at", "overdue_at", "promised_at", "dial_after",
-    "preferred_at", "closed_at", "original_due_at",
+    "preferred_at", "closed_at", "original_due_at", "written_answer_at", "first_response_at",
 )
 _LIFE_PLAIN = (
     "acknowledged_by", "self_reported_by", "self_report", "return_reason", "returns", "breach_cause", "promised_by",
-    "survey_level", "is_solved", "version",
+    "survey_level", "is_solved", "version", "written_request", "written_answer", "written_answer_by",
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
@@ -12,6 +12,7 @@ from callback_scheduler import order_life
 from callback_scheduler.errors import FencedOff, SchedulerError, StaleOrder, StoreUnavailable, UnknownOrder
 from callback_scheduler.journal import JournalEvent
 from callback_scheduler.order import Attempt, Lease, Order
+from callback_scheduler.order_search import OrderFilter
 from callback_scheduler.order_states import OrderEvent
 from callback_scheduler.store import Outcome, Store
 
@@ -116,6 +117,14 @@ class OrderKeeping:
     async def orders(self, limit: int = 100) -> list[Order]:
         """Return the last orders, newest first."""
         return await self._in_thread(self._store.orders, limit)
+
+    async def find_orders(self, asked: OrderFilter) -> list[Order]:
+        """Return a page of the orders that are asked for, newest first."""
+        return await self._in_thread(self._store.find, asked)
+
+    async def orders_of(self, numbers: Sequence[str]) -> list[Order]:
+        """Return the orders with these numbers, in their order; those that are not there are left out."""
+        return await self._in_thread(self._store.orders_of, numbers)
 
     async def all_orders(self, since: datetime, until: datetime) -> list[Order]:
         """Return all orders opened at `since` or later and before `until`, oldest first."""

@@ -8,14 +8,15 @@ Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind 
 `order:<number>:events` list, `orders` by time opened, `due` by deadline, `open:<number to ring>|<matter>` and
 `open_by_phone:<number>` open orders, `numbers` (every number ever given -> order it counts as), `highest` sequences,
 `epochs`, `early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`, `calls`, `survey:<id>`,
-`surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`, `call_facts`, `survey_facts`.
+`surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`, `call_facts`, `survey_facts`;
+for lists `filed:<unit>|<state>`, `units` (all that ever had an order), `of_phone:<number>`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from hashlib import sha1
@@ -27,10 +28,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
+from callback_scheduler import order_search
 from callback_scheduler.errors import StoreUnavailable
 from callback_scheduler.journal import Durable, JournalEvent
 from callback_scheduler.order import Lease, Order
 from callback_scheduler.order_fields import from_fields
+from callback_scheduler.order_search import OrderFilter
 from routing.clock import SHANGHAI
 
 _SCRIPT = Path(__file__).with_name("apply.lua").read_text(encoding="utf-8")
@@ -38,7 +41,7 @@ _SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _FACTS_SCRIPT = Path(__file__).with_name("facts.lua").read_text(encoding="utf-8")
 _LEASE_SCRIPT = Path(__file__).with_name("lease.lua").read_text(encoding="utf-8")
 # What an older version wrote in another form is not read: all is built anew from the journal.
-_FORM = "2:"
+_FORM = "3:"
 _CHUNK = 2000
 _T = TypeVar("_T")
 
@@ -54,6 +57,7 @@ class Outcome:
     order_id: str = ""
     due_at: str = ""
     is_provisional: bool = False
+    unit_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,9 @@ class Store:
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
-        return [Outcome(status, number, due_at, flag == "true") for status, number, due_at, flag in answers]
+        return [
+            Outcome(status, number, due_at, flag == "true", *unit) for status, number, due_at, flag, *unit in answers
+        ]
 
     def _run(self, journal_id: str, events: Durable) -> list[Any]:
         pipeline = self._redis.pipeline(transaction=False)
@@ -213,6 +219,10 @@ class Store:
         """Return the open orders to be rung back at `phone`, or left from it; the longest open one first."""
         return self._orders(self._ask(lambda: self._redis.zrange(self.key("open_by_phone", phone), 0, limit - 1)))
 
+    def find(self, asked: OrderFilter) -> list[Order]:
+        """Return a page of the orders that are asked for, newest first."""
+        return order_search.find(self._redis, self.key, self._orders, asked, self._ask)
+
     def order_events(self, order_id: str) -> list[dict[str, Any]]:
         """Return what has happened to an order, oldest first: event_id, type, at (ISO 8601, Shanghai) and payload."""
         known = self._ask(lambda: self._redis.hget(self.key("numbers"), order_id))
@@ -224,6 +234,12 @@ class Store:
     def calls(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last call records, newest first; one that only has what was known when it was offered goes on."""
         return self._records("call", limit)
+
+    def calls_named(self, call_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the records of calls, in the order of their ids; those that are not kept are left out."""
+        keys = [self.key("call", call_id) for call_id in call_ids]
+        records = self._ask(lambda: self._redis.mget(keys)) if keys else []
+        return [json.loads(record) for record in records if record is not None]
 
     def surveys(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last answers to the survey, newest first; they name no call record's phone number."""

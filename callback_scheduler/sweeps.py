@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, ensureDeferred
 
 from callback_scheduler.breach import breach_cause
 from callback_scheduler.dialling import UNIT_FAILED
+from callback_scheduler.dials import BY_UNIT
 from callback_scheduler.errors import FencedOff, IllegalTransition, SchedulerError, StaleOrder, UnknownOrder
 from callback_scheduler.hands import Hands
 from callback_scheduler.ladder import DueStep, Step, due_steps, step_key, superseding
@@ -35,6 +36,7 @@ TIMETABLE = "timetable"
 MayGoOn = Callable[[], Awaitable[bool]]
 _CHANGED_MEANWHILE = (StaleOrder, IllegalTransition, UnknownOrder, FencedOff)
 _LEADERS_AT_ONCE = 2
+_PLACED_BY_US = (TIMETABLE, BY_UNIT)  # whoever asked for it: `Dials` settles it, and freezes what came too late
 _WIDENS = frozenset({Step.SECOND_TIER, Step.HEAD, Step.LEADER, Step.PROMISE})
 _WORDS = {
     Step.DIGEST: "前一工作日汇总",
@@ -193,7 +195,7 @@ def _may_still_be_kept(order: Order) -> bool:
     last = order.attempts[-1] if order.attempts else None
     return (
         last is not None
-        and last.by == TIMETABLE
+        and last.by in _PLACED_BY_US
         and last.outcome is AttemptOutcome.UNDER_WAY
         and last.enterprise_rung_at is not None
         and last.enterprise_rung_at < order.due_at

@@ -20,7 +20,7 @@ from apscheduler.triggers.base import BaseTrigger
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, ensureDeferred
 
 from callback_scheduler.clock_watch import ClockWatch
-from callback_scheduler.dials import Dials
+from callback_scheduler.dials import Asked, Dials
 from callback_scheduler.errors import SchedulerError
 from callback_scheduler.hands import Hands
 from callback_scheduler.order import Order
@@ -233,6 +233,28 @@ class Timetable:
         if next_s is not None:
             self._at_latest(next_s, self._dial_unless_busy)
         self._at_latest(self._waiting.next_step_s(at, self.calendar), self._sweep_unless_busy)
+
+    async def dial_now(self, order_id: str, may_be_dialled: Callable[[Order], bool], asked: Asked) -> bool:
+        """Begin a callback that somebody asked for; False if another node or an attempt under way has the order.
+
+        `may_be_dialled` is asked about the order as it is under the lease. Never at once with what the sweeps begin.
+        """
+        begin = self._one_at_a_time.run(lambda: ensureDeferred(self._dial_now(order_id, may_be_dialled, asked)))
+        return bool(await begin)
+
+    async def _dial_now(self, order_id: str, may_be_dialled: Callable[[Order], bool], asked: Asked) -> bool:
+        if self._is_stopping or self._hands.free_lines() <= 0:
+            return False
+        under_way = self._dials.under_way
+        engaged = {order.callback_number for order in under_way.values()}.union(self._hands.phones_in_use())
+
+        def is_its_turn(order: Order) -> bool:
+            return order.callback_number not in engaged and may_be_dialled(order)
+
+        begun = await self._dials.begin(order_id, self._clock.now(), is_its_turn, asked)
+        if begun is not None:
+            self._waiting.note(begun.order_id, begun)
+        return begun is not None and begun.order_id in self._dials.under_way and begun.order_id not in under_way
 
     # -- the sweep over the calendar ----------------------------------------------------------------------------------
 

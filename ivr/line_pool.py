@@ -51,12 +51,13 @@ class LinePool:
         spawn: Spawn = WarmParent.spawn,
         *,
         on_line_ready: Callable[[], None] = lambda: None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._template = line_config
         self._reactor = reactor
         self._on_line_died = on_line_died
-        self._on_line_ready = on_line_ready
+        self._on_line_ready, self._on_change = on_line_ready, on_change
         self._asked_in_vain = 0  # since the last look: so many lines are wanted at once
         self._spawn = spawn
         self._lines: dict[int, LineProcess] = {}
@@ -144,6 +145,7 @@ class LinePool:
                 done.callback(result)
 
     def _changed(self) -> None:
+        self._on_change()
         for holds, done, _timer in list(self._waiting):
             if holds():
                 self._settle(done, True)
@@ -163,6 +165,7 @@ class LinePool:
         # the one that rested longest: late retransmissions of its last conversation are over
         slot = min(free, key=lambda line: line.rests_since).take(for_callback)
         self._keep_spares()
+        self._on_change()
         return slot
 
     def free_for_callbacks(self) -> int:

@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, cast
 
@@ -23,7 +22,6 @@ from twisted.python.failure import Failure
 from callback_scheduler.hands import Hands
 from callback_scheduler.ledger import Ledger
 from callback_scheduler.notices import Notices
-from callback_scheduler.order import Order
 from callback_scheduler.timetable import Timetable
 from config.settings import create_data_dir
 from ivr.callbacks import Callbacks
@@ -37,6 +35,10 @@ from ivr.control import Control
 from ivr.door.door import Door
 from ivr.line.messages import LineConfig
 from ivr.line_pool import LinePool, LineSlot
+from ivr.operations import Operations, order_fields
+from ivr.operations_answers import call_answerers
+from ivr.operations_feed import HappeningsFeed
+from ivr.operations_rooms import Rooms
 from ivr.speech.prompts import Prompt, PromptBook
 from routing.calendar import load_calendar
 from routing.clock import Clock, MovableClock, SystemClock
@@ -60,9 +62,11 @@ class Node:
         self._prompts = PromptBook(settings.prompts, self._data_dir / "prompts", reactor)
         self._office = Office(settings, site.directory, site.calendar, site.hours, clock)
         self._orders = Orders(self._ledger, self._office)
+        self._feed = HappeningsFeed()
         services = CallServices(
-            reactor, clock, self._prompts, settings.phone, Presence(), self._recordings, self._dial_uri
-        )
+            reactor, clock, self._prompts, settings.phone, Presence(), self._recordings, self._dial_uri,
+            tell=self._feed.on_call,
+        )  # fmt: skip
         self._desk = Desk(services, self._office, self._orders)
         self._door = Door(settings.sip, self, reactor, self._desk.on_call)
         self._callbacks = Callbacks(services, self._office, self._orders, self._ledger, lambda: self._lines)
@@ -70,19 +74,43 @@ class Node:
             self._ledger, settings.notices, self._data_dir / "notices",
             directory=site.directory, clock=clock, reactor=reactor,
         )  # fmt: skip
-        self._timetable = self._make_timetable(site)
+        hands = self._make_hands()
+        self._timetable = self._make_timetable(site, hands)
         self._lines: LinePool | None = None
         self._is_stopping = False
+        self.operations = Operations(self._rooms(site, services, hands))
         self._control = Control(self._data_dir / "control.sock", reactor, self._answerers())
 
-    def _make_timetable(self, site: Site) -> Timetable:
-        hands = Hands(
+    def _make_hands(self) -> Hands:
+        return Hands(
             ring_back=self._callbacks.ring_back,
             remind_leader=self._callbacks.remind_leader,
             notices=self._notices,
             free_lines=self._callbacks.free_lines,
             phones_in_use=self._callbacks.phones_in_use,
         )
+
+    def _rooms(self, site: Site, services: CallServices, hands: Hands) -> Rooms:
+        return Rooms(
+            site=site,
+            reactor=reactor,
+            clock=self._clock,
+            data_dir=self._data_dir,
+            services=services,
+            office=self._office,
+            ledger=self._ledger,
+            promises=self._orders,
+            desk=self._desk,
+            callbacks=self._callbacks,
+            timetable=self._timetable,
+            hands=hands,
+            notices=self._notices,
+            door=self._door,
+            lines=lambda: self._lines,
+            feed=self._feed,
+        )
+
+    def _make_timetable(self, site: Site, hands: Hands) -> Timetable:
         return Timetable(
             self._ledger, site.settings.ladder, site.directory,
             calendar=site.calendar, clock=self._clock, reactor=reactor, hands=hands,
@@ -135,6 +163,7 @@ class Node:
         await self._ledger.start()
         await self._notices.start()  # first of all: a receiver new to the site is owed everything from now on
         await recover(self._ledger, self._orders, self._clock, self._recordings)
+        await self.operations.start()
         await self._prompts.warm(self._filled_prompts())
         await self._door.start()
         lines = LinePool(
@@ -143,6 +172,7 @@ class Node:
             reactor,
             self._door.line_died,
             on_line_ready=self._door.line_ready,
+            on_change=self.operations.on_lines_changed,
         )
         await lines.start()
         self._lines = lines
@@ -158,6 +188,7 @@ class Node:
         await self._control.stop()
         await self._callbacks.stop()
         await self._timetable.stop()
+        await self.operations.stop()
         await self._desk.stop()
         if lines is not None:
             await lines.stop()
@@ -188,34 +219,27 @@ class Node:
             "status": self._status,
             "orders": self._list_orders,
             "order": self._one_order,
-            "order_events": self._ledger.order_events,
-            "calls": lambda limit=20: self._ledger.calls(limit),
+            "order_events": self.operations.orders.events,
+            "calls": lambda limit=20: self.operations.recent_calls(limit),
             "surveys": lambda limit=20: self._ledger.surveys(limit),
             "notices": self._list_notices,
             "retry_notice": self._notices.retry,
             "set_clock": self._set_clock,
+            **call_answerers(self.operations.calls),
         }
 
     async def _status(self) -> dict[str, Any]:
-        return {
-            "at": self._clock.now().isoformat(),
-            "calls": self._desk.status() + self._callbacks.status(),
-            "lines": self._lines.status() if self._lines else {},
-            "door": self._door.status(),
-            "ledger": self._ledger.status(),
-            "timetable": self._timetable.status(),
-            "notices": self._notices.status(),
-        }
+        return self.operations.status()
 
     async def _list_notices(self) -> dict[str, Any]:
         return {"receivers": self._notices.status(), "dead_letters": self._notices.dead_letters()}
 
     async def _list_orders(self, limit: int = 20) -> list[dict[str, Any]]:
-        return [_order_fields(order) for order in await self._ledger.orders(limit)]
+        return [order_fields(order) for order in await self._ledger.orders(limit)]
 
     async def _one_order(self, order_id: str) -> dict[str, Any] | None:
-        order = await self._ledger.order(order_id)
-        return _order_fields(order) if order else None
+        order = await self.operations.orders.one(order_id)
+        return order_fields(order) if order else None
 
     async def _set_clock(self, at: str) -> str:
         if not isinstance(self._clock, MovableClock):
@@ -223,19 +247,6 @@ class Node:
         self._clock.set(datetime.fromisoformat(at))
         log.warning("clock_set", at=at)
         return self._clock.now().isoformat()
-
-
-def _order_fields(order: Order) -> dict[str, Any]:
-    fields = asdict(order)
-    fields |= fields.pop("deadline")
-    plain: dict[str, Any] = json.loads(json.dumps(fields, default=_plain))
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, frozenset):
-        return sorted(value)
-    return value.isoformat() if isinstance(value, datetime) else value.value
 
 
 class _EndsWithStdin(Protocol):

@@ -7,14 +7,14 @@ from typing import Any
 
 import structlog
 
+from callback_scheduler.journal import JournalEvent
+from callback_scheduler.store import Outcome
+from ivr.calls.call import Call
+from ivr.calls.desk import status_of
+
 log = structlog.get_logger()
 
 Listener = Callable[[str, dict[str, Any]], None]
-Tell = Callable[[str, dict[str, Any]], None]
-
-
-def tell_nobody(kind: str, fields: dict[str, Any]) -> None:
-    """Stand in where nobody listens."""
 
 
 class HappeningsFeed:
@@ -44,3 +44,23 @@ class HappeningsFeed:
                 listener(kind, fields)
             except Exception:
                 log.exception("listener_failed", kind=kind)
+
+    # -- what the rooms tell ------------------------------------------------------------------------------------------
+
+    def on_call(self, what: str, call: Call) -> None:
+        """Tell that a call is offered, takes a step, or has ended."""
+        if self._listeners:
+            record = call.record
+            about = {"what": what, "matter_id": record.matter_id, "unit_id": record.unit_id, "orders": record.order_ids}
+            self.tell("call", status_of(call) | about)
+
+    def on_event(self, event: JournalEvent, outcome: Outcome) -> None:
+        """Tell of an event of an order, or of a notice, that counts."""
+        payload = event.payload
+        fields = {"event": event.event_type, "event_id": event.event_id, "at": event.at.isoformat()}
+        fields["order_id"] = outcome.order_id or str(payload.get("order_id", ""))
+        if event.event_type == "notice_given":
+            self.tell("notice", fields | {"notice": payload.get("kind", "")})
+            return
+        what = payload.get("event") or payload.get("note") or "opened"
+        self.tell("order", fields | {"what": what, "unit_id": outcome.unit_id, "state": payload.get("state_to", "")})

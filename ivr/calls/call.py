@@ -71,6 +71,7 @@ class Call:
         self._meter = TalkMeter()
         self._music = WaitingMusic(self)
         slot.listener = self.on_event
+        services.tell("offered", self)
 
     @property
     def call_id(self) -> str:
@@ -106,6 +107,7 @@ class Call:
     def step(self, name: str) -> None:
         """Write into the record where in the flow the call is."""
         self.record.steps.append(name)
+        self.services.tell("step", self)
 
     # -- what the line tells ----------------------------------------------------------------------------------
 
@@ -332,6 +334,7 @@ class Call:
         self.presence.free_all(self)
         self.slot.listener = None
         self.slot.release()
+        self.services.tell("ended", self)
 
     def _is_clear(self) -> bool:
         return self.line_lost or (self.recordings.are_closed and all(leg.is_gone for leg in self.legs.values()))

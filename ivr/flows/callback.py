@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from callback_scheduler.dials import BY_UNIT
 from callback_scheduler.ladder import tiers_open
 from callback_scheduler.order import Order
 from ivr.calls.attempt import RunningAttempt, unit_outcome
@@ -16,6 +17,7 @@ from ivr.calls.orders import Orders
 from ivr.calls.ringing import ACCEPT, PASS_ON, TEN_MINUTES, Offer, find_specialist
 from ivr.flows.enterprise import connect_enterprise
 from ivr.speech.prompts import Prompt
+from routing.tiers import Specialist, Tier
 
 DETAILS, MESSAGE = "4", "5"
 _QUESTIONS = 8  # then he is not going to decide
@@ -24,7 +26,7 @@ _QUESTIONS = 8  # then he is not going to decide
 async def callback(call: Call, office: Office, orders: Orders, running: RunningAttempt) -> None:
     """Ring the tiers of the unit that the ladder has opened, then the enterprise; `running` keeps what came of it."""
     order = running.order
-    tiers = office.unit_tiers(order.unit_id)[: tiers_open(order)]
+    tiers = _asked_for(running, office) or office.unit_tiers(order.unit_id)[: tiers_open(order)]
     call.step("unit")
     try:
         specialist = await find_specialist(call, tiers, owed_callback(call, office, order))
@@ -32,6 +34,15 @@ async def callback(call: Call, office: Office, orders: Orders, running: RunningA
         running.came_to(unit_outcome(call.record.legs, has_tiers=bool(tiers)))
         return
     await connect_enterprise(call, office, orders, running, specialist)
+
+
+def _asked_for(running: RunningAttempt, office: Office) -> tuple[Tier, ...]:
+    """Return the one phone of whoever at the unit asked for the callback by a click; nobody if nobody did."""
+    number = running.attempt.unit_number
+    if running.attempt.by != BY_UNIT or not number:
+        return ()
+    known = office.directory.person_at(number.removeprefix("sip:").partition("@")[0])
+    return (Tier((known[1] if known else Specialist("", "", number),), 0.0),)
 
 
 def owed_callback(call: Call, office: Office, order: Order) -> Offer:

@@ -68,7 +68,7 @@ class World:
         client, found = store._redis, {}
         for key in sorted(client.keys(store.key("*"))):
             kind = client.type(key)
-            read = {"string": client.get, "hash": client.hgetall}.get(kind)
+            read = {"string": client.get, "hash": client.hgetall, "set": client.smembers}.get(kind)
             if kind == "zset":
                 value: Any = client.zrange(key, 0, -1, withscores=True)
             elif kind == "list":

@@ -1,0 +1,125 @@
+"""The hand-over from the online assistant: a chat asks for a call now or for a callback."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import structlog
+from twisted.internet.defer import ensureDeferred
+
+from callback_scheduler.errors import SchedulerError
+from callback_scheduler.journal import JournalEvent
+from callback_scheduler.order import Order, OrderKind
+from callback_scheduler.store import Outcome
+from ivr.calls.cdr import new_call_id
+from ivr.calls.request import Request
+from ivr.operations_errors import OperationRefused
+from ivr.operations_order_texts import OrderRefusal
+from ivr.operations_orders import OrderOperations
+from ivr.operations_rooms import Rooms
+from routing.errors import UnknownMatter
+from routing.matters import Matter
+
+log = structlog.get_logger()
+
+Wish = Literal["call_now", "callback"]
+_KEY_PATH = "online"
+# What somebody at the unit did with an order, so that the chat's wish was heard.
+_RESPONSES = frozenset({"acknowledged", "reached", "returned", "self_reported", "answer_written"})
+
+
+class OnlineOperations:
+    """Opens orders for chats and measures the time up to the first response; `who` as for other orders."""
+
+    def __init__(self, rooms: Rooms, orders: OrderOperations) -> None:
+        self._rooms = rooms
+        self._orders = orders
+
+    async def open_for_online(
+        self, matter_id: str, number: str, text: str, wants: Wish, who: str
+    ) -> dict[str, Any]:
+        """Open an order, and in hours begin its callback at once if the chat wants a call now.
+
+        Returns order_id, was_merged, due_at, asked_at, is_calling, and the key of why it does not ring now
+        ("line.closed" out of hours, "" if it rings or was not asked to). The unit is rung first, then `number`.
+        """
+        if wants not in ("call_now", "callback"):
+            raise OrderRefusal.UNKNOWN_WISH.error()
+        matter, callback_number = self._matter(matter_id), self._rooms.promises.allowed(number)
+        if callback_number is None:
+            raise OrderRefusal.NOT_DIALABLE.error()
+        at, is_open = self._rooms.clock.now(), self._rooms.office.opening().is_open
+        request = Request(number, callback_number, matter.matter_id, matter.unit_id, _KEY_PATH, was_closed=not is_open)
+        opened = await self._rooms.promises.open_request(request, f"online-{new_call_id(at)}", OrderKind.ONLINE, at)
+        if text.strip():
+            await self._note(opened.order_id, "online_request", {"written_request": text.strip()}, who)
+        self._rooms.timetable.wake()
+        why_not = await self._ring(opened.order_id, is_open, who) if wants == "call_now" else ""
+        return {
+            "order_id": opened.order_id,
+            "was_merged": opened.was_merged,
+            "asked_at": at.isoformat(),
+            "due_at": opened.due_at.isoformat(),
+            "is_calling": wants == "call_now" and not why_not,
+            "why_not_calling": why_not,
+        }
+
+    async def first_response_s(self, order_id: str) -> float | None:
+        """Return the seconds from the chat's wish to the first response; None if there is none yet."""
+        order = await self._rooms.ledger.order(order_id)
+        if order is None or order.first_response_at is None:
+            return None
+        return (order.first_response_at - order.opened_at).total_seconds()
+
+    def on_event(self, event: JournalEvent, outcome: Outcome) -> None:
+        """Hear of an event that counts: the first response to an order from a chat is stored with it."""
+        what = event.payload.get("event") or event.payload.get("note")
+        if what in _RESPONSES:
+            ensureDeferred(self._note_response(outcome.order_id or event.payload["order_id"], event, str(what)))
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _matter(self, matter_id: str) -> Matter:
+        try:
+            matter = self._rooms.office.directory.matter(matter_id)
+        except UnknownMatter as wrong:
+            raise OrderRefusal.UNKNOWN_MATTER.error() from wrong
+        if matter.belongs_elsewhere is not None:
+            raise OrderRefusal.UNKNOWN_MATTER.error()
+        return matter
+
+    async def _ring(self, order_id: str, is_open: bool, who: str) -> str:
+        """Begin the callback; return why it does not ring, "" if it does."""
+        if not is_open:
+            return "line.closed"
+        try:
+            await self._orders.ring_unit_now(order_id, who)
+        except OperationRefused as refused:
+            return refused.key
+        except SchedulerError as wrong:
+            log.warning("online_call_not_begun", order_id=order_id, error=str(wrong))
+            return "order.taken"  # it is on disk, and the timetable dials it
+        return ""
+
+    async def _note(self, order_id: str, note: str, changes: dict[str, Any], who: str) -> None:
+        at = self._rooms.clock.now()
+        try:
+            await self._rooms.ledger.note_order(order_id, note, who=who, changes=changes, at=at)
+        except SchedulerError as wrong:
+            log.warning("order_not_noted", order_id=order_id, note=note, error=str(wrong))
+
+    async def _note_response(self, order_id: str, event: JournalEvent, what: str) -> None:
+        try:
+            order = await self._rooms.ledger.order(order_id)
+            if order is not None and is_online(order) and order.first_response_at is None:
+                at = order.reached_at if what == "reached" and order.reached_at else event.at
+                await self._note(order_id, "first_response", {"first_response_at": at}, f"online:{what}")
+        except SchedulerError as wrong:
+            log.warning("first_response_not_noted", order_id=order_id, error=str(wrong))
+        except Exception:
+            log.exception("first_response_failed", order_id=order_id)
+
+
+def is_online(order: Order) -> bool:
+    """Whether an order was handed over by the online assistant."""
+    return order.key_path == _KEY_PATH

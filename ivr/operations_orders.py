@@ -1,0 +1,277 @@
+"""What people do with orders: acknowledge, ring, pass on, answer, close; the journal tells who did it, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import structlog
+from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
+
+from callback_scheduler.dials import BY_UNIT, TIMETABLE, Asked
+from callback_scheduler.errors import IllegalTransition, SchedulerError, StaleOrder, UnknownOrder
+from callback_scheduler.order import AttemptOutcome, Order
+from callback_scheduler.order_search import OrderFilter
+from callback_scheduler.order_states import TRANSITIONS, OrderEvent, OrderState
+from ivr.operations_errors import OperationRefused
+from ivr.operations_order_texts import EVENT_WORDS, STATE_WORDS, OrderRefusal
+from ivr.operations_rooms import Rooms
+from routing.directory import Unit
+from routing.errors import UnknownUnit
+
+log = structlog.get_logger()
+
+_LONGEST_TEXT = 4000
+_UNIT = "unit:"
+
+
+class OrderOperations:
+    """Reads orders and acts on them. `who` is "role:name", for a unit "unit:<unit_id>:<name>": it acts on its own only.
+
+    Every act is on disk on return, and gives the order as it is then. OperationRefused if it is not possible now;
+    StoreUnavailable while Redis is away.
+    """
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._ledger = rooms.ledger
+        self._reminding: set[str] = set()
+        self._under_way: set[Deferred[None]] = set()
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    async def one(self, order_id: str) -> Order | None:
+        """Return the order a number counts as; None if it was never given."""
+        return await self._ledger.order(order_id)
+
+    async def find(self, asked: OrderFilter) -> list[Order]:
+        """Return a page of orders, newest first."""
+        return await self._ledger.find_orders(asked)
+
+    async def owed(self, limit: int = 1000) -> list[Order]:
+        """Return open orders, earliest deadline first."""
+        return await self._ledger.open_orders(limit)
+
+    async def due_before(self, at: datetime, limit: int = 1000) -> list[Order]:
+        """Return open orders due at `at` or before, earliest deadline first."""
+        return await self._ledger.due_before(at, limit)
+
+    async def named(self, order_ids: list[str]) -> list[Order]:
+        """Return orders by their numbers: those behind a figure."""
+        return await self._ledger.orders_of(order_ids)
+
+    async def events(self, order_id: str) -> list[dict[str, Any]]:
+        """Return what has happened to an order, oldest first: event_id, type, at (ISO 8601) and payload."""
+        return await self._ledger.order_events(order_id)
+
+    # -- what a unit does -------------------------------------------------------------------------------------------
+
+    async def acknowledge(self, order_id: str, who: str) -> Order:
+        """Note that the unit has seen the order."""
+        return await self._change(order_id, OrderEvent.ACKNOWLEDGED, who)
+
+    async def give_back(self, order_id: str, why: str, who: str) -> Order:
+        """退单: the unit says that it is not responsible; the deadline stays."""
+        return await self._change(order_id, OrderEvent.RETURNED, who, _text(why))
+
+    async def self_report(self, order_id: str, text: str, who: str) -> Order:
+        """Note that the unit says it has rung: kept apart from evidence, and never counted as on time by itself."""
+        return await self._change(order_id, OrderEvent.SELF_REPORTED, who, _text(text))
+
+    async def write_answer(self, order_id: str, text: str, who: str) -> Order:
+        """Keep what the unit answers in writing (答复) with the order; the last one counts, all are in the journal."""
+        text = _text(text)
+        await self._own(order_id, who)
+        at = self._rooms.clock.now()
+        changes = {"written_answer": text, "written_answer_at": at, "written_answer_by": who}
+        return await self._ledger.note_order(
+            order_id, "answer_written", who=who, why="书面答复", changes=changes, at=at
+        )
+
+    async def ring_back(self, order_id: str, number: str, who: str, own_number: str = "") -> Order:
+        """Ring `number` at the unit, and once 1 is pressed there the enterprise; returns when the attempt has begun.
+
+        `number` is one of the unit's in the directory, or `own_number`: the phone of the account that asks, which the
+        caller of this has checked. The evidence is that of any callback.
+        """
+        order = await self._own(order_id, who)
+        if number not in self._numbers_of(order.unit_id) | ({own_number} - {""}):
+            raise OrderRefusal.FOREIGN_NUMBER.error()
+        if number in self._rooms.site.settings.sip.own_numbers or number == order.callback_number:
+            raise OrderRefusal.FOREIGN_NUMBER.error()
+        if not self._rooms.services.presence.is_free(number):
+            raise OrderRefusal.PHONE_BUSY.error()
+        return await self._dial(order, Asked(BY_UNIT, who, "单位点击回电", number))
+
+    # -- what supervisors do ----------------------------------------------------------------------------------------
+
+    async def ring_unit_now(self, order_id: str, who: str) -> Order:
+        """Begin the callback of an order now, as the timetable would; returns when the attempt has begun."""
+        order = await self._own(order_id, who)
+        tiers = self._rooms.office.unit_tiers(self._unit(order.unit_id).unit_id)
+        phones = {person.number for tier in tiers for person in tier.specialists}
+        if not phones:
+            raise OrderRefusal.NOBODY_THERE.error()
+        if not any(self._rooms.services.presence.is_free(phone) for phone in phones):
+            raise OrderRefusal.UNIT_BUSY.error()
+        return await self._dial(order, Asked(TIMETABLE, who, "人工要求立即拨打"))
+
+    async def remind_leader(self, order_id: str, who: str) -> Order:
+        """Ring the leader of the unit (else the head of section) about an order; returns when that has begun.
+
+        What he did with it is noted in the order afterwards.
+        """
+        order = await self._own(order_id, who)
+        if not order.state.is_open:
+            raise self._illegal(order, "提醒负责人")
+        unit = self._unit(order.unit_id)
+        number = unit.leader_number or unit.head_number
+        if not number:
+            raise OrderRefusal.NO_LEADER.error(unit=unit.name)
+        if order.order_id in self._reminding or not self._rooms.services.presence.is_free(number):
+            raise OrderRefusal.PHONE_BUSY.error()
+        if self._rooms.hands.free_lines() <= 0:
+            raise OrderRefusal.NO_LINE.error()
+        self._reminding.add(order.order_id)  # before anything is waited for: nobody is rung twice
+        try:
+            noted = await self._ledger.note_order(
+                order.order_id, "leader_reminder_begun", who=who, why="督办提醒负责人", at=self._rooms.clock.now()
+            )
+        except BaseException:
+            self._reminding.discard(order.order_id)
+            raise
+        reminder = ensureDeferred(self._remind(noted, number, who))
+        self._under_way.add(reminder)
+        reminder.addBoth(lambda _: self._under_way.discard(reminder))
+        return noted
+
+    async def reassign(self, order_id: str, unit_id: str, why: str, who: str) -> Order:
+        """改派: give an order to another unit, which is told; the deadline stays (design rule 19)."""
+        order = await self._own(order_id, who)
+        unit = self._unit(unit_id)
+        if unit.unit_id == order.unit_id:
+            raise OrderRefusal.SAME_UNIT.error(unit=unit.name)
+        changed = await self._change(order_id, OrderEvent.REASSIGNED, who, _text(why), {"unit_id": unit_id})
+        if changed.state is OrderState.SENT:  # one not handed over yet is told of by the timetable
+            key = f"{changed.order_id}/reassigned@{changed.version}"
+            await self._rooms.hands.notices.tell("new_order", changed, {"key": key}, self._rooms.clock.now())
+        return changed
+
+    async def close(self, order_id: str, why: str, who: str) -> Order:
+        """End an order: nothing is owed any more."""
+        return await self._change(order_id, OrderEvent.CLOSED, who, _text(why))
+
+    async def reopen(self, order_id: str, why: str, who: str) -> Order:
+        """Open an order that was settled once more."""
+        return await self._change(order_id, OrderEvent.REOPENED, who, _text(why))
+
+    async def stop(self) -> None:
+        """Wait for the reminders under way; who rings has been told to stop by then."""
+        await DeferredList([*self._under_way], consumeErrors=True)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    async def _own(self, order_id: str, who: str) -> Order:
+        """Return an order that `who` may act on."""
+        order = await self._ledger.order(order_id)
+        if order is None:
+            raise OrderRefusal.UNKNOWN.error(order_id=order_id)
+        if who.startswith(_UNIT) and who.split(":")[1] != order.unit_id:
+            raise OrderRefusal.NOT_YOURS.error()
+        return order
+
+    async def _change(
+        self, order_id: str, event: OrderEvent, who: str, why: str = "", changes: dict[str, Any] | None = None
+    ) -> Order:
+        order = await self._own(order_id, who)
+        try:
+            changed = await self._ledger.change_order(
+                order.order_id, event, who=who, why=why, changes=changes, at=self._rooms.clock.now()
+            )
+        except IllegalTransition as wrong:
+            raise self._illegal(order, EVENT_WORDS[event]) from wrong
+        except StaleOrder as wrong:
+            raise OrderRefusal.CHANGED.error() from wrong
+        except UnknownOrder as wrong:
+            raise OrderRefusal.UNKNOWN.error(order_id=order_id) from wrong
+        self._rooms.timetable.wake()
+        return changed
+
+    def _illegal(self, order: Order, what: str) -> OperationRefused:
+        if order.state is OrderState.CALLING_BACK:
+            return OrderRefusal.CALLING_BACK.error()
+        return OrderRefusal.NOT_NOW.error(state=STATE_WORDS[order.state], what=what)
+
+    def _unit(self, unit_id: str) -> Unit:
+        try:
+            return self._rooms.office.directory.unit(unit_id)
+        except UnknownUnit as wrong:
+            raise OrderRefusal.UNKNOWN_UNIT.error(unit=unit_id) from wrong
+
+    def _numbers_of(self, unit_id: str) -> set[str]:
+        unit = self._unit(unit_id)
+        people = {person.number for tier in unit.tiers for person in tier.specialists}
+        return people | {number for number in (unit.leader_number, unit.head_number) if number}
+
+    # -- ringing ----------------------------------------------------------------------------------------------------
+
+    async def _dial(self, order: Order, asked: Asked) -> Order:
+        self._check_may_be_dialled(order)
+        has_begun = await self._rooms.timetable.dial_now(order.order_id, self._may_be_dialled(order), asked)
+        if not has_begun:
+            raise OrderRefusal.TAKEN.error()
+        return await self._own(order.order_id, asked.who)
+
+    def _check_may_be_dialled(self, order: Order) -> None:
+        if (order.state, OrderEvent.ATTEMPT_BEGUN) not in TRANSITIONS:
+            raise self._illegal(order, EVENT_WORDS[OrderEvent.ATTEMPT_BEGUN])
+        if not order.callback_number:
+            raise OrderRefusal.NO_NUMBER.error()
+        if _may_be_talking(order, self._rooms.clock.now()):
+            raise OrderRefusal.MAY_BE_TALKING.error()
+        if not self._rooms.services.presence.is_free(order.callback_number):
+            raise OrderRefusal.ENTERPRISE_BUSY.error()
+        if self._rooms.hands.free_lines() <= 0:
+            raise OrderRefusal.NO_LINE.error()
+
+    def _may_be_dialled(self, seen: Order) -> Callable[[Order], bool]:
+        """Return what tells, under the lease, whether the order is still what was asked about."""
+
+        def may(order: Order) -> bool:
+            is_possible = (order.state, OrderEvent.ATTEMPT_BEGUN) in TRANSITIONS
+            is_same = (order.unit_id, order.callback_number) == (seen.unit_id, seen.callback_number)
+            return is_possible and is_same and not _may_be_talking(order, self._rooms.clock.now())
+
+        return may
+
+    async def _remind(self, order: Order, number: str, who: str) -> None:
+        try:
+            has_acknowledged = await self._rooms.callbacks.remind_leader(order, number)
+            why = f"督办提醒负责人：{'已按键确认' if has_acknowledged else '未确认'}"
+            await self._ledger.note_order(
+                order.order_id, "leader_reminded", who=who, why=why, at=self._rooms.clock.now()
+            )
+        except SchedulerError as wrong:
+            log.warning("leader_reminder_not_noted", order_id=order.order_id, error=str(wrong))
+        except Exception:
+            log.exception("leader_reminder_failed", order_id=order.order_id)
+        finally:
+            self._reminding.discard(order.order_id)
+
+
+def _text(text: str) -> str:
+    """Return a text somebody typed; OperationRefused if there is none, or too much."""
+    text = text.strip()
+    if not text:
+        raise OrderRefusal.NO_TEXT.error()
+    if len(text) > _LONGEST_TEXT:
+        raise OrderRefusal.TEXT_TOO_LONG.error(most=str(_LONGEST_TEXT))
+    return text
+
+
+def _may_be_talking(order: Order, at: datetime) -> bool:
+    """Whether a node was lost while the enterprise's phone rang, so that it may be on the phone at this moment."""
+    last = order.attempts[-1] if order.attempts else None
+    is_lost = last is not None and last.outcome is AttemptOutcome.UNKNOWN and last.enterprise_rung_at is not None
+    return is_lost and order.dial_after is not None and at < order.dial_after
