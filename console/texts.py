@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -30,6 +31,7 @@ class Texts:
         return self._texts[language][key].format_map(values)
 
 
+@cache  # tests build many consoles
 def _read(folder: Path, language: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted(folder.glob("*.yaml")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ MORNING = datetime(2026, 3, 10, 9, 5, tzinfo=SHANGHAI)
 Listener = Callable[[str, dict[str, Any]], None]
 
 
+@cache
+def sample_site() -> Site:
+    """Return the sample's site, read once: nobody changes it."""
+    return load_site(CONFIG)
+
+
 class FakeOperations:
     """The sample's site at a fixed moment; every act is noted in `acts` as (verb, arguments).
 
@@ -26,7 +33,7 @@ class FakeOperations:
     """
 
     def __init__(self, at: datetime = MORNING) -> None:
-        self.site: Site = load_site(CONFIG)
+        self.site = sample_site()
         self.clock = MovableClock(at, monotonic=lambda: 0.0)
         self.acts: list[tuple[str, tuple[Any, ...]]] = []
         self.refusals: dict[str, str] = {}
