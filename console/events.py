@@ -23,6 +23,7 @@ TOPICS: Mapping[str, frozenset[Role]] = {
     "lines": frozenset({Role.SUPERVISOR, Role.ADMIN}),
     "order": frozenset({Role.SUPERVISOR, Role.UNIT}),
     "notice": frozenset({Role.SUPERVISOR, Role.ADMIN}),
+    "site": frozenset({Role.SUPERVISOR, Role.SEAT, Role.ADMIN}),
 }
 KEPT = 2000
 GATHER_S = 0.2

@@ -25,24 +25,76 @@ def sample_site() -> Site:
     return load_site(CONFIG)
 
 
-class FakeOperations:
-    """The sample's site at a fixed moment; every act is noted in `acts` as (verb, arguments).
+class FakePart:
+    """One part of the operations (`orders`, `calls`, `site`, `online`): whatever it is asked to do is noted.
 
-    Reads that a page needs are put into `orders_there`, `events_there`, `calls_there`, `status_now`, `answers`; an
-    act named in `refusals` is refused with that text.
+    A verb is answered with `answers["<part>.<verb>"]` (an exception is raised), and noted as that with its arguments,
+    the named ones behind the others. Verbs in `SYNCHRONOUS` are no coroutines, as those of the real operations.
+    """
+
+    SYNCHRONOUS = frozenset({"seats", "running_calls", "call_in_hand", "directory_text"})
+
+    def __init__(self, name: str, whole: FakeOperations) -> None:
+        self._name, self._whole = name, whole
+
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        if verb.startswith("_"):
+            raise AttributeError(verb)
+
+        def ask(*arguments: Any, **named: Any) -> Any:
+            answer = self._whole.noted(f"{self._name}.{verb}", (*arguments, *named.values()))
+            return answer if verb in self.SYNCHRONOUS else _later(answer)
+
+        return ask
+
+
+class FakeOrders(FakePart):
+    """The orders of `orders_there`; acts are noted, and answered with the order as it is."""
+
+    async def one(self, order_id: str) -> Order | None:
+        return self._whole.orders_there.get(order_id)
+
+    async def find(self, asked: Any) -> list[Order]:
+        fitting = [order for order in self._whole.orders_there.values() if asked.fits(order)]
+        return sorted(fitting, key=lambda order: order.opened_at, reverse=True)[: asked.limit]
+
+    async def owed(self, limit: int = 1000) -> list[Order]:
+        owed = [order for order in self._whole.orders_there.values() if order.state.is_open]
+        return sorted(owed, key=lambda order: order.due_at)[:limit]
+
+    async def due_before(self, at: datetime, limit: int = 1000) -> list[Order]:
+        return [order for order in await self.owed(limit) if order.due_at <= at]
+
+    async def named(self, order_ids: list[str]) -> list[Order]:
+        return [self._whole.orders_there[one] for one in order_ids if one in self._whole.orders_there]
+
+    async def events(self, order_id: str) -> list[dict[str, Any]]:
+        return self._whole.events_there.get(order_id, [])
+
+
+class FakeOperations:
+    """The sample's site at a fixed moment; every act is noted in `acts` as ("orders.acknowledge", (order_id, who)).
+
+    What pages read is put into `orders_there`, `events_there`, `calls_there`, `recordings_there`, `status_now`,
+    `answers`. To refuse something: `answers["orders.close"] = OperationRefused("…", "key")`.
     """
 
     def __init__(self, at: datetime = MORNING) -> None:
-        self.site = sample_site()
+        self.orders = FakeOrders("orders", self)
+        self.calls = FakePart("calls", self)
+        self.site = FakePart("site", self)
+        self.online = FakePart("online", self)
         self.clock = MovableClock(at, monotonic=lambda: 0.0)
         self.acts: list[tuple[str, tuple[Any, ...]]] = []
-        self.refusals: dict[str, str] = {}
+        self.answers: dict[str, Any] = {"calls.seats": []}
         self.orders_there: dict[str, Order] = {}
         self.events_there: dict[str, list[dict[str, Any]]] = {}
         self.calls_there: list[dict[str, Any]] = []
         self.recordings_there: dict[str, Path] = {}
-        self.status_now: dict[str, Any] = {"calls": [], "seats": [], "lines": {}, "trunks": [], "queue": []}
-        self.answers: dict[str, Any] = {}  # what any other question is answered with
+        self.status_now: dict[str, Any] = {
+            "opening": {"is_open": True, "reason": "", "until": None}, "calls": [], "seats": [], "lines": {},
+            "door": {}, "trunks": [], "ledger": {}, "timetable": {}, "notices": [],
+        }  # fmt: skip
         self._listeners: list[Listener] = []
 
     # -- what it knows --------------------------------------------------------------------------------------------
@@ -52,45 +104,39 @@ class FakeOperations:
 
     @property
     def settings(self) -> Settings:
-        return self.site.settings
+        return sample_site().settings
 
     @property
     def directory(self) -> Any:
-        return self.site.directory
+        return sample_site().directory
 
     @property
     def calendar(self) -> Any:
-        return self.site.calendar
+        return sample_site().calendar
 
     @property
     def hours(self) -> Any:
-        return self.site.hours
+        return sample_site().hours
 
     def status(self) -> dict[str, Any]:
-        return self.status_now
+        return {"at": self.now().isoformat()} | self.status_now
 
-    async def order(self, order_id: str) -> Order | None:
-        return self.orders_there.get(order_id)
-
-    async def orders(self, asked: Any = None) -> list[Order]:
-        return list(self.orders_there.values())
-
-    async def order_events(self, order_id: str) -> list[dict[str, Any]]:
-        return self.events_there.get(order_id, [])
-
-    async def calls_of(self, order_id: str) -> list[dict[str, Any]]:
-        return [call for call in self.calls_there if order_id in call.get("order_ids", ())]
+    async def recent_calls(self, limit: int = 100) -> list[dict[str, Any]]:
+        return self.calls_there[:limit]
 
     async def call(self, call_id: str) -> dict[str, Any] | None:
         return next((call for call in self.calls_there if call["call_id"] == call_id), None)
 
-    async def calls(self, limit: int = 100) -> list[dict[str, Any]]:
-        return self.calls_there[:limit]
+    async def calls_of(self, order_id: str) -> list[dict[str, Any]]:
+        return [call for call in self.calls_there if order_id in call.get("order_ids", ())]
 
     def recording(self, path: str) -> Path:
         if path not in self.recordings_there:
-            raise OperationRefused("没有这段录音。", "recording.gone")
+            raise OperationRefused("录音已不存在。", "recording.gone")
         return self.recordings_there[path]
+
+    async def report(self, question: Any) -> Any:
+        return self.noted("report", (question,))
 
     # -- what happens ---------------------------------------------------------------------------------------------
 
@@ -103,27 +149,14 @@ class FakeOperations:
         for listener in list(self._listeners):
             listener(kind, fields)
 
-    # -- what it is asked to do -----------------------------------------------------------------------------------
-
-    def __getattr__(self, verb: str) -> Callable[..., Any]:
-        """Note any other act of the contract, and answer with `answers[verb]`."""
-        if verb.startswith("_"):
-            raise AttributeError(verb)
-
-        def ask(*arguments: Any, **named: Any) -> Any:
-            if verb in self.refusals:
-                raise OperationRefused(self.refusals[verb], verb)
-            self.acts.append((verb, (*arguments, *named.values())))
-            return self._answered(verb)
-
-        return ask
-
-    def _answered(self, verb: str) -> Any:
+    def noted(self, verb: str, arguments: tuple[Any, ...]) -> Any:
+        """Note an act and return its answer; raise it if it is an exception."""
         answer = self.answers.get(verb)
-        if verb.startswith(("preview_", "list_", "prompt_wav", "seat_call", "seats")):
-            return answer  # these are no coroutines
+        if isinstance(answer, Exception):
+            raise answer
+        self.acts.append((verb, arguments))
+        return answer
 
-        async def later() -> Any:
-            return answer
 
-        return later()
+async def _later(answer: Any) -> Any:
+    return answer

@@ -4,7 +4,7 @@
     visitor = house.visitor(Role.UNIT, unit_id="tax")
     response = visitor.get("/inbox")
     visitor.post("/inbox/202603100001/acknowledge", {"why": "…"})
-    assert house.operations.acts == [("acknowledge", ("202603100001", "unit:tax:unit"))]
+    assert house.operations.acts == [("orders.acknowledge", ("202603100001", "unit:tax:unit"))]
 """
 
 from __future__ import annotations
