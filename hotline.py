@@ -11,13 +11,17 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 import config
 from callback_scheduler import report_options
 from callback_scheduler.deadlines import deadline
-from config.errors import ConfigError
+from config.console import ConsoleSettings
+from config.errors import ConfigError, Fault
 from ivr.control import ControlError, ask
 from routing.clock import in_shanghai
 from routing.site import Site, load_site
+from routing.site_changes import FOLDER, with_changes
 
 DEFAULT_CONFIG = Path(config.__file__).parent / "hotline.yaml"
 Command = Callable[[argparse.Namespace], int]
@@ -50,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = add("serve", _serve, "run the service")
     serve.add_argument("--at", type=_instant, help="pretend that it is this moment (a rehearsal)")
     serve.add_argument("--sip", metavar="HOST:PORT", help="listen here instead of at sip.listen")
+    serve.add_argument("--console", metavar="HOST:PORT", help="open the web console here, whatever console says")
     serve.add_argument("--with-parent", action="store_true", help="end when standard input is closed")
     demo = add("demo", _demo, "play the main job over real SIP with phones of its own, and prove it")
     demo.add_argument("--json", action="store_true", help="print the proof for machines")
@@ -105,7 +110,26 @@ def _serve(options: argparse.Namespace) -> int:
     if options.sip:
         sip = site.settings.sip.model_copy(update={"listen": options.sip})
         site = Site(site.settings.model_copy(update={"sip": sip}), site.directory, site.calendar, site.hours)
-    return serve(site, at=options.at, ends_with_stdin=options.with_parent)
+    open_console = _console(options, site)
+    return serve(site, at=options.at, ends_with_stdin=options.with_parent, open_console=open_console)
+
+
+def _console(options: argparse.Namespace, site: Site) -> Any:
+    """Return what makes the web console; None if there is to be none."""
+    from console.site import WebConsole  # noqa: PLC0415
+
+    console = site.settings.console
+    if not (console.enabled or options.console):
+        return None
+    if not options.console:
+        return WebConsole
+    try:
+        console = ConsoleSettings.model_validate(console.model_dump() | {"enabled": True, "listen": options.console})
+    except ValidationError as wrong:
+        faults = [Fault("--console", 0, "", str(error["msg"])) for error in wrong.errors()]
+        raise ConfigError(faults) from wrong
+    settings = site.settings.model_copy(update={"console": console})
+    return lambda operations, shelf, _, reactor: WebConsole(operations, shelf, settings, reactor)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -273,10 +297,10 @@ def _local(instant: str) -> str:
 
 def _site(options: argparse.Namespace) -> Site:
     site = load_site(options.config)
-    if options.data_dir is None:
-        return site
-    settings = site.settings.model_copy(update={"data_dir": options.data_dir})
-    return Site(settings, site.directory, site.calendar, site.hours)
+    if options.data_dir is not None:
+        settings = site.settings.model_copy(update={"data_dir": options.data_dir})
+        site = Site(settings, site.directory, site.calendar, site.hours)
+    return with_changes(site, Path(site.settings.data_dir) / FOLDER)
 
 
 def _data_dir(options: argparse.Namespace) -> Path:

@@ -96,7 +96,7 @@ class Callbacks:
             return False
         call = self._call(slot, number, Direction.REMINDER, order)
         try:
-            outcome = await self._run(call, lambda: remind_leader(call, self._office, order, number))
+            outcome = await self._run(call, lambda: remind_leader(call, self._office.as_it_is(), order, number))
             # he may have hung up on our thanks
             has_acknowledged = any(leg.accepted_at for leg in call.record.legs)
             call.record.outcome = Outcome.REMINDED if has_acknowledged else outcome
@@ -170,7 +170,7 @@ class Callbacks:
 
     async def _see_through(self, call: Call, running: RunningAttempt) -> Attempt:
         async def flow() -> Outcome:
-            await callback(call, self._office, self._orders, running)
+            await callback(call, self._office.as_it_is(), self._orders, running)
             return Outcome.NOT_REACHED
 
         outcome = await self._run(call, flow)

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any, cast
 
 import structlog
+from twisted.internet import protocol
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.stdio import StandardIO
 from twisted.logger import LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
@@ -31,6 +31,7 @@ from ivr.calls.orders import Orders
 from ivr.calls.presence import Presence
 from ivr.calls.recovery import recover
 from ivr.calls.services import CallServices
+from ivr.console_door import OpenConsole, WebConsole
 from ivr.control import Control
 from ivr.door.door import Door
 from ivr.line.messages import LineConfig
@@ -40,9 +41,10 @@ from ivr.operations_answers import call_answerers
 from ivr.operations_feed import HappeningsFeed
 from ivr.operations_rooms import Rooms
 from ivr.speech.prompts import Prompt, PromptBook
-from routing.calendar import load_calendar
 from routing.clock import Clock, MovableClock, SystemClock
 from routing.site import Site
+from routing.site_changes import FOLDER as SITE_FOLDER
+from routing.site_changes import changed_calendar, with_changes
 
 log = structlog.get_logger()
 reactor: Any = installed_reactor  # Twisted gives the module this type's name, not its interface
@@ -51,10 +53,12 @@ reactor: Any = installed_reactor  # Twisted gives the module this type's name, n
 class Node:
     """One machine's service; `start` and `stop` may each be called once."""
 
-    def __init__(self, site: Site, clock: Clock) -> None:
+    def __init__(self, site: Site, clock: Clock, open_console: OpenConsole | None = None) -> None:
         settings = self._settings = site.settings
+        self._open_console, self._console = open_console, cast(WebConsole | None, None)
         self._clock = clock
         self._data_dir = create_data_dir(settings)
+        site = with_changes(site, self._data_dir / SITE_FOLDER)
         self._recordings = self._data_dir / "recordings"
         self._ledger = Ledger(
             self._data_dir, reactor, node_number=settings.node_number, redis_url=settings.redis_address()
@@ -114,7 +118,8 @@ class Node:
         return Timetable(
             self._ledger, site.settings.ladder, site.directory,
             calendar=site.calendar, clock=self._clock, reactor=reactor, hands=hands,
-            read_calendar=lambda: load_calendar(site.settings.calendar_dir), on_calendar=self._office.take_calendar,
+            read_calendar=lambda: changed_calendar(site.settings, self._data_dir / SITE_FOLDER),
+            on_calendar=self._office.take_calendar,
         )  # fmt: skip
 
     def take(self) -> LineSlot | None:
@@ -179,6 +184,11 @@ class Node:
         self._door.line_ready()
         self._timetable.start()
         self._control.start()
+        if self._open_console is not None:
+            self._console = self._open_console(
+                self.operations, self._ledger.shelf("console"), self._settings, reactor
+            )
+            await self._console.start()
         log.info("service_started", sip=self._settings.sip.listen, data_dir=str(self._data_dir), pid=os.getpid())
 
     async def stop(self) -> None:
@@ -186,6 +196,8 @@ class Node:
         self._is_stopping = True
         lines, self._lines = self._lines, None
         await self._control.stop()
+        if self._console is not None:
+            await self._console.stop()
         await self._callbacks.stop()
         await self._timetable.stop()
         await self.operations.stop()
@@ -249,17 +261,19 @@ class Node:
         return self._clock.now().isoformat()
 
 
-class _EndsWithStdin(Protocol):
+class _EndsWithStdin(protocol.Protocol):
     """Ends the service when whoever started it is gone."""
 
     def __init__(self, end: Callable[[], None]) -> None:
         self._end = end
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
+    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         self._end()
 
 
-def serve(site: Site, at: datetime | None = None, ends_with_stdin: bool = False) -> int:
+def serve(
+    site: Site, at: datetime | None = None, ends_with_stdin: bool = False, open_console: OpenConsole | None = None
+) -> int:
     """Run the service until SIGTERM or SIGINT; return the exit status: 0, or 1 if it could not start.
 
     With `at` the clock is set to that moment and can be moved by an operator. Log lines go to standard error;
@@ -268,7 +282,7 @@ def serve(site: Site, at: datetime | None = None, ends_with_stdin: bool = False)
     _log_as_json()
     # Twisted counts by the wall clock: set back an hour, it would leave every timer waiting for an hour
     reactor.seconds = time.monotonic
-    node = Node(site, MovableClock(at) if at else SystemClock())
+    node = Node(site, MovableClock(at) if at else SystemClock(), open_console)
     status = 0
     stopping: list[Deferred[None]] = []
 

@@ -19,6 +19,7 @@ from ivr.operations_feed import Listener
 from ivr.operations_online import OnlineOperations
 from ivr.operations_orders import OrderOperations
 from ivr.operations_rooms import Rooms
+from ivr.operations_site import SiteOperations
 from routing.calendar import Calendar
 from routing.directory import Directory
 from routing.hours import Hours
@@ -38,6 +39,7 @@ class Operations:
         self.orders = OrderOperations(rooms)
         self.online = OnlineOperations(rooms, self.orders)
         self.calls = CallOperations(rooms)
+        self.site = SiteOperations(rooms)
         self._reports: dict[tuple[Any, ...], Report] = {}
         rooms.ledger.watch(self._on_event)
 
@@ -148,7 +150,7 @@ class Operations:
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Let `listener(kind, fields)` hear what happens from now on; return what ends that.
 
-        Kinds: call (what: offered, step, ended), seat, lines, order (event_id, what, order_id, unit_id), notice.
+        Kinds: call (what: offered, step, ended), seat, lines, order (event_id, what, order_id, unit_id), notice, site.
         """
         return self._rooms.feed.subscribe(listener)
 

@@ -23,7 +23,7 @@ import chinese_calendar
 import holidays
 
 from config.errors import ConfigError
-from routing.calendar_file import DayType, ListedDay, read_folder, whole_years_only
+from routing.calendar_file import DayType, ListedDay, files_of, read_files, whole_years_only
 
 _PUBLISHED_HOLIDAYS: Mapping[date, str] = chinese_calendar.constants.holidays
 _PUBLISHED_MAKE_UP_WORKDAYS: Mapping[date, str] = chinese_calendar.constants.workdays
@@ -105,15 +105,17 @@ class Calendar:
         return sha256("\n".join(sources).encode()).hexdigest()[:8]
 
 
-def load_calendar(folder: Path) -> Calendar:
-    """Return the calendar with the CSV files of `folder` over chinesecalendar; no folder is the same as an empty one.
+def load_calendar(*folders: Path) -> Calendar:
+    """Return the calendar with the CSV files of folders over chinesecalendar; no folder is the same as an empty one.
 
+    A file of a later folder stands in for the file of the same name in those before it.
     Raises ConfigError with every bad row (file, line and key). The file of a year that chinesecalendar does not know
     must hold that year's statutory days: half a notice would be taken for a whole one.
     """
-    days, faults = read_folder(folder)
+    files = files_of(folders)
+    days, faults = read_files(files)
     years = {on.year: row.file for on, row in days.items() if not _is_published(on.year)}
-    faults += whole_years_only(folder, days, {year: _statutory_days(year) for year in years})
+    faults += whole_years_only(files, days, {year: _statutory_days(year) for year in years})
     if faults:
         raise ConfigError(faults)
     return Calendar(days, years)

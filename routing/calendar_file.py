@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -56,11 +56,16 @@ class ListedDay:
     file: str
 
 
-def read_folder(folder: Path) -> tuple[dict[date, ListedDay], list[Fault]]:
-    """Return the rows of all CSV files of `folder` by date, and every fault found on the way."""
+def files_of(folders: Iterable[Path]) -> dict[str, Path]:
+    """Return the CSV files of folders by name; one of a later folder stands in for that of the same name before."""
+    return {path.name: path for folder in folders for path in sorted(folder.glob("*.csv"))}
+
+
+def read_files(files: Mapping[str, Path]) -> tuple[dict[date, ListedDay], list[Fault]]:
+    """Return the rows of CSV files by date, and every fault found on the way."""
     days: dict[date, ListedDay] = {}
     faults: list[Fault] = []
-    for path in sorted(folder.glob("*.csv")):
+    for _, path in sorted(files.items()):
         try:
             days |= _read_file(path)
         except ConfigError as wrong:
@@ -69,13 +74,13 @@ def read_folder(folder: Path) -> tuple[dict[date, ListedDay], list[Fault]]:
 
 
 def whole_years_only(
-    folder: Path, days: Mapping[date, ListedDay], statutory: Mapping[int, Mapping[date, str]]
+    files: Mapping[str, Path], days: Mapping[date, ListedDay], statutory: Mapping[int, Mapping[date, str]]
 ) -> Iterator[Fault]:
     """Yield a fault for each statutory day that the file of its year does not list as holiday."""
     for year, by_law in statutory.items():
         for on, name in by_law.items():
             if on not in days or days[on].day_type is not DayType.HOLIDAY:
-                yield Fault(str(folder / f"{year}.csv"), 0, f"{on}", f"{name} is a day off by law: list it as holiday")
+                yield Fault(str(files[f"{year}.csv"]), 0, f"{on}", f"{name} is a day off by law: list it as holiday")
 
 
 def _read_file(path: Path) -> dict[date, ListedDay]:

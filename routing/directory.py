@@ -99,6 +99,15 @@ class Directory:
         """Return the matters whose name or alias has `words` in it."""
         return tuple(matter for matter in self.matters if matter.is_called(words))
 
+    @property
+    def absences(self) -> Mapping[str, tuple[Absence, ...]]:
+        """The days off of specialists, by specialist_id."""
+        return self._absences
+
+    def become(self, other: Directory) -> None:
+        """Go by another directory from now on; whoever holds this one sees that, and who has a copy of it does not."""
+        self.__dict__.update(other.__dict__)
+
     def unit(self, unit_id: str) -> Unit:
         """Return a unit; UnknownUnit if there is none of this id."""
         try:

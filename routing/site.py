@@ -48,7 +48,7 @@ def load_site(settings_file: Path) -> Site:
     if directory is not None:
         faults += _unknown_names(document, directory)
         faults += _own_numbers_rung(document, directory)
-        faults += _tiers_never_rung(units_file, directory, manners)
+        faults += tiers_never_rung(units_file, directory, manners)
     if settings is None or directory is None or calendar is None or faults:
         raise ConfigError(faults)
     return Site(settings, directory, calendar, Hours(settings.hours))
@@ -90,18 +90,24 @@ def _unknown_names(document: Document, directory: Directory) -> Iterator[Fault]:
 
 def _own_numbers_rung(document: Document, directory: Directory) -> Iterator[Fault]:
     """Yield a fault for each number of ours that the directory would have us ring: the call would come back to us."""
-    rung = {seat.number: f"seat {seat.seat_id}" for seat in directory.seats}
-    for unit in directory.units:
-        rung |= {person.number: person.specialist_id for tier in unit.tiers for person in tier.specialists}
-        rung |= {unit.leader_number: f"the leader of {unit.unit_id}"} if unit.leader_number else {}
-        rung |= {unit.head_number: f"the head of section of {unit.unit_id}"} if unit.head_number else {}
-    rung |= {matter.belongs_elsewhere: matter.matter_id for matter in directory.matters if matter.belongs_elsewhere}
+    rung = numbers_rung(directory)
     for key, number in _items(document, "sip", "own_numbers"):
         if number in rung:
             yield document.fault(key, f"{number} is also the number of {rung[number]}: such a call would come back")
 
 
-def _tiers_never_rung(units_file: Path, directory: Directory, manners: PhoneManners) -> Iterator[Fault]:
+def numbers_rung(directory: Directory) -> dict[str, str]:
+    """Return whose each number is that the directory would have us ring."""
+    rung = {seat.number: f"seat {seat.seat_id}" for seat in directory.seats}
+    for unit in directory.units:
+        rung |= {person.number: person.specialist_id for tier in unit.tiers for person in tier.specialists}
+        rung |= {unit.leader_number: f"the leader of {unit.unit_id}"} if unit.leader_number else {}
+        rung |= {unit.head_number: f"the head of section of {unit.unit_id}"} if unit.head_number else {}
+    elsewhere = {matter.belongs_elsewhere: matter.matter_id for matter in directory.matters if matter.belongs_elsewhere}
+    return rung | elsewhere
+
+
+def tiers_never_rung(units_file: Path, directory: Directory, manners: PhoneManners) -> Iterator[Fault]:
     """Yield a fault for each tier whose turn would come only after `ring_all_s`."""
     document = yaml_lines.read(units_file)
     for unit in directory.units:

@@ -34,7 +34,7 @@ class Desk:
         record = CallRecord(new_call_id(at), incoming.sip_call_id, incoming.caller, incoming.called, offered_at=at)
         call = Call(slot, self._services, record)
         call.log.info("call_offered", trunk=incoming.trunk, caller=masked(incoming.caller))
-        running = ensureDeferred(run_call(call, self._office, self._orders))
+        running = ensureDeferred(run_call(call, self._office.as_it_is(), self._orders))
         self._running[call.call_id] = call, running
         running.addBoth(lambda _: self._running.pop(call.call_id))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import datetime
 
 from callback_scheduler.deadlines import Deadline, deadline
@@ -29,6 +30,16 @@ class Office:
     def take_calendar(self, calendar: Calendar) -> None:
         """Go by another calendar from now on: a notice has been revised."""
         self.calendar = calendar
+
+    def take_hours(self, hours: Hours) -> None:
+        """Go by other hours from now on: somebody has switched to day or night."""
+        self.hours = hours
+
+    def as_it_is(self) -> Office:
+        """Return an office that stays as this one is now: a call keeps what it began with."""
+        kept = copy(self)
+        kept.directory = copy(self.directory)
+        return kept
 
     def opening(self) -> Opening:
         """Return whether the line is open now, with the reason."""

@@ -1,0 +1,203 @@
+"""What administrators change while the node runs: calendar, day and night, directory; previewed, told, taken back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+from twisted.internet.defer import DeferredLock
+from twisted.internet.threads import deferToThread
+
+from config.errors import ConfigError
+from config.hours import Switch
+from ivr.operations_errors import OperationRefused
+from ivr.operations_rooms import Rooms
+from ivr.site_files import NothingToUndo, SiteFiles, version_of
+from ivr.site_previews import CalendarPreview, DirectoryPreview, bad_lines, calendar_preview, directory_preview
+from routing.calendar import Calendar, load_calendar
+from routing.directory import Directory
+from routing.site_changes import CALENDAR, FOLDER, SWITCH, UNITS, changed_directory
+
+log = structlog.get_logger()
+
+_YEAR = re.compile(r"^\s*(\d{4})-\d", re.MULTILINE)
+_LONGEST_TEXT = 2_000_000
+
+
+class SiteOperations:
+    """Every change is an event `site_changed` of the journal, and keeps what was before: it can be taken back.
+
+    Changes lie below data_dir/site, and go before the configured files; see `routing.site_changes`.
+    """
+
+    def __init__(self, rooms: Rooms, in_thread: Callable[..., Any] = deferToThread) -> None:
+        self._rooms = rooms
+        self._in_thread = in_thread
+        self.files = SiteFiles(rooms.data_dir / FOLDER)
+        self._one_at_a_time = DeferredLock()
+
+    # -- calendar -----------------------------------------------------------------------------------------------------
+
+    async def preview_calendar(self, csv_text: str) -> CalendarPreview:
+        """Return what a notice of holidays, as in config/calendar/<year>.csv, would change; nothing is changed."""
+        year = _YEAR.search(csv_text[:_LONGEST_TEXT])
+        name = f"{year[1]}.csv" if year else "0000.csv"
+        try:
+            calendar = await self._in_thread(self._calendar_with, name, csv_text.encode())
+        except ConfigError as wrong:
+            return CalendarPreview(year=int(name[:4]), faults=bad_lines(wrong))
+        orders = await self._rooms.ledger.open_orders()
+        return calendar_preview(int(name[:4]), self._rooms.office.calendar, calendar, orders, self._rooms.clock.now())
+
+    async def apply_calendar(self, csv_text: str, who: str, why: str = "") -> CalendarPreview:
+        """Go by a notice from now on: open orders are re-dated by it, and their units told. Returns the preview."""
+        preview = await self.preview_calendar(csv_text)
+        if preview.faults:
+            raise OperationRefused(f"放假安排有{len(preview.faults)}处错误，未作更改。", "calendar.faults")
+        await self.change("calendar", f"{CALENDAR}/{preview.year}.csv", csv_text.encode(), who, why)
+        await self._rooms.timetable.sweep_calendar()
+        return preview
+
+    async def undo_calendar(self, who: str, why: str = "") -> None:
+        """Take the last change of the calendar back; open orders are re-dated again."""
+        name, content = self._last(f"{CALENDAR}/")
+        try:
+            await self._in_thread(self._calendar_with, Path(name).name, content)
+        except ConfigError as wrong:
+            raise OperationRefused("更改前的放假安排已不可用。", "calendar.faults") from wrong
+        await self.take_back("calendar", f"{CALENDAR}/", who, why)
+        await self._rooms.timetable.sweep_calendar()
+
+    def _calendar_with(self, name: str, content: bytes | None) -> Calendar:
+        """Return the calendar as it would be with another file of this name; None: without that of ours."""
+        with TemporaryDirectory(prefix="hotline-calendar-") as folder:
+            for path in (self.files.folder / CALENDAR).glob("*.csv"):
+                Path(folder, path.name).write_bytes(path.read_bytes())
+            if content is not None:
+                Path(folder, name).write_bytes(content)
+            else:
+                Path(folder, name).unlink(missing_ok=True)
+            return load_calendar(self._rooms.site.settings.calendar_dir, Path(folder))
+
+    # -- day and night ------------------------------------------------------------------------------------------------
+
+    async def set_switch(self, state: str, reason: str, until: datetime, who: str) -> Switch:
+        """Let the line be open ("day") or closed ("night") from now up to `until`, whatever hours and calendar say."""
+        try:
+            switch = Switch.model_validate({"state": state, "reason": reason.strip(), "until": until})
+        except ValidationError as wrong:
+            raise OperationRefused("请选择日间或夜间，并填写原因和截止时间。", "switch.incomplete") from wrong
+        if switch.until <= self._rooms.clock.now():
+            raise OperationRefused("截止时间已过。", "switch.in_the_past")
+        content = json.dumps(
+            {"state": switch.state, "reason": switch.reason, "until": switch.until.isoformat()}, ensure_ascii=False
+        )
+        await self.change("switch", SWITCH, content.encode(), who, switch.reason)
+        self._rooms.office.take_hours(self._rooms.office.hours.switched(switch))
+        return switch
+
+    async def clear_switch(self, who: str, why: str = "") -> None:
+        """Go by hours and calendar again."""
+        await self.change("switch", SWITCH, b'{"state": null}', who, why)
+        self._rooms.office.take_hours(self._rooms.office.hours.switched(None))
+
+    # -- directory ----------------------------------------------------------------------------------------------------
+
+    async def preview_directory(self, yaml_text: str) -> DirectoryPreview:
+        """Return what other units, people and seats, as in config/units.yaml, would change; nothing is changed."""
+        try:
+            directory = await self._in_thread(self._directory_of, yaml_text.encode())
+        except ConfigError as wrong:
+            return DirectoryPreview(faults=bad_lines(wrong))
+        return directory_preview(self._rooms.office.directory, directory, await self._rooms.ledger.open_orders())
+
+    async def apply_directory(self, yaml_text: str, who: str, why: str = "") -> DirectoryPreview:
+        """Go by another directory from now on; a call that runs keeps what it began with. Returns the preview."""
+        preview = await self.preview_directory(yaml_text)
+        if preview.faults or preview.directory is None:
+            raise OperationRefused(f"名录有{len(preview.faults)}处错误，未作更改。", "directory.faults")
+        if preview.still_owed:
+            raise OperationRefused(
+                f"要删除的单位还有{len(preview.still_owed)}件未办结工单，请先改派。", "directory.still_owed"
+            )
+        await self.change("directory", UNITS, yaml_text.encode(), who, why)
+        self._rooms.office.directory.become(preview.directory)
+        return preview
+
+    async def undo_directory(self, who: str, why: str = "") -> None:
+        """Take the last change of the directory back."""
+        _, content = self._last(UNITS)
+        try:
+            before = await self._in_thread(self._directory_of, content)
+        except ConfigError as wrong:
+            raise OperationRefused("更改前的名录已不可用。", "directory.faults") from wrong
+        removed = directory_preview(self._rooms.office.directory, before, await self._rooms.ledger.open_orders())
+        if removed.still_owed:
+            raise OperationRefused(
+                f"要删除的单位还有{len(removed.still_owed)}件未办结工单，请先改派。", "directory.still_owed"
+            )
+        await self.take_back("directory", UNITS, who, why)
+        self._rooms.office.directory.become(before)
+
+    def directory_text(self) -> str:
+        """Return the directory's file as it counts now, to be edited."""
+        content = self.files.read(UNITS)
+        return (content or self._rooms.site.settings.directory_file.read_bytes()).decode()
+
+    def _directory_of(self, content: bytes | None) -> Directory:
+        """Return the directory of a text; None: the one configured."""
+        settings = self._rooms.site.settings
+        if content is None:
+            return changed_directory(settings, settings.directory_file)
+        with TemporaryDirectory(prefix="hotline-directory-") as folder:
+            path = Path(folder, UNITS)
+            path.write_bytes(content)
+            return changed_directory(settings, path)
+
+    # -- every change -------------------------------------------------------------------------------------------------
+
+    async def changes(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Return the last changes, newest first: at, what, file, who, why, is_undo, version_before, version_after."""
+        events = await self._rooms.ledger.history("site_changed")
+        return [{"at": event.at.isoformat(), **event.payload} for event in reversed(events[-limit:])]
+
+    async def change(self, what: str, name: str, content: bytes | None, who: str, why: str) -> None:
+        """Write that a file is changed, then change it."""
+        async with self._one_at_a_time:
+            before = await self._in_thread(self.files.read, name)
+            await self._tell(what, name, who, why, versions=(before, content), is_undo=False)
+            await self._in_thread(self.files.put, name, content)
+        self._rooms.feed.tell("site", {"what": what, "file": name, "who": who})
+
+    async def take_back(self, what: str, prefix: str, who: str, why: str) -> None:
+        """Write that the last change of a file is taken back, then do it; OperationRefused if there is none."""
+        async with self._one_at_a_time:
+            name, content = self._last(prefix)
+            before = await self._in_thread(self.files.read, name)
+            await self._tell(what, name, who, why, versions=(before, content), is_undo=True)
+            await self._in_thread(self.files.undo, prefix)
+        self._rooms.feed.tell("site", {"what": what, "file": name, "who": who})
+
+    def _last(self, prefix: str) -> tuple[str, bytes | None]:
+        try:
+            return self.files.last(prefix)
+        except NothingToUndo as wrong:
+            raise OperationRefused("没有可以撤销的更改。", "site.nothing_to_undo") from wrong
+
+    async def _tell(
+        self, what: str, name: str, who: str, why: str, *, versions: tuple[bytes | None, bytes | None], is_undo: bool
+    ) -> None:
+        before, after = map(version_of, versions)
+        payload = {
+            "what": what, "file": name, "who": who, "why": why, "is_undo": is_undo,
+            "version_before": before, "version_after": after,
+        }  # fmt: skip
+        await self._rooms.ledger.write("site_changed", payload, self._rooms.clock.now())
+        log.info("site_changed", what=what, file=name, who=who, is_undo=is_undo)
