@@ -35,6 +35,7 @@ class CallOperations(SeatOperations):
         super().__init__(rooms)
         self._number_check = NumberCheck(rooms)
         self._index: tuple[Directory, DirectorySearch] | None = None
+        self._before: dict[str, list[dict[str, Any]]] = {}  # by running call: the calls before of who rings
 
     def search(self, words: str, limit: int = 20) -> list[Found]:
         """Return matters, units and people by what a seat types, the best first; see `routing.search`."""
@@ -58,11 +59,24 @@ class CallOperations(SeatOperations):
         try:
             caller = call.record.caller_number
             found["open_orders"] = await self._rooms.ledger.open_orders_of(caller)
-            calls = await self._rooms.ledger.calls(_CALLS_SEARCHED)
-            found["last_calls"] = [each for each in calls if each.get("caller_number") == caller][:_CALLS_SHOWN]
+            found["last_calls"] = await self._calls_before(call)
         except StoreUnavailable as away:
             log.warning("caller_not_looked_up", call_id=call.call_id, error=str(away))
         return found
+
+    async def _calls_before(self, call: Call) -> list[dict[str, Any]]:
+        """Return the last calls of who rings; looked up once a call, however often a page asks."""
+        if call.call_id not in self._before:
+            caller, calls = call.record.caller_number, await self._rooms.ledger.calls(_CALLS_SEARCHED)
+            running = {each.call_id for each in self.running_calls()}
+            self._before = {call_id: known for call_id, known in self._before.items() if call_id in running}
+            self._before[call.call_id] = [each for each in calls if each.get("caller_number") == caller][:_CALLS_SHOWN]
+        return self._before[call.call_id]
+
+    def live_call(self, call_id: str) -> dict[str, Any] | None:
+        """Return what is to be seen of a call that runs; None if it is over."""
+        found = next((call for call in self.running_calls() if call.call_id == call_id), None)
+        return self.call_in_hand(found) if found is not None else None
 
     def call_in_hand(self, call: Call) -> dict[str, Any]:
         """Return what is to be seen of a running call without asking anybody."""
@@ -119,8 +133,14 @@ class CallOperations(SeatOperations):
         request = SeatRequest(SeatCommand.BRING_IN, target=Target(found, target), by=who)
         self._ask(call_id, request, seat_number)
 
-    async def hold(self, call_id: str, who: str, *, seat_number: str = "") -> None:
-        """Let the caller hear music while seat and specialist talk, or take him back."""
+    async def hold(self, call_id: str, who: str, *, seat_number: str = "", is_held: bool | None = None) -> None:
+        """Let the caller hear music while seat and specialist talk, or take him back.
+
+        `is_held` says which of the two is wanted, so that asking twice changes nothing; None: the other one than now.
+        """
+        talk = self._running(call_id).seat_talk
+        if talk is not None and talk.is_held is is_held:
+            return
         self._ask(call_id, SeatRequest(SeatCommand.CONSULT, by=who), seat_number)
 
     async def drop(self, call_id: str, who: str, *, seat_number: str = "") -> None:

@@ -30,6 +30,7 @@ class SeatOperations:
         self._presence = rooms.services.presence
         self._last_call: dict[str, str] = {}
         self._wrap_up_timers: dict[str, Any] = {}
+        self._is_stopping = False
         self._presence.seats.on_change = self._changed
         self._presence.on_phone = self._taken_or_freed
 
@@ -44,6 +45,7 @@ class SeatOperations:
 
     def stop(self) -> None:
         """Let no timer outlive the node."""
+        self._is_stopping = True
         for timer in self._wrap_up_timers.values():
             if timer.active():
                 timer.cancel()
@@ -122,7 +124,7 @@ class SeatOperations:
         if timer is not None and timer.active():
             timer.cancel()
         is_wrapping_up = self._presence.seats.of(number).state is SeatState.WRAP_UP
-        if is_wrapping_up and self._presence.is_free(number):
+        if is_wrapping_up and self._presence.is_free(number) and not self._is_stopping:
             most_s = self._rooms.services.manners.wrap_up_max_s
             self._wrap_up_timers[number] = self._rooms.reactor.callLater(
                 most_s, self._set, number, SeatState.READY, "", "service"

@@ -79,7 +79,7 @@ class Bridges:
     def __init__(self, board: PatchBoard) -> None:
         self._board = board
         self._legs: dict[int, tuple[int, ...]] = {}
-        self._overhearing: set[int] = set()
+        self._overhearing: dict[int, tuple[frozenset[int], frozenset[int]]] = {}
 
     def set(self, bridge: int, legs: Iterable[int]) -> None:
         """Make `bridge` join exactly `legs`, and take them out of every other."""
@@ -94,17 +94,17 @@ class Bridges:
 
     def overhear(self, leg: int, hears: Iterable[int], heard_by: Iterable[int]) -> None:
         """Let a leg that is in no bridge hear some legs, and be heard by some."""
-        me = ("leg", leg)
-        pairs = {(("leg", other), me) for other in hears if other != leg}
-        pairs |= {(me, ("leg", other)) for other in heard_by if other != leg}
-        self._overhearing.add(leg)
-        self._board.want(("overhear", leg), pairs)
+        heard, hearing = self._overhearing[leg] = frozenset(hears) - {leg}, frozenset(heard_by) - {leg}
+        pairs = {(("leg", other), ("leg", leg)) for other in heard}
+        self._board.want(("overhear", leg), pairs | {(("leg", leg), ("leg", other)) for other in hearing})
 
     def remove_leg(self, leg: int) -> None:
         """Take a leg that has gone out of its bridge, or from where it overheard one."""
-        if leg in self._overhearing:
-            self._overhearing.discard(leg)
+        if self._overhearing.pop(leg, None) is not None:
             self._board.want(("overhear", leg), ())
+        for other, (hears, heard_by) in list(self._overhearing.items()):
+            if leg in hears | heard_by:
+                self.overhear(other, hears - {leg}, heard_by - {leg})
         for number, members in list(self._legs.items()):
             if leg in members:
                 self._apply(number, tuple(one for one in members if one != leg))

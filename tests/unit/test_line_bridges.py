@@ -152,15 +152,17 @@ def test_a_leg_nobody_hears_is_drained_so_that_it_is_not_late_when_it_is_bridged
 
 ACTS = st.one_of(
     st.tuples(st.just("bridge"), st.integers(1, 3), st.lists(st.integers(1, 5), max_size=5)),
-    st.tuples(st.just("up"), st.integers(1, 5), st.none()),
-    st.tuples(st.just("gone"), st.integers(1, 5), st.none()),
+    st.tuples(st.just("up"), st.integers(1, 6), st.none()),
+    st.tuples(st.just("gone"), st.integers(1, 6), st.none()),
     st.tuples(st.just("mute"), st.integers(1, 5), st.booleans()),
+    st.tuples(st.just("overhear"), st.just(6), st.lists(st.integers(1, 5), max_size=5)),
 )
 
 
 @given(st.lists(ACTS, max_size=60))
 def test_whatever_happens_the_conference_is_what_the_last_commands_say(acts: list[tuple[str, int, object]]) -> None:
     house, bridges, muted = House(), dict[int, list[int]](), set[int]()
+    heard, hearing = set[int](), set[int]()  # by and from leg 6, which is in no bridge
     for act, number, more in acts:
         if act == "bridge":
             assert isinstance(more, list)
@@ -172,10 +174,16 @@ def test_whatever_happens_the_conference_is_what_the_last_commands_say(acts: lis
         elif act == "gone" and number in house.ports:
             house.go(number)
             bridges = {other: [leg for leg in legs if leg != number] for other, legs in bridges.items()}
+            heard, hearing = (set(), set()) if number == 6 else (heard - {number}, hearing - {number})
+        elif act == "overhear":  # leg 6 hears these, and is heard by all but the first
+            assert isinstance(more, list)
+            house.bridges.overhear(6, more, more[1:])
+            heard, hearing = set(more), set(more[1:])
         elif act == "mute":
             house.board.mute(("leg", number), bool(more))
             (muted.add if more else muted.discard)(number)
     for leg in house.ports:
         together = next((legs for legs in bridges.values() if leg in legs), [])
-        expected = {other for other in together if other != leg and other in house.ports}
+        overhearing = hearing if leg == 6 else {6} if leg in heard else set()
+        expected = ({other for other in together if other != leg} | overhearing) & house.ports.keys()
         assert house.hears(leg) == (set() if leg in muted else expected)

@@ -156,6 +156,24 @@ def test_the_page_holds_the_caller_and_the_keys_take_him_back(tell: Tell) -> Non
     assert desk.story.slot.joined_now() == {CALLER_LEG, desk.leg(SEAT), desk.leg(SPECIALIST)}
 
 
+def test_a_page_that_asks_twice_to_hold_does_not_take_the_caller_back(tell: Tell) -> None:
+    desk = tell().with_specialist()
+    for _ in range(2):
+        desk.do(desk.operations.hold(desk.call.call_id, WHO, seat_number=SEAT, is_held=True))
+        desk.story.run(0.1)
+        assert desk.call.seat_talk is not None
+        assert desk.call.seat_talk.is_held
+
+
+def test_a_running_call_is_to_be_seen_and_one_that_is_over_is_not(tell: Tell) -> None:
+    desk = tell().with_specialist()
+    shown = desk.operations.live_call(desk.call.call_id)
+    assert shown is not None
+    assert [party["role"] for party in shown["parties"]] == ["caller", "seat", "specialist"]
+    desk.story.end_everything().finish()
+    assert desk.operations.live_call(desk.call.call_id) is None
+
+
 def test_the_page_drops_the_specialist_and_may_then_not_leave(tell: Tell) -> None:
     desk = tell().with_specialist()
     desk.do(desk.operations.drop(desk.call.call_id, WHO))

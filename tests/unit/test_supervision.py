@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import config
+from callback_scheduler.order import AttemptOutcome
 from ivr.line.messages import Overhear, Record
+from ivr.line_pool import LineDied
+from ivr.operations_calls import CallOperations
+from ivr.operations_feed import HappeningsFeed
 from ivr.speech.prompts import Prompt
 from routing.site import Site, load_site
+from tests.callback_story import ENTERPRISE, CallbackStory
 from tests.fakes import CALLER_LEG, MORNING, Behaviour, Story
-from tests.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, SUPERVISOR, SeatStory
+from tests.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, SUPERVISOR, SeatStory, now
 
 BOSS = "supervisor:王督办"
 PHONES = {SEAT: ANSWERS, SPECIALIST: ACCEPTS, "6102": BUSY, SUPERVISOR: ANSWERS}
@@ -173,6 +180,35 @@ def test_he_hears_the_rest_when_the_caller_has_hung_up_and_is_released_with_the_
     desk.story.slot.end(desk.leg(SEAT))
     desk.story.finish()
     assert not desk.story.slot.live
+
+
+def test_a_line_that_dies_ends_the_supervision_too(tell: Tell) -> None:
+    desk = tell().with_specialist()
+    supervised(desk, "barge")
+    desk.story.slot.die(LineDied(line=1, sip_port=5999))
+    desk.story.finish()
+    assert desk.call.supervision is None
+    assert desk.call.record.supervisions[0].ended_at
+
+
+def test_a_callback_is_supervised_like_any_call_and_a_whisper_goes_to_the_specialist(
+    site: Site, tmp_path: Path
+) -> None:
+    phones = {"6111": ACCEPTS, "6112": BUSY, ENTERPRISE: ANSWERS, SUPERVISOR: ANSWERS}
+    story = CallbackStory(site, tmp_path, phones).ring_back()
+    story.until_heard(Prompt.CALLBACK_INTRODUCTION, ENTERPRISE).run(2.2)
+    services, office = story.callbacks._services, story.callbacks._office
+    rooms: Any = SimpleNamespace(
+        services=services, office=office, ledger=story.ledger, clock=story.clock, reactor=story.time,
+        desk=SimpleNamespace(calls=list), callbacks=story.callbacks, feed=HappeningsFeed(),
+    )  # fmt: skip
+    now(CallOperations(rooms).supervise(story.call.call_id, SUPERVISOR, "whisper", BOSS))
+    story.run(1)
+    both = {story.leg("6111"), story.leg(ENTERPRISE)}
+    assert story.slot.overhears(story.leg(SUPERVISOR)) == (both, {story.leg("6111")})
+    story.run(10).hang_up("6111").run(1)
+    assert story.leg(SUPERVISOR) not in story.slot.live
+    assert story.hang_up(ENTERPRISE).outcome is AttemptOutcome.REACHED
 
 
 def test_the_seconds_of_a_supervisor_are_no_talk_of_the_caller(tell: Tell) -> None:
