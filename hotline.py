@@ -165,10 +165,11 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    """Print how many records the journal has, and the first that is not what was written; 1 if there is one."""
+    """Print how many records journal and audit log have, and the first that is not what was written; 1 if there is."""
     # only this command reads journal and Redis by itself
     from callback_scheduler.embedded_redis import EmbeddedRedis  # noqa: PLC0415
     from callback_scheduler.verification import head_in_redis, journal_id, verify  # noqa: PLC0415
+    from console.audit import audit_folder  # noqa: PLC0415
 
     settings = _site(options).settings
     folder = settings.data_dir / "journal"
@@ -179,8 +180,10 @@ def _verify(options: argparse.Namespace) -> int:
     # Redis is asked before the files are read: what a running node appends meanwhile is no contradiction
     in_redis = head_in_redis(journal_id(folder), url)
     found = verify(folder, [in_redis] if in_redis else [])
+    acts = verify(audit_folder(settings.data_dir)) if audit_folder(settings.data_dir).is_dir() else None
     if options.json:
         facts = asdict(found) | {"is_whole": found.is_whole, "was_compared_with_redis": in_redis is not None}
+        facts["audit"] = asdict(acts) | {"is_whole": acts.is_whole} if acts else None
         print(json.dumps(facts, ensure_ascii=False, indent=2, default=str))
     else:
         print(found.broken or f"{found.records} records in {found.segments} files, whole and unchanged")
@@ -192,7 +195,9 @@ def _verify(options: argparse.Namespace) -> int:
             print("Redis does not run or knows nothing of this journal: not compared with it")
         last = f"chain of record {found.archived + found.records}: {found.head}"
         print(last if found.is_whole else f"{found.records} good records before it")
-    return 0 if found.is_whole else 1
+        if acts:
+            print("audit log of the console:", acts.broken or f"{acts.records} acts, whole and unchanged")
+    return 0 if found.is_whole and (acts is None or acts.is_whole) else 1
 
 
 def _rehearse(options: argparse.Namespace) -> int:
