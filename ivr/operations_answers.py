@@ -9,7 +9,7 @@ from ivr.operations_calls import CallOperations
 
 
 def call_answerers(calls: CallOperations) -> dict[str, Callable[..., Awaitable[Any]]]:
-    """Return the questions of `control.ask`; a check of numbers takes longer than an operator's socket waits."""
+    """Return the questions of an operator; the answer to `test_dial` comes when all phones have been rung."""
 
     async def seats() -> list[dict[str, Any]]:
         return calls.seats()
@@ -32,4 +32,5 @@ def call_answerers(calls: CallOperations) -> dict[str, Callable[..., Awaitable[A
         "supervise": calls.supervise,
         "change_supervision": calls.change_supervision,
         "stop_supervision": calls.stop_supervision,
+        "test_dial": calls.test_dial,
     }

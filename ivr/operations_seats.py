@@ -11,6 +11,7 @@ from twisted.internet.defer import ensureDeferred
 from callback_scheduler.errors import SchedulerError
 from ivr.calls.call import Call
 from ivr.calls.cdr import Role
+from ivr.calls.desk import masked
 from ivr.calls.seat_states import NotOffered, SeatState, SeatStatus
 from ivr.operations_refusals import Refusal, refused
 from ivr.operations_rooms import Rooms
@@ -97,7 +98,7 @@ class SeatOperations:
     def _changed(self, number: str, status: SeatStatus) -> None:
         """Keep a change in the journal, tell of it, and see to its end."""
         ensureDeferred(self._write(number, status))
-        log.info("seat_state_set", seat=number, state=status.state.value, reason=status.reason, by=status.who)
+        log.info("seat_state_set", seat=masked(number), state=status.state.value, reason=status.reason, by=status.who)
         self._time_wrap_up(number)
         self._presence.wake()
         self._tell(number)
@@ -108,7 +109,7 @@ class SeatOperations:
         try:
             await self._rooms.ledger.write("seat_state_set", told, status.since or self._rooms.clock.now())
         except SchedulerError as wrong:
-            log.error("seat_state_not_written", seat=number, error=str(wrong))
+            log.error("seat_state_not_written", seat=masked(number), error=str(wrong))
 
     def _taken_or_freed(self, number: str, holder: object, is_free: bool) -> None:
         if not any(seat.number == number for seat in self._rooms.office.seats):
