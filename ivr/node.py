@@ -44,7 +44,7 @@ from ivr.speech.prompts import Prompt, PromptBook
 from routing.clock import Clock, MovableClock, SystemClock
 from routing.site import Site
 from routing.site_changes import FOLDER as SITE_FOLDER
-from routing.site_changes import changed_calendar, with_changes
+from routing.site_changes import PROMPTS, changed_calendar, with_changes
 
 log = structlog.get_logger()
 reactor: Any = installed_reactor  # Twisted gives the module this type's name, not its interface
@@ -63,7 +63,9 @@ class Node:
         self._ledger = Ledger(
             self._data_dir, reactor, node_number=settings.node_number, redis_url=settings.redis_address()
         )
-        self._prompts = PromptBook(settings.prompts, self._data_dir / "prompts", reactor)
+        self._prompts = PromptBook(
+            settings.prompts, self._data_dir / "prompts", reactor, changes=self._data_dir / SITE_FOLDER / PROMPTS
+        )
         self._office = Office(settings, site.directory, site.calendar, site.hours, clock)
         self._orders = Orders(self._ledger, self._office)
         self._feed = HappeningsFeed()

@@ -4,44 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import structlog
 from pydantic import ValidationError
-from twisted.internet.defer import DeferredLock
-from twisted.internet.threads import deferToThread
 
 from config.errors import ConfigError
 from config.hours import Switch
 from ivr.operations_errors import OperationRefused
-from ivr.operations_rooms import Rooms
-from ivr.site_files import NothingToUndo, SiteFiles, version_of
+from ivr.operations_prompts import PromptOperations
 from ivr.site_previews import CalendarPreview, DirectoryPreview, bad_lines, calendar_preview, directory_preview
 from routing.calendar import Calendar, load_calendar
 from routing.directory import Directory
-from routing.site_changes import CALENDAR, FOLDER, SWITCH, UNITS, changed_directory
-
-log = structlog.get_logger()
+from routing.site_changes import CALENDAR, SWITCH, UNITS, changed_directory
 
 _YEAR = re.compile(r"^\s*(\d{4})-\d", re.MULTILINE)
 _LONGEST_TEXT = 2_000_000
 
 
-class SiteOperations:
-    """Every change is an event `site_changed` of the journal, and keeps what was before: it can be taken back.
-
-    Changes lie below data_dir/site, and go before the configured files; see `routing.site_changes`.
-    """
-
-    def __init__(self, rooms: Rooms, in_thread: Callable[..., Any] = deferToThread) -> None:
-        self._rooms = rooms
-        self._in_thread = in_thread
-        self.files = SiteFiles(rooms.data_dir / FOLDER)
-        self._one_at_a_time = DeferredLock()
+class SiteOperations(PromptOperations):
+    """Calendar, day and night, directory, and what there is for prompts; see `SiteChanges` for every change."""
 
     # -- calendar -----------------------------------------------------------------------------------------------------
 
@@ -160,44 +143,3 @@ class SiteOperations:
             path = Path(folder, UNITS)
             path.write_bytes(content)
             return changed_directory(settings, path)
-
-    # -- every change -------------------------------------------------------------------------------------------------
-
-    async def changes(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Return the last changes, newest first: at, what, file, who, why, is_undo, version_before, version_after."""
-        events = await self._rooms.ledger.history("site_changed")
-        return [{"at": event.at.isoformat(), **event.payload} for event in reversed(events[-limit:])]
-
-    async def change(self, what: str, name: str, content: bytes | None, who: str, why: str) -> None:
-        """Write that a file is changed, then change it."""
-        async with self._one_at_a_time:
-            before = await self._in_thread(self.files.read, name)
-            await self._tell(what, name, who, why, versions=(before, content), is_undo=False)
-            await self._in_thread(self.files.put, name, content)
-        self._rooms.feed.tell("site", {"what": what, "file": name, "who": who})
-
-    async def take_back(self, what: str, prefix: str, who: str, why: str) -> None:
-        """Write that the last change of a file is taken back, then do it; OperationRefused if there is none."""
-        async with self._one_at_a_time:
-            name, content = self._last(prefix)
-            before = await self._in_thread(self.files.read, name)
-            await self._tell(what, name, who, why, versions=(before, content), is_undo=True)
-            await self._in_thread(self.files.undo, prefix)
-        self._rooms.feed.tell("site", {"what": what, "file": name, "who": who})
-
-    def _last(self, prefix: str) -> tuple[str, bytes | None]:
-        try:
-            return self.files.last(prefix)
-        except NothingToUndo as wrong:
-            raise OperationRefused("没有可以撤销的更改。", "site.nothing_to_undo") from wrong
-
-    async def _tell(
-        self, what: str, name: str, who: str, why: str, *, versions: tuple[bytes | None, bytes | None], is_undo: bool
-    ) -> None:
-        before, after = map(version_of, versions)
-        payload = {
-            "what": what, "file": name, "who": who, "why": why, "is_undo": is_undo,
-            "version_before": before, "version_after": after,
-        }  # fmt: skip
-        await self._rooms.ledger.write("site_changed", payload, self._rooms.clock.now())
-        log.info("site_changed", what=what, file=name, who=who, is_undo=is_undo)

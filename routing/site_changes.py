@@ -3,6 +3,7 @@
     data_dir/site/calendar/2027.csv   stands in for the file of that name in `calendar_dir`
     data_dir/site/units.yaml          stands in for `directory_file`
     data_dir/site/switch.json         stands in for `hours.switch`; {"state": null} is no switch
+    data_dir/site/prompts/zh/         <key>.txt and <key>.wav stand in for a text or a recording; see `PromptBook`
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from routing.calendar import Calendar, load_calendar
 from routing.directory import Directory, load_directory
 from routing.site import Site, numbers_rung, tiers_never_rung
 
-FOLDER, CALENDAR, UNITS, SWITCH = "site", "calendar", "units.yaml", "switch.json"
+FOLDER, CALENDAR, UNITS, SWITCH, PROMPTS = "site", "calendar", "units.yaml", "switch.json", "prompts"
 
 
 def with_changes(site: Site, folder: Path) -> Site:

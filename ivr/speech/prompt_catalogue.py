@@ -67,6 +67,23 @@ class Catalogue:
         said = {name: self._value(name, values[name]) for name in prompt.takes}
         return self._file.prompts[prompt.value].text.format(**said)
 
+    def written(self, prompt: Prompt) -> str:
+        """Return the text of a prompt as it is written, with its placeholders; "" for a tone."""
+        return "" if prompt.is_tone else self._file.prompts[prompt.value].text
+
+    def with_texts(self, texts: Mapping[str, str]) -> Catalogue:
+        """Return the catalogue with other texts, by key; ConfigError names what is wrong with each."""
+        known = {prompt.value: prompt for prompt in Prompt if not prompt.is_tone}
+        faults = [Fault("", 0, key, "there is no such prompt") for key in texts.keys() - known.keys()]
+        for key in texts.keys() & known.keys():
+            faults += [Fault("", 0, key, message) for message in _placeholder_faults(texts[key], known[key].takes)]
+            faults += [] if texts[key].strip() else [Fault("", 0, key, "has no text")]
+        if faults:
+            raise ConfigError(faults)
+        changed = {key: self._file.prompts[key].model_copy(update={"text": text}) for key, text in texts.items()}
+        file = self._file.model_copy(update={"prompts": {**self._file.prompts, **changed}})
+        return Catalogue(file, self.language)
+
     def plain(self, prompt: Prompt) -> str:
         """Return the text without values that stands in for a prompt, "" if it has none."""
         return self._file.prompts[prompt.value].plain

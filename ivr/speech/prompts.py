@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,16 @@ _PATIENCE_S = 2.5  # nobody hears silence for more than 3 s: then the text witho
 class PromptBook:
     """All prompts of one language. ConfigError if catalogue or recordings are not what the list of prompts wants."""
 
-    def __init__(self, settings: PromptSettings, cache_dir: Path, reactor: Any) -> None:
-        self.catalogue: Catalogue = load_catalogue(settings.directory, settings.language)
+    def __init__(
+        self, settings: PromptSettings, cache_dir: Path, reactor: Any, changes: Path | None = None
+    ) -> None:
+        """`changes` is the folder of what was changed at run time, by language: <key>.txt and <key>.wav."""
+        self._configured: Catalogue = load_catalogue(settings.directory, settings.language)
+        self._recorded = _recordings(settings.directory, settings.language)
+        self.catalogue, self.recordings = self._with_changes(changes)
         # a voice and speed of hotline.yaml go before those of the language
         self._voice = settings.voice or self.catalogue.voice
         self._speed_wpm = settings.speed_wpm or self.catalogue.speed_wpm
-        self.recordings = _recordings(settings.directory, settings.language)
         self._speech = Speech(cache_dir, reactor)
         self._reactor = reactor
         self._ready: dict[Prompt, Rendering] = {}
@@ -41,6 +46,41 @@ class PromptBook:
 
         SpeechFailed names all that cannot be made; what is of no more use in the cache is deleted.
         """
+        needed = await self._make(filled)
+        stale = self._speech.prune(needed)
+        log.info("prompts_warmed", sounds=len(needed), stale=stale)
+
+    async def go_by(self, changes: Path) -> None:
+        """Say from now on what a folder of changes has; once all of it is made, so that nobody waits for it.
+
+        ConfigError or SpeechFailed: everything stays as it was.
+        """
+        other = await self.trial(changes)
+        self.catalogue, self.recordings = other.catalogue, other.recordings
+        self._ready, self._plain = other._ready, other._plain
+
+    async def trial(self, changes: Path) -> PromptBook:
+        """Return a book that says what a folder of changes has, all of it made; raises as `go_by` does."""
+        other = copy(self)
+        other.catalogue, other.recordings = self._with_changes(changes)
+        await other._make(())
+        return other
+
+    def sample(self, prompt: Prompt) -> str:
+        """Return the file of a prompt, of one with values that which stands in for it; LookupError before `warm`."""
+        return (self._plain if prompt.takes else self._ready)[prompt].path
+
+    def _with_changes(self, changes: Path | None) -> tuple[Catalogue, dict[Prompt, Path]]:
+        """Return texts and recordings; a text changed at run time goes before a configured recording."""
+        folder = None if changes is None else changes / self._configured.language
+        if folder is None or not folder.is_dir():
+            return self._configured, self._recorded
+        texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.txt"))}
+        kept = {prompt: path for prompt, path in self._recorded.items() if prompt.value not in texts}
+        return self._configured.with_texts(texts), kept | _recordings(folder, "")
+
+    async def _make(self, filled: Iterable[tuple[Prompt, Mapping[str, object]]]) -> set[str]:
+        """Make what `warm` and `go_by` make, and return the paths."""
         wanted = [(prompt, self.sound(prompt, {})) for prompt in Prompt if not prompt.takes]
         plain = [(prompt, self._sentence(self.catalogue.plain(prompt), prompt)) for prompt in Prompt if prompt.takes]
         extra = [self.sound(prompt, values, is_filled=False) for prompt, values in filled]
@@ -57,8 +97,7 @@ class PromptBook:
             raise SpeechFailed("\n".join(faults))
         self._ready = {prompt: made[sound] for prompt, sound in wanted}
         self._plain = {prompt: made[sound] for prompt, sound in plain}
-        stale = self._speech.prune({rendering.path for rendering in made.values()})
-        log.info("prompts_warmed", sounds=len(made), stale=stale)
+        return {rendering.path for rendering in made.values()}
 
     async def files(self, prompt: Prompt, **values: object) -> tuple[str, ...]:
         """Return the files of a prompt, within 2.5 s: the text without values is said if the sentence is not ready.

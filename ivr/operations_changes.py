@@ -1,0 +1,69 @@
+"""Every change of a site at run time: told to the journal, done, told to who listens, and taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from twisted.internet.defer import DeferredLock
+from twisted.internet.threads import deferToThread
+
+from ivr.operations_errors import OperationRefused
+from ivr.operations_rooms import Rooms
+from ivr.site_files import NothingToUndo, SiteFiles, version_of
+from routing.site_changes import FOLDER
+
+log = structlog.get_logger()
+
+
+class SiteChanges:
+    """Every change is an event `site_changed` of the journal, and keeps what was before: it can be taken back.
+
+    Changes lie below data_dir/site, and go before the configured files; see `routing.site_changes`.
+    """
+
+    def __init__(self, rooms: Rooms, in_thread: Callable[..., Any] = deferToThread) -> None:
+        self._rooms = rooms
+        self._in_thread = in_thread
+        self.files = SiteFiles(rooms.data_dir / FOLDER)
+        self._one_at_a_time = DeferredLock()
+
+    async def changes(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Return the last changes, newest first: at, what, file, who, why, is_undo, version_before, version_after."""
+        events = await self._rooms.ledger.history("site_changed")
+        return [{"at": event.at.isoformat(), **event.payload} for event in reversed(events[-limit:])]
+
+    async def change(self, what: str, name: str, content: bytes | None, who: str, why: str) -> None:
+        """Write that a file is changed, then change it."""
+        async with self._one_at_a_time:
+            before = await self._in_thread(self.files.read, name)
+            await self._tell(what, name, who, why, versions=(before, content), is_undo=False)
+            await self._in_thread(self.files.put, name, content)
+        self._rooms.feed.tell("site", {"what": what, "file": name, "who": who})
+
+    async def take_back(self, what: str, prefix: str, who: str, why: str) -> None:
+        """Write that the last change of a file is taken back, then do it; OperationRefused if there is none."""
+        async with self._one_at_a_time:
+            name, content = self._last(prefix)
+            before = await self._in_thread(self.files.read, name)
+            await self._tell(what, name, who, why, versions=(before, content), is_undo=True)
+            await self._in_thread(self.files.undo, prefix)
+        self._rooms.feed.tell("site", {"what": what, "file": name, "who": who})
+
+    def _last(self, prefix: str) -> tuple[str, bytes | None]:
+        try:
+            return self.files.last(prefix)
+        except NothingToUndo as wrong:
+            raise OperationRefused("没有可以撤销的更改。", "site.nothing_to_undo") from wrong
+
+    async def _tell(
+        self, what: str, name: str, who: str, why: str, *, versions: tuple[bytes | None, bytes | None], is_undo: bool
+    ) -> None:
+        before, after = map(version_of, versions)
+        payload = {
+            "what": what, "file": name, "who": who, "why": why, "is_undo": is_undo,
+            "version_before": before, "version_after": after,
+        }  # fmt: skip
+        await self._rooms.ledger.write("site_changed", payload, self._rooms.clock.now())
+        log.info("site_changed", what=what, file=name, who=who, is_undo=is_undo)
