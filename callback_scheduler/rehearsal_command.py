@@ -39,15 +39,9 @@ def run(site: Site, options: argparse.Namespace) -> int:
     if options.until < options.since or options.orders < 1:
         print("--to is before --from, or there is nothing to play", file=sys.stderr)
         return 2
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )
-    gc.disable()  # it is over in a minute, and looking for what goes round in circles costs much of it
     began_s = time.monotonic()
     try:
-        with _throw_away_folder() as folder:
-            played = _play(site, folder, options)
+        played = play_quietly(site, options)
     except Exception as failed:
         print(f"the rehearsal failed: {failed}", file=sys.stderr)
         return 1
@@ -58,6 +52,17 @@ def run(site: Site, options: argparse.Namespace) -> int:
         print(as_table(result, None if options.all else _BREACHES_SHOWN))
     print(f"{played.events} events in {time.monotonic() - began_s:.1f} s", file=sys.stderr)
     return 0
+
+
+def play_quietly(site: Site, options: argparse.Namespace) -> Rehearsal:
+    """Run the reactor until the rehearsal is over, and leave nothing behind; once in a process."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+    gc.disable()  # it is over in a minute, and looking for what goes round in circles costs much of it
+    with _throw_away_folder() as folder:
+        return _play(site, folder, options)
 
 
 @contextmanager

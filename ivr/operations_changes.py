@@ -28,6 +28,7 @@ class SiteChanges:
         self._in_thread = in_thread
         self.files = SiteFiles(rooms.data_dir / FOLDER)
         self._one_at_a_time = DeferredLock()
+        self._is_rehearsing = False
 
     async def changes(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last changes, newest first: at, what, file, who, why, is_undo, version_before, version_after."""

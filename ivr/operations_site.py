@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import structlog
 from pydantic import ValidationError
 
 from config.errors import ConfigError
@@ -15,12 +17,17 @@ from config.hours import Switch
 from ivr.operations_errors import OperationRefused
 from ivr.operations_prompts import PromptOperations
 from ivr.site_previews import CalendarPreview, DirectoryPreview, bad_lines, calendar_preview, directory_preview
+from ivr.trial_rehearsal import RehearsalFailed, trial_rehearsal
 from routing.calendar import Calendar, load_calendar
 from routing.directory import Directory
+from routing.site import Site
 from routing.site_changes import CALENDAR, SWITCH, UNITS, changed_directory
+
+log = structlog.get_logger()
 
 _YEAR = re.compile(r"^\s*(\d{4})-\d", re.MULTILINE)
 _LONGEST_TEXT = 2_000_000
+_DAYS_REHEARSED, _ORDERS_REHEARSED, _REHEARSAL_MOST_S = 4, 60, 120.0
 
 
 class SiteOperations(PromptOperations):
@@ -128,6 +135,32 @@ class SiteOperations(PromptOperations):
             )
         await self.take_back("directory", UNITS, who, why)
         self._rooms.office.directory.become(before)
+
+    async def rehearse(self, preview: CalendarPreview | DirectoryPreview | None = None) -> dict[str, Any]:
+        """Play some days of made-up calls as if a preview counted already; None: as things are.
+
+        Returns what `hotline rehearse --json` prints: orders, verdicts, units, breaches (the first 20, and
+        breaches_in_all). One at a time, in a process of its own.
+        """
+        if self._is_rehearsing:
+            raise OperationRefused("另一场演练正在进行，请稍候。", "rehearsal.runs_already")
+        office, settings = self._rooms.office, self._rooms.site.settings
+        calendar = getattr(preview, "calendar", None) or office.calendar
+        directory = getattr(preview, "directory", None) or office.directory
+        days = getattr(preview, "days", ())
+        since = (days[0].on if days else self._rooms.clock.now().date()) - timedelta(days=1)
+        site = Site(settings, directory, calendar, office.hours)
+        self._is_rehearsing = True
+        try:
+            return await trial_rehearsal(
+                site, self._rooms.reactor, since=since, until=since + timedelta(days=_DAYS_REHEARSED),
+                orders=_ORDERS_REHEARSED, seed=1, most_s=_REHEARSAL_MOST_S,
+            )  # fmt: skip
+        except RehearsalFailed as wrong:
+            log.error("rehearsal_failed", error=str(wrong))
+            raise OperationRefused("演练未能完成。", "rehearsal.failed") from wrong
+        finally:
+            self._is_rehearsing = False
 
     def directory_text(self) -> str:
         """Return the directory's file as it counts now, to be edited."""

@@ -1,0 +1,47 @@
+"""A short rehearsal in a process of its own, for a site that is being previewed: no call waits for it.
+
+Run by a node (`main`): reads a pickled `Wanted` from standard input, prints the result as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import pickle
+import signal
+import sys
+from dataclasses import dataclass
+from datetime import date
+
+from callback_scheduler.rehearsal_command import as_fields, play_quietly
+from routing.site import Site
+
+_PR_SET_PDEATHSIG = 1
+_BREACHES_TOLD = 20
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be played: `orders` made-up calls on the days from `since` to `until`; `parent` is who asks."""
+
+    site: Site
+    since: date
+    until: date
+    orders: int
+    seed: int
+    parent: int
+
+
+def main() -> None:
+    """Play what standard input asks for."""
+    wanted: Wanted = pickle.load(sys.stdin.buffer)  # from the node that started us
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # nothing is left behind then
+    if os.getppid() != wanted.parent:  # it died before prctl: nobody would tell us any more
+        sys.exit(1)
+    options = argparse.Namespace(since=wanted.since, until=wanted.until, orders=wanted.orders, seed=wanted.seed)
+    result = as_fields(play_quietly(wanted.site, options), wanted.site, options)
+    result["breaches_in_all"] = len(result["breaches"])
+    result["breaches"] = result["breaches"][:_BREACHES_TOLD]
+    json.dump(result, sys.stdout)
