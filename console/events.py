@@ -18,8 +18,8 @@ from console.roles import Role
 
 # Who may hear of what; a unit hears of its own orders only.
 TOPICS: Mapping[str, frozenset[Role]] = {
-    "call": frozenset({Role.SUPERVISOR, Role.SEAT}),
-    "seat": frozenset({Role.SUPERVISOR, Role.SEAT}),
+    "call": frozenset({Role.SUPERVISOR, Role.SEAT, Role.ADMIN}),
+    "seat": frozenset({Role.SUPERVISOR, Role.SEAT, Role.ADMIN}),
     "lines": frozenset({Role.SUPERVISOR, Role.ADMIN}),
     "order": frozenset({Role.SUPERVISOR, Role.UNIT}),
     "notice": frozenset({Role.SUPERVISOR, Role.ADMIN}),
@@ -116,6 +116,11 @@ class Hub:
         """How many clients listen."""
         return len(self._clients)
 
+    @property
+    def position(self) -> str:
+        """The last event's id: a page that shows things as they are now misses nothing that comes after it."""
+        return f"{self._epoch}-{self._last}"
+
     def publish(self, topic: str, fields: Mapping[str, Any]) -> None:
         """Tell everybody concerned that something happened; returns at once. `unit_id` of the fields says whose."""
         self._last += 1
@@ -132,7 +137,7 @@ class Hub:
         client = Client(sink, allowed, viewer)
         client.ends_at_s = self._reactor.seconds() + LONGEST_LIFE_S
         missed = self._missed(last_seen)
-        client.give(f"retry: 2000\nid: {self._epoch}-{self._last}\nevent: hello\ndata: {{}}\n\n".encode())
+        client.give(f"retry: 2000\nid: {self.position}\nevent: hello\ndata: {{}}\n\n".encode())
         if missed is None:
             client.give(b"event: reset\ndata: {}\n\n")
         self._clients[client] = self._last

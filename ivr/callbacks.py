@@ -14,7 +14,7 @@ from callback_scheduler.order import Attempt, AttemptOutcome, Lease, Order
 from ivr.calls.attempt import RunningAttempt
 from ivr.calls.call import Call
 from ivr.calls.cdr import CallRecord, Direction, LegRecord, Outcome, new_call_id
-from ivr.calls.desk import status_of
+from ivr.calls.desk import statuses
 from ivr.calls.errors import CallEnded
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
@@ -140,7 +140,7 @@ class Callbacks:
 
     def status(self) -> list[dict[str, Any]]:
         """Return the calls of this moment for an operator."""
-        return [status_of(call) for call in self._running.values()]
+        return statuses(self._running.values())
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

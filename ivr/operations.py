@@ -42,6 +42,7 @@ class Operations:
         self.site = SiteOperations(rooms)
         self._reports: dict[tuple[Any, ...], Report] = {}
         rooms.ledger.watch(self._on_event)
+        rooms.door.on_trunk_changed = self.on_lines_changed
 
     # -- what is there ------------------------------------------------------------------------------------------------
 
@@ -67,7 +68,7 @@ class Operations:
 
     def status(self) -> dict[str, Any]:
         """Return how the node is at this moment: calls, seats, lines, trunks, ledger, timetable, notices."""
-        rooms, lines = self._rooms, self._rooms.lines()
+        rooms = self._rooms
         door, opening = rooms.door.status(), rooms.office.opening()
         return {
             "at": self.now().isoformat(),
@@ -78,7 +79,7 @@ class Operations:
             },
             "calls": rooms.desk.status() + rooms.callbacks.status(),
             "seats": self.calls.seats(),
-            "lines": lines.status() if lines else {},
+            "lines": self._lines(),
             "door": door,
             "trunks": door["registrations"],
             "ledger": rooms.ledger.status(),
@@ -150,15 +151,24 @@ class Operations:
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Let `listener(kind, fields)` hear what happens from now on; return what ends that.
 
-        Kinds: call (what: offered, step, ended), seat, lines, order (event_id, what, order_id, unit_id), notice, site.
+        Kinds: call (what: offered, step, changed, ended), seat, lines, order (event_id, what, order_id, unit_id),
+        notice, site.
         """
         return self._rooms.feed.subscribe(listener)
 
+    def _lines(self) -> dict[str, Any]:
+        """Return the lines' figures, how many callers wait for one, and how many were turned away since the start."""
+        lines, door = self._rooms.lines(), self._rooms.door
+        if lines is None:
+            return {}
+        full = door.counters.get("rejected_full", 0)
+        return lines.status() | {"waiting": door.waiting_for_line, "turned_away": full, "trunks": door.trunks()}
+
     def on_lines_changed(self) -> None:
-        """Hear that a line was taken, came, or went."""
+        """Hear that a line was taken, came, or went, or that a trunk took us or lost us."""
         lines = self._rooms.lines()
         if lines is not None:
-            self._rooms.feed.tell("lines", lines.status())
+            self._rooms.feed.tell("lines", self._lines())
 
     def _on_event(self, event: Any, outcome: Any) -> None:
         self._rooms.feed.on_event(event, outcome)

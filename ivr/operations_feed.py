@@ -48,11 +48,9 @@ class HappeningsFeed:
     # -- what the rooms tell ------------------------------------------------------------------------------------------
 
     def on_call(self, what: str, call: Call) -> None:
-        """Tell that a call is offered, takes a step, or has ended."""
+        """Tell that a call is offered, takes a step, has changed (who rings, who talks), or has ended."""
         if self._listeners:
-            record = call.record
-            about = {"what": what, "matter_id": record.matter_id, "unit_id": record.unit_id, "orders": record.order_ids}
-            self.tell("call", status_of(call) | about)
+            self.tell("call", status_of(call) | {"what": what})
 
     def on_event(self, event: JournalEvent, outcome: Outcome) -> None:
         """Tell of an event of an order, or of a notice, that counts."""

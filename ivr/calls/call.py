@@ -147,6 +147,7 @@ class Call:
             leg.on_answered()
             self.presence.answered(leg.record.number, self)
             self.log.info("leg_answered", leg_id=leg.leg_id, role=leg.role.value)
+            self.services.tell("changed", self)
         elif isinstance(event, messages.KeyPressed):
             leg.on_key(event.digit)
         elif isinstance(event, messages.PlayEnded):
@@ -169,6 +170,7 @@ class Call:
         if self._alone is not None and not self._alone.called and len(self.joined) <= 1:
             self._alone.callback(None)
         self.happenings.put("left", leg)
+        self.services.tell("changed", self)
         self._check_cleared()
 
     def _line_died(self) -> None:
@@ -244,6 +246,7 @@ class Call:
         self.presence.take(number, self)
         self.send(messages.Ring(leg.leg_id, uri, from_number=from_number))
         self.log.info("leg_rung", leg_id=leg.leg_id, role=role.value)
+        self.services.tell("changed", self)
         return leg
 
     def join(self, *legs: Leg) -> None:
@@ -257,6 +260,7 @@ class Call:
         self.send(messages.Bridge(_BRIDGE, tuple(leg.leg_id for leg in self.joined)))
         if self.supervision is not None:
             self.supervision.connect()
+        self.services.tell("changed", self)
 
     def entertain(self) -> None:
         """Let whom the call follows hear music, and a word every ten seconds, until joined or spoken to."""

@@ -19,7 +19,8 @@ class CallServices:
     """`dial_uri` gives the URI to ring for a number, and the number to show there.
 
     `reactor` runs timers; `clock` tells the time of day, and a rehearsal may move it; `monotonic_s` is the machine's,
-    as in the lines' events, and is never moved. `tell` hears at once that a call is offered, takes a step, has ended.
+    as in the lines' events, and is never moved. `tell` hears at once that a call is offered, takes a
+    step, has changed (who rings, who talks), has ended.
     """
 
     reactor: Any  # an IReactorTime; zope's interfaces say little to mypy

@@ -45,6 +45,7 @@ class Supervision:
         """Ring a supervisor and, once he answers, connect him; returns at once. The call needs a free leg."""
         supervision = call.supervision = cls(call, call.ring(number, Role.SUPERVISOR, name), mode, who)
         call.log.info("supervision_begun", mode=mode.value, by=who)
+        call.services.tell("changed", call)
         ensureDeferred(supervision._until_on())
         return supervision
 
@@ -67,6 +68,7 @@ class Supervision:
             return
         self.mode = mode
         self._call.log.info("supervision_changed", mode=mode.value, by=who)
+        self._call.services.tell("changed", self._call)
         if self._leg.is_up:
             self._begin_mode()
 
@@ -113,6 +115,7 @@ class Supervision:
         self._record.ended_at = self._call.clock.now()
         self._call.recordings.take_along(())
         self._call.log.info("supervision_ended", cause=self._leg.record.cause)
+        self._call.services.tell("changed", self._call)
 
     def status(self) -> dict[str, Any]:
         """Return what a page shows of it."""

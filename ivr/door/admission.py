@@ -84,6 +84,11 @@ class Admission:
         """Take a CANCEL of an INVITE that waits for a line; False if none does."""
         return self._room.cancel(message)
 
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a line."""
+        return len(self._room)
+
     def line_ready(self) -> None:
         """Give lines to those who wait, as far as there are any."""
         while len(self._room):

@@ -62,7 +62,10 @@ class Door:
         )
         self._from_network = FromNetwork(here, self._relay, self._farewell, self._admission)
         self._from_line = FromLine(here, self._relay, self._admission)
-        self._registrations = [Registration(trunk, reactor, here) for trunk in sip.trunks if trunk.registers]
+        self.on_trunk_changed: Callable[[], None] = lambda: None
+        self._registrations = [
+            Registration(trunk, reactor, here, self._trunk_changed) for trunk in sip.trunks if trunk.registers
+        ]
         self._sweep = LoopingCall(self._premises.table.sweep)
         self._sweep.clock = reactor
         self._trunks: dict[str, Trunk | None] = {}
@@ -126,6 +129,19 @@ class Door:
     def line_ready(self) -> None:
         """Let a call that waits for a line have it: one has become free."""
         self._admission.line_ready()
+
+    @property
+    def waiting_for_line(self) -> int:
+        """How many callers wait for a line, two seconds at most."""
+        return self._admission.waiting
+
+    def trunks(self) -> dict[str, Any]:
+        """Return how the registration at each trunk stands, {} for one that wants none."""
+        registered = {registration.name: registration.status() for registration in self._registrations}
+        return {trunk.name: registered.get(trunk.name, {}) for trunk in self._sip.trunks}
+
+    def _trunk_changed(self) -> None:
+        self.on_trunk_changed()
 
     def status(self) -> dict[str, Any]:
         """Return what an operator asks of the door."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -39,9 +40,11 @@ class RegistrationState(enum.Enum):
 class Registration:
     """One trunk's registration, through the door's public socket."""
 
-    def __init__(self, trunk: Trunk, reactor: Any, premises: Premises) -> None:
+    def __init__(
+        self, trunk: Trunk, reactor: Any, premises: Premises, on_change: Callable[[], None] = lambda: None
+    ) -> None:
         self.name = trunk.name
-        self.state = RegistrationState.TRYING
+        self.state, self._on_change = RegistrationState.TRYING, on_change
         self._trunk, self._reactor, self._premises = trunk, reactor, premises
         self._call_id = secrets.token_hex(12).encode() + b"@hotline"
         self._tag = secrets.token_hex(6).encode()
@@ -155,10 +158,12 @@ class Registration:
 
     def _registered(self, answer: SipMessage) -> None:
         granted_s = _granted(answer, self._expires_s)
-        if self.state is not RegistrationState.REGISTERED:
-            log.info("trunk_registered", trunk=self.name, expires_s=granted_s)
+        is_new = self.state is not RegistrationState.REGISTERED
         self.state, self._retry_s = RegistrationState.REGISTERED, FIRST_RETRY_S
         self._registered_until = self._reactor.seconds() + granted_s
+        if is_new:
+            log.info("trunk_registered", trunk=self.name, expires_s=granted_s)
+            self._on_change()
         self._again_in(max(granted_s / 2, 5.0))
 
     def _failed(self, state: RegistrationState) -> None:
@@ -167,6 +172,7 @@ class Registration:
             return
         log.warning("trunk_not_registered", trunk=self.name, state=state.value, sip_status=self._last_status)
         self.state = state
+        self._on_change()
         self._again_in(self._retry_s)
         self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
 
