@@ -128,6 +128,7 @@ class PhoneManners(Strict):
     accept_key_s: Seconds = 8.0
     seat_wait_s: Seconds = 15.0
     seat_misses_most: int = Field(default=3, ge=0, le=50)  # calls in a row not answered: the seat is away; 0: never
+    wrap_up_after_call: bool = False  # else only when a seat asks for it
     wrap_up_max_s: Seconds = 120.0
     message_max_s: Seconds = 120.0
     survey_enabled: bool = True

@@ -90,7 +90,7 @@ class CallOperations(SeatOperations):
             "matter": _matter_name(directory, record.matter_id),
             "unit_id": record.unit_id,
             "step": record.steps[-1] if record.steps else "",
-            "offered_at": record.offered_at,
+            "offered_at": record.offered_at.isoformat(),
             "seconds": self._seconds_since(record.offered_at),
             "talked_s": round(call.talked_s, 1),
             "is_held": talk is not None and talk.is_held,

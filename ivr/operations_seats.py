@@ -15,6 +15,7 @@ from ivr.calls.desk import masked
 from ivr.calls.seat_states import NotOffered, SeatState, SeatStatus
 from ivr.operations_refusals import Refusal, refused
 from ivr.operations_rooms import Rooms
+from routing.clock import in_shanghai
 from routing.directory import Seat
 
 log = structlog.get_logger()
@@ -56,8 +57,8 @@ class SeatOperations:
     def seats(self) -> list[dict[str, Any]]:
         """Return all seats: number, name, state, the key of the reason why it is offered no call, since, call_id.
 
-        State is ringing or talking in a call, else ready, away or wrap_up. `why` is what was typed, `next_state` what
-        a seat in a call will be afterwards.
+        State is ringing or talking in a call, else ready, away or wrap_up, `since` an instant in ISO 8601. `why` is
+        what was typed, `next_state` what a seat in a call will be afterwards.
         """
         return [self._shown(seat) for seat in self._rooms.office.seats]
 
@@ -114,8 +115,10 @@ class SeatOperations:
     def _taken_or_freed(self, number: str, holder: object, is_free: bool) -> None:
         if not any(seat.number == number for seat in self._rooms.office.seats):
             return
-        if isinstance(holder, Call) and any(leg.number == number and leg.answered_at for leg in holder.record.legs):
+        if isinstance(holder, Call) and any(leg.number == number and leg.accepted_at for leg in holder.record.legs):
             self._last_call[number] = holder.call_id
+            if is_free and self._rooms.services.manners.wrap_up_after_call and self._presence.seats.is_offered(number):
+                self._set(number, SeatState.WRAP_UP, "", "service")
         self._time_wrap_up(number)
         self._tell(number)
 
@@ -140,15 +143,17 @@ class SeatOperations:
 
     def _shown(self, seat: Seat) -> dict[str, Any]:
         status, call = self._presence.seats.of(seat.number), self._call_of(seat.number)
-        shown = {"number": seat.number, "name": seat.name, "state": status.state.value, "reason": status.reason,
-                 "why": status.why, "since": status.since, "call_id": "", "next_state": status.state.value}  # fmt: skip
+        shown = {
+            "number": seat.number, "name": seat.name, "state": status.state.value, "next_state": status.state.value,
+            "reason": status.reason, "why": status.why, "since": _iso(status.since), "call_id": "",
+        }  # fmt: skip
         if call is None:
             return shown
         leg = next(leg for leg in call.legs.values() if leg.record.number == seat.number and not leg.is_gone)
         reason = NotOffered.IN_CALL if leg.is_up else NotOffered.RINGING
         return shown | {
             "state": "talking" if leg.is_up else "ringing", "reason": reason.value, "call_id": call.call_id,
-            "since": leg.record.answered_at or leg.record.started_at,
+            "since": _iso(leg.record.answered_at or leg.record.started_at),
         }  # fmt: skip
 
     def _call_of(self, number: str) -> Call | None:
@@ -168,3 +173,7 @@ class SeatOperations:
     def _seconds_since(self, at: datetime | None) -> float:
         passed = self._rooms.clock.now() - at if at is not None else timedelta()
         return round(passed.total_seconds(), 1)
+
+
+def _iso(at: datetime | None) -> str:
+    return in_shanghai(at).isoformat() if at is not None else ""

@@ -108,6 +108,20 @@ def test_a_wrap_up_ends_by_itself_counted_from_the_end_of_the_call(tell: Tell) -
     assert desk.seat()["state"] == "ready"
 
 
+def test_where_the_site_wants_it_a_wrap_up_follows_every_call_before_the_next_one_is_offered(tell: Tell) -> None:
+    desk = tell(wrap_up_after_call=True, wrap_up_max_s=60).with_seat()
+    desk.story.slot.end(desk.leg(SEAT))
+    assert (desk.seat()["state"], desk.seat()["next_state"]) == ("wrap_up", "wrap_up")
+    assert SEAT not in [seat.number for seat in desk.call.presence.free_seats(desk.story.office.seats)]
+    desk.story.run(61)
+    assert desk.seat()["state"] == "ready"
+
+
+def test_a_seat_that_did_not_answer_has_nothing_to_wrap_up(tell: Tell) -> None:
+    desk = tell(phones={SEAT: BUSY}, wrap_up_after_call=True).with_seat()
+    assert desk.seat()["state"] == "ready"
+
+
 def test_a_text_is_refused_that_belongs_to_no_call_or_is_a_book(tell: Tell) -> None:
     desk = tell()
     assert desk.refusal(desk.operations.wrap_up(SEAT, "x", WHO)) == "seat.no_call_to_wrap_up"
@@ -157,6 +171,6 @@ def test_states_are_back_after_a_restart_and_a_wrap_up_is_over(tell: Tell) -> No
     after = CallOperations(rooms)
     now(after.start())
     seats = {seat["number"]: seat for seat in after.seats()}
-    assert (seats[SEAT]["state"], seats[SEAT]["why"], seats[SEAT]["since"]) == ("away", "午餐", MORNING)
+    assert (seats[SEAT]["state"], seats[SEAT]["why"], seats[SEAT]["since"]) == ("away", "午餐", MORNING.isoformat())
     assert seats["8002"]["state"] == "ready"
     desk.operations.stop()

@@ -114,6 +114,17 @@ def test_he_hears_whoever_joins_and_does_not_hear_who_is_on_hold(tell: Tell) -> 
     assert around(desk)[0] == {desk.leg(SEAT), desk.leg(SPECIALIST)}
 
 
+def test_while_he_listens_specialists_are_rung_one_after_the_other_and_none_is_forgotten(tell: Tell) -> None:
+    desk = tell(phones={SPECIALIST: Behaviour(None), "6102": ACCEPTS}, ring_s=5).with_seat()
+    supervised(desk, "listen")
+    desk.do(desk.operations.transfer(desk.call.call_id, "company_registration", BOSS))
+    desk.story.run(3)
+    assert not desk.story.slot.legs_of("6102")
+    desk.story.run(7)
+    assert desk.story.slot.joined_now() == {CALLER_LEG, desk.leg(SEAT), desk.leg("6102")}
+    assert desk.leg("6102") in around(desk)[0]
+
+
 def test_a_call_of_four_has_no_room_for_a_fifth_and_says_so(tell: Tell) -> None:
     desk = tell(phones={SPECIALIST: Behaviour(None), "6102": Behaviour(None)}).with_seat()
     desk.do(desk.operations.transfer(desk.call.call_id, "company_registration", BOSS))
