@@ -41,6 +41,11 @@ class Account:
         """What pages call them."""
         return self.display_name or self.name
 
+    @property
+    def administers(self) -> bool:
+        """Whether they can log in as an administrator."""
+        return self.role is Role.ADMIN and self.is_active and bool(self.password_hash)
+
 
 class Accounts:
     """All accounts, kept in memory and in `path`; a change counts once it is on disk. `in_thread` runs what blocks."""
@@ -62,7 +67,7 @@ class Accounts:
     @property
     def has_administrator(self) -> bool:
         """Whether somebody can log in as an administrator."""
-        return any(one.role is Role.ADMIN and one.is_active and one.password_hash for one in self.all())
+        return any(one.administers for one in self.all())
 
     def all(self) -> list[Account]:
         """Return every account, by name."""
@@ -83,10 +88,8 @@ class Accounts:
         """Change fields of an account; Impossible if no administrator would be left."""
         before = self._accounts[name]
         after = replace(before, **changes)
-        if before.password_hash and not any(
-            one.role is Role.ADMIN and one.is_active and one.password_hash
-            for one in (after, *(other for other in self.all() if other.name != name))
-        ):
+        others = (other for other in self.all() if other.name != name)
+        if before.administers and not any(one.administers for one in (after, *others)):
             raise Impossible(key="accounts.last_administrator")
         return await self._keep(after)
 

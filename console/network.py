@@ -32,7 +32,7 @@ class Channel(http.HTTPChannel):
 
     site: Console
     deadline: Any = None
-    is_idle = True
+    is_idle = False  # between two requests
 
     def connectionMade(self) -> None:
         """Begin to wait for the first request."""

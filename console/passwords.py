@@ -9,9 +9,11 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from console.errors import BadInput
+from console.errors import BadInput, TooMany
 
 SHORTEST = 12
+_MOST_WAITING = 20
+_COME_BACK_S = 5
 LONGEST = 200
 _FEWEST_LETTERS = 5
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -22,6 +24,7 @@ class Passwords:
 
     def __init__(self, in_thread: InThread, hasher: PasswordHasher | None = None) -> None:
         self._in_thread, self._hasher = in_thread, hasher or PasswordHasher()
+        self._waiting = 0
         self._nobody = self._hasher.hash("nobody has this password")
 
     async def hash(self, password: str, name: str) -> str:
@@ -31,13 +34,23 @@ class Passwords:
             raise BadInput(key="login.password_length")
         if len(set(plain)) < _FEWEST_LETTERS or name.casefold() in plain.casefold():
             raise BadInput(key="login.password_simple")
-        made: str = await self._in_thread(lambda: self._hasher.hash(plain))
+        made: str = await self._one_more(lambda: self._hasher.hash(plain))
         return made
 
     async def fits(self, password_hash: str, password: str) -> bool:
         """Whether a password is the one of a hash; with no hash, False after as long a time."""
-        checked: bool = await self._in_thread(lambda: self._check(password_hash or self._nobody, password))
+        checked: bool = await self._one_more(lambda: self._check(password_hash or self._nobody, password))
         return checked and bool(password_hash)
+
+    async def _one_more(self, work: Callable[[], Any]) -> Any:
+        """Work in a thread; TooMany if many wait already: a flood of log-ins takes no more than that of the machine."""
+        if self._waiting >= _MOST_WAITING:
+            raise TooMany(retry_after_s=_COME_BACK_S)
+        self._waiting += 1
+        try:
+            return await self._in_thread(work)
+        finally:
+            self._waiting -= 1
 
     def _check(self, password_hash: str, password: str) -> bool:
         try:

@@ -22,13 +22,13 @@ async def accounts(request: Request) -> Response:
     return request.page("admin/accounts.html", accounts=request.parts.accounts.all(), locked=locked)
 
 
-@route("/accounts/new", roles=_ADMIN)
+@route("/new-account", roles=_ADMIN)
 async def new_account(request: Request) -> Response:
     """Ask for a new account."""
     return _form(request, None)
 
 
-@route("/accounts/new", methods=("POST",), roles=_ADMIN)
+@route("/new-account", methods=("POST",), roles=_ADMIN)
 async def add_account(request: Request) -> Response:
     """Make an account and show its one-time token."""
     account = await request.parts.accounts.add(Account(name=request.needed("name"), **_fields(request)))
