@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -20,7 +20,6 @@ from twisted.python.threadpool import ThreadPool
 
 from callback_scheduler import retention
 from callback_scheduler.applier import Applied, Applier
-from callback_scheduler.compliance import Facts
 from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import EmbeddedRedisError, JournalClosed, StoreUnavailable
 from callback_scheduler.feed import EVENT_TYPES, Feed
@@ -191,10 +190,6 @@ class Ledger(OrderKeeping):
             return make_report(question, read_material(self._store, question.since, question.at), working, units)
 
         return await self._in_thread(put_together)
-
-    async def facts_of_orders(self, since: date, at: datetime) -> list[Facts]:
-        """Return what a report knows of each order that may be due on `since` or later."""
-        return [*(await self._in_thread(read_material, self._store, since, at)).orders]
 
     async def surveys(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last answers to the survey, newest first."""

@@ -28,7 +28,7 @@ from routing.working_time import WorkingTime
 __all__ = ["OperationRefused", "Operations", "order_fields"]
 
 _MISSES_TOLD = 100
-_REPORT_KEPT_S, _REPORTS_KEPT = 5.0, 20
+_REPORT_KEPT_S, _REPORTS_KEPT = 5.0, 3  # each holds all its orders
 
 
 class Operations:

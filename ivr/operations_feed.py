@@ -49,8 +49,14 @@ class HappeningsFeed:
 
     def on_call(self, what: str, call: Call) -> None:
         """Tell that a call is offered, takes a step, has changed (who rings, who talks), or has ended."""
-        if self._listeners:
-            self.tell("call", status_of(call) | {"what": what})
+        if not self._listeners:
+            return
+        try:
+            fields = status_of(call) | {"what": what}
+        except Exception:  # what is to be seen of a call must not be the end of it
+            call.log.exception("call_not_told", what=what)
+        else:
+            self.tell("call", fields)
 
     def on_event(self, event: JournalEvent, outcome: Outcome) -> None:
         """Tell of an event of an order, or of a notice, that counts."""

@@ -1,0 +1,122 @@
+"""Reading a running node: recordings of ours only, one report for those who ask together, happenings told at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from twisted.internet.defer import ensureDeferred
+
+from callback_scheduler.compliance import OWN_RULE
+from callback_scheduler.journal import JournalEvent
+from callback_scheduler.report import Material, Question, Report, make_report
+from callback_scheduler.store import Outcome
+from ivr.operations import Operations
+from ivr.operations_errors import OperationRefused
+from ivr.operations_feed import HappeningsFeed
+from tests.fake_orders import done, moment
+
+ASKED = Question(moment("03-04 09:00"), OWN_RULE, date(2026, 3, 1))
+
+
+class House(Operations):
+    """The reads of a node with nothing but a folder of recordings and a ledger that makes reports."""
+
+    def __init__(self, recordings: Path) -> None:
+        self.made: list[Question] = []
+        ledger = SimpleNamespace(report=self._make, orders_of=self._none)
+        self._rooms: Any = SimpleNamespace(
+            services=SimpleNamespace(recordings=recordings), ledger=ledger,
+            office=SimpleNamespace(directory=SimpleNamespace(units=()), hours=None, calendar=None),
+        )  # fmt: skip
+        self.orders = SimpleNamespace(named=self._none)  # type: ignore[assignment]
+        self._reports = {}
+
+    async def _make(self, question: Question, working: Any, units: Any) -> Report:
+        self.made.append(question)
+        return make_report(question, Material((), (), ()), working, units)
+
+    async def _none(self, *_: Any) -> list[Any]:
+        return []
+
+    def answer(self, question: Question) -> Report:
+        report: Report = done(ensureDeferred(self.report(question)))
+        return report
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    folder = tmp_path / "recordings"
+    (folder / "2026/03/04").mkdir(parents=True)
+    (folder / "2026/03/04/a-talk.wav").write_bytes(b"RIFF")
+    (tmp_path / "secret.wav").write_bytes(b"RIFF")
+    (folder / "notes.txt").write_bytes(b"x")
+    (folder / "link.wav").symlink_to(tmp_path / "secret.wav")
+    return House(folder)
+
+
+def test_a_recording_is_found_by_the_path_of_its_record(house: House, tmp_path: Path) -> None:
+    file = tmp_path / "recordings/2026/03/04/a-talk.wav"
+    assert house.recording(str(file)) == file
+    assert house.recording("2026/03/04/a-talk.wav") == file
+
+
+@pytest.mark.parametrize("path", [
+    "../secret.wav", "2026/../../secret.wav", "/etc/passwd", "link.wav", "notes.txt", "a\0.wav",
+    "x" * 5000 + ".wav", "",
+])  # fmt: skip
+def test_nothing_but_recordings_of_ours_is_given_out(house: House, path: str) -> None:
+    with pytest.raises(OperationRefused) as refused:
+        house.recording(path)
+    assert refused.value.key in ("recording.foreign", "recording.gone")
+    assert path.startswith("x") or refused.value.key == "recording.foreign"
+
+
+def test_a_recording_that_was_deleted_is_gone(house: House) -> None:
+    with pytest.raises(OperationRefused, match="录音已不存在"):
+        house.recording("2026/03/04/b-talk.wav")
+
+
+def test_two_who_ask_the_same_within_seconds_get_one_report(house: House) -> None:
+    first = house.answer(ASKED)
+    assert house.answer(replace(ASKED, at=moment("03-04 09:00:04"))) is first
+    assert house.answer(replace(ASKED, unit_id="tax")) is not first
+    assert house.answer(replace(ASKED, at=moment("03-04 09:00:06"))) is not first
+    assert len(house.made) == 3
+
+
+# -- happenings -------------------------------------------------------------------------------------------------------
+
+
+def test_a_listener_that_fails_harms_neither_calls_nor_other_listeners() -> None:
+    feed, heard = HappeningsFeed(), []
+
+    def fails(kind: str, fields: dict[str, Any]) -> None:
+        raise RuntimeError("a page is broken")
+
+    feed.subscribe(fails)
+    leave = feed.subscribe(lambda kind, fields: heard.append((kind, fields)))
+    feed.tell("lines", {"free": 3})
+    broken_call: Any = SimpleNamespace(log=SimpleNamespace(exception=lambda *_, **__: None))
+    feed.on_call("step", broken_call)
+    leave()
+    leave()
+    feed.tell("lines", {"free": 2})
+    assert heard == [("lines", {"free": 3})]
+
+
+def test_an_order_is_told_of_with_its_unit_and_what_happened() -> None:
+    feed, heard = HappeningsFeed(), []
+    feed.subscribe(lambda kind, fields: heard.append((kind, fields["what"], fields["order_id"], fields["unit_id"])))
+    outcome = Outcome("applied", "26030310001", unit_id="tax")
+    for event_type, payload in (
+        ("order_opened", {"order_id": "26030310002"}),
+        ("order_changed", {"order_id": "26030310001", "event": "acknowledged", "state_to": "acknowledged"}),
+        ("order_noted", {"order_id": "26030310001", "note": "answer_written"}),
+    ):
+        feed.on_event(JournalEvent.new(event_type, payload, moment("03-04 09:00")), outcome)
+    assert heard == [("order", what, "26030310001", "tax") for what in ("opened", "acknowledged", "answer_written")]

@@ -1,0 +1,125 @@
+"""The hand-over from the online assistant: an order in any case, a call at once in hours, a response measured."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from twisted.internet.defer import ensureDeferred
+
+from callback_scheduler.journal import JournalEvent
+from callback_scheduler.order import OpenedOrder, OrderKind
+from callback_scheduler.order_states import OrderState
+from callback_scheduler.store import Outcome
+from ivr.calls.request import Request
+from ivr.operations_errors import OperationRefused
+from ivr.operations_online import OnlineOperations
+from tests.fake_orders import done
+from tests.unit.test_operations_orders import TAX, Desk
+
+CHAT = "online:chat-7"
+NUMBER = "13800138000"
+
+
+class Chat(Desk):
+    """The operations for chats; `is_open` says whether it is office hours."""
+
+    def __init__(self) -> None:
+        super().__init__("03-04 09:30")
+        self.is_open = True
+        self.requests: list[tuple[Request, OrderKind]] = []
+        rooms: Any = self.orders._rooms
+        rooms.promises = SimpleNamespace(
+            allowed=lambda number: number if number.startswith("1") else None, open_request=self._open
+        )
+        rooms.office.opening = lambda: SimpleNamespace(is_open=self.is_open)
+        self.online = OnlineOperations(rooms, self.orders)
+
+    async def _open(self, request: Request, call_id: str, kind: OrderKind, at: Any) -> OpenedOrder:
+        self.requests.append((request, kind))
+        order = self.put(
+            callback_number=request.callback_number, key_path=request.key_path, opened_at="03-04 09:30", kind=kind,
+            state=OrderState.OPENED,
+        )  # fmt: skip
+        return OpenedOrder(order.order_id, False, order.due_at, False)
+
+    def asks(self, wants: str = "callback", matter: str = "tax", number: str = NUMBER) -> dict[str, Any]:
+        asked: dict[str, Any] = done(
+            ensureDeferred(self.online.open_for_online(matter, number, "如何退税？", wants, CHAT))  # type: ignore[arg-type]
+        )
+        return asked
+
+    def hear(self, order_id: str) -> None:
+        """Tell of the last event, as the ledger does."""
+        event_type, payload, at = self.ledger.events[-1]
+        self.online.on_event(JournalEvent.new(event_type, payload, at), Outcome("applied", order_id))
+
+    def first_response_s(self, order_id: str) -> float | None:
+        found: float | None = done(ensureDeferred(self.online.first_response_s(order_id)))
+        return found
+
+
+@pytest.fixture
+def chat() -> Chat:
+    return Chat()
+
+
+def test_a_chat_that_wants_a_callback_gets_an_order_with_its_words(chat: Chat) -> None:
+    answer = chat.asks()
+    assert (answer["is_calling"], answer["why_not_calling"], chat.rung) == (False, "", [])
+    order = done(ensureDeferred(chat.orders.one(answer["order_id"])))
+    assert (order.written_request, order.kind) == ("如何退税？", OrderKind.ONLINE)
+    assert chat.requests[0][0].was_closed is False
+
+
+def test_a_chat_that_wants_a_call_now_has_its_unit_rung_at_once(chat: Chat) -> None:
+    answer = chat.asks("call_now")
+    assert answer["is_calling"]
+    assert [order_id for _, order_id in chat.rung] == [answer["order_id"]]
+
+
+def test_out_of_hours_a_call_now_becomes_a_callback(chat: Chat) -> None:
+    chat.is_open = False
+    answer = chat.asks("call_now")
+    assert (answer["is_calling"], answer["why_not_calling"], chat.rung) == (False, "line.closed", [])
+    assert chat.requests[0][0].was_closed
+
+
+def test_without_a_free_line_the_order_stays_and_the_chat_is_told_why(chat: Chat) -> None:
+    chat.free_lines = 0
+    assert chat.asks("call_now")["why_not_calling"] == "lines.none_free"
+    assert len(chat.requests) == 1
+
+
+@pytest.mark.parametrize(("asked", "key"), [
+    ({"matter": "unknown"}, "matter.unknown"), ({"number": "+1555"}, "number.not_dialable"),
+    ({"wants": "fax"}, "online.unknown_wish"),
+])  # fmt: skip
+def test_what_cannot_be_promised_is_refused_and_no_order_opened(chat: Chat, asked: dict[str, str], key: str) -> None:
+    with pytest.raises(OperationRefused) as refused:
+        chat.asks(**asked)
+    assert refused.value.key == key
+    assert not chat.requests
+
+
+def test_the_first_response_is_measured_once(chat: Chat) -> None:
+    order_id = chat.asks()["order_id"]
+    order = done(ensureDeferred(chat.orders.one(order_id)))
+    assert chat.first_response_s(order_id) is None
+    chat.time.advance(90)
+    chat.do("acknowledge", order, TAX)
+    chat.hear(order_id)
+    assert chat.first_response_s(order_id) == 90.0
+    chat.time.advance(60)
+    chat.do("write_answer", order, "请到窗口。", TAX)
+    chat.hear(order_id)
+    assert chat.first_response_s(order_id) == 90.0
+    assert chat.ledger.notes(order_id, "first_response")[0]["who"] == "online:acknowledged"
+
+
+def test_an_order_left_by_telephone_has_no_first_response(chat: Chat) -> None:
+    order = chat.put(opened_at="03-04 09:30")
+    chat.do("acknowledge", order, TAX)
+    chat.hear(order.order_id)
+    assert chat.first_response_s(order.order_id) is None
