@@ -129,7 +129,10 @@ class CallOperations(SeatOperations):
         Without `kind`, `target` is looked for among matters, then numbers of people, then units. `seat_number` is the
         phone of who asks: a call of another seat is refused; "" is for those who may act in every call.
         """
-        found = TargetKind(kind) if kind else self._kind_of(target)
+        try:
+            found = TargetKind(kind) if kind else self._kind_of(target)
+        except ValueError as wrong:
+            raise refused(Refusal.UNKNOWN_TARGET) from wrong
         request = SeatRequest(SeatCommand.BRING_IN, target=Target(found, target), by=who)
         self._ask(call_id, request, seat_number)
 

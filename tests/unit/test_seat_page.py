@@ -108,6 +108,7 @@ def test_a_unit_is_rung_about_the_matter_of_the_caller(tell: Tell) -> None:
         ("legal_aid", "matter", "call.belongs_elsewhere"),
         ("nonsense", "matter", "call.unknown_target"),
         ("nonsense", "", "call.unknown_target"),
+        ("tax", "nonsense", "call.unknown_target"),
         ("13800000000", "person", "call.unknown_target"),
     ],
 )
