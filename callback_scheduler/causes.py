@@ -101,6 +101,7 @@ def timeline(order: Order) -> list[Moment]:
         (order.sent_at, "派单至单位"),
         (order.acknowledged_at, "单位确认收单"),
         (order.self_reported_at, "单位自行填报已联系"),
+        (order.written_answer_at, f"书面答复：{order.written_answer}"),
         (order.overdue_at, "记录逾期"),
         (order.closed_at, "工单办结"),
     )
