@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from typing import Any
 from console import json_file
 from console.errors import BadInput, Impossible
 from console.roles import Role
+from console.threads import InThread
 
-InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 _LONGEST_NAME = 40
 
 

@@ -7,16 +7,15 @@ same chain and the same check: `hotline verify` reads both.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from callback_scheduler.journal import Journal, JournalEvent
+from console.threads import InThread
 from routing.clock import Clock, in_shanghai
 
-InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 _EVENT = "console_act"
 _SEGMENT_BYTES = 4 * 1024 * 1024
 
@@ -49,7 +48,11 @@ class Audit:
 
     async def open(self) -> None:
         """Check the whole log and begin to write; JournalCorrupt if it is not what was written."""
-        await self._in_thread(self._journal.open)
+        await self._in_thread(self._open)
+
+    def _open(self) -> None:
+        self._journal.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._journal.open()
 
     async def close(self) -> None:
         """Write what waits, and let go of the files."""

@@ -72,10 +72,15 @@ class Gate:
             response = self._refusal(request, wrong)
         return self._finished(request, await self._audited(request, response))
 
-    def refuse(self, arrived: Arrived, wrong: ConsoleError) -> Response:
+    async def refuse(self, arrived: Arrived, wrong: ConsoleError) -> Response:
         """Return the answer to a request that the table has no route for."""
         request = self._bare(arrived, _NO_ROUTE if not arrived.path.startswith("/api/") else _NO_API_ROUTE, {})
-        return self._finished(request, self._refusal(request, wrong))
+        try:
+            request = await self._identified(request, arrived)  # who is logged in keeps the navigation
+            refused: Exception = wrong
+        except (ConsoleError, StoreError) as other:
+            refused = other
+        return self._finished(request, self._refusal(request, refused))
 
     # -- who asks -------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from console.rendering import Templates
 from console.security import Security
 from console.sessions import Sessions
 from console.texts import Texts
+from console.threads import InThread
 from console.tokens import Tokens
 from routing.clock import Clock
 
@@ -42,6 +43,7 @@ class Parts:
     security: Security
     clock: Clock
     reactor: Any
+    in_thread: InThread  # for what takes longer than a call may wait: charts, waveforms, workbooks
     node_number: int = 1
     used_codes: dict[str, int] = field(default_factory=dict)  # the last second factor of each account
 

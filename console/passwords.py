@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from console.errors import BadInput, TooMany
+from console.threads import InThread
 
 SHORTEST = 12
 _MOST_WAITING = 20
 _COME_BACK_S = 5
 LONGEST = 200
 _FEWEST_LETTERS = 5
-InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 class Passwords:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +28,21 @@ from console.routes import TABLE
 from console.security import Security
 from console.sessions import Sessions, Shelf
 from console.texts import Texts
+from console.threads import InThread
 from console.tokens import FIRST_ADMINISTRATOR, Tokens
 from console.web import resource
 from routing.clock import Clock, SystemClock
 
 log = structlog.get_logger()
 
-InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
-# argon2 takes 64 MiB and tens of milliseconds each time: so many at once, whoever knocks
-_PASSWORDS_AT_ONCE = 2
+# argon2 takes 64 MiB and tens of milliseconds of a whole core each time, and calls need the others
+_PASSWORDS_AT_ONCE = 1
 assert pages.ROOMS  # importing them has filled the table
 
 
 def build_parts(
     operations: Any, shelf: Shelf, settings: Settings, data_dir: Path, reactor: Any, *, clock: Clock | None = None,
-    on_disk: InThread, with_passwords: Passwords,
+    on_disk: InThread, with_passwords: Passwords, in_thread: InThread | None = None,
 ) -> Parts:  # fmt: skip
     """Return the parts of a console that keeps its files below `data_dir`."""
     clock = clock or SystemClock()
@@ -65,6 +65,7 @@ def build_parts(
         security=Security(console),
         clock=clock,
         reactor=reactor,
+        in_thread=in_thread or on_disk,
         node_number=settings.node_number,
     )  # fmt: skip
 
@@ -75,10 +76,12 @@ class WebConsole:
     def __init__(self, operations: Any, shelf: Shelf, settings: Settings, reactor: Any) -> None:
         self._settings, self._reactor = settings.console, reactor
         self._disk = ThreadPool(0, 1, name="console-disk")  # one thread, so that files are written in order
+        self._drawing = ThreadPool(0, 1, name="console-drawing")
         self._crypt = ThreadPool(0, _PASSWORDS_AT_ONCE, name="console-passwords")
         self.parts = build_parts(
             operations, shelf, settings, settings.data_dir.absolute(), reactor,
             on_disk=self._in(self._disk), with_passwords=Passwords(self._in(self._crypt)),
+            in_thread=self._in(self._drawing),
         )  # fmt: skip
         self._port: Any = None
         self._connections: Connections | None = None
@@ -95,6 +98,7 @@ class WebConsole:
         """
         self._disk.start()
         self._crypt.start()
+        self._drawing.start()
         self.parts.accounts.load()
         self.parts.tokens.load()
         await self.parts.audit.open()
@@ -119,6 +123,7 @@ class WebConsole:
             await self.parts.audit.close()
             self._disk.stop()
             self._crypt.stop()
+            self._drawing.stop()
 
     def status(self) -> dict[str, Any]:
         """Return what an operator wants to know."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from console import json_file
+from console.threads import InThread
 from routing.clock import Clock
 
-InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 FIRST_ADMINISTRATOR = "first_administrator"
 INVITATION = "invitation"
 API = "api"

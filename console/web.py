@@ -67,8 +67,8 @@ def resource(parts: Parts, gate: Gate, table: Iterable[Route]) -> IResource:
             _answering(parts, gate, route)
         )
 
-    def refuse(request: Any, failure: Any) -> Resource:
-        return _Written(parts, gate.refuse(_arrived(parts, request), _refusal(failure.value)))
+    async def refuse(request: Any, failure: Any) -> Resource:
+        return _Written(parts, await gate.refuse(_arrived(parts, request), _refusal(failure.value)))
 
     app.handle_errors(HTTPException)(refuse)
     served: IResource = app.resource()

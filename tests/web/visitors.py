@@ -28,8 +28,8 @@ from werkzeug.routing import Map, Rule
 from config.console import ConsoleSettings
 from console.accounts import Account
 from console.audit import Act
+from console.errors import ConsoleError, WrongMethod
 from console.errors import NotFound as NoPage
-from console.errors import WrongMethod
 from console.gate import Arrived, Gate
 from console.messages import Response
 from console.parts import Parts
@@ -190,14 +190,18 @@ class Visitor:
         try:
             route, args = route_of(method, path)
         except NotFound:
-            return self.house.gate.refuse(arrived, NoPage())
+            return self._refused(arrived, NoPage())
         except MethodNotAllowed:
-            return self.house.gate.refuse(arrived, WrongMethod())
+            return self._refused(arrived, WrongMethod())
         if self.house.stand_in:
             route = replace(route, handler=self.house.stand_in)
         response: Response = finished(self.house.gate.answer(arrived, route, args))
         self._keep_cookies(response)
         return response
+
+    def _refused(self, arrived: Arrived, wrong: ConsoleError) -> Response:
+        refused: Response = finished(self.house.gate.refuse(arrived, wrong))
+        return refused
 
     def _keep_cookies(self, response: Response) -> None:
         for cookie in response.cookies:

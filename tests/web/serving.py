@@ -1,0 +1,45 @@
+"""A real console in a process of its own, with fake operations: for browsers. `python serving.py <folder>`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import ensureDeferred
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from config.console import ConsoleSettings
+from console.site import WebConsole
+from tests.web.fake_operations import FakeOperations
+from tests.web.visitors import FakeShelf
+
+reactor: Any = installed_reactor
+
+
+def serve(folder: Path, operations: FakeOperations) -> None:
+    """Serve until standard input is closed; prints where, and the first token, as the service does."""
+    console = ConsoleSettings(enabled=True, listen="127.0.0.1:0")
+    settings = operations.settings.model_copy(update={"data_dir": folder, "console": console})
+    web = WebConsole(operations, FakeShelf(), settings, reactor)
+    failures: list[Any] = []
+
+    def start() -> None:
+        ensureDeferred(web.start()).addErrback(lambda failure: (failures.append(failure), reactor.stop()))
+        threading.Thread(target=wait_for_parent, daemon=True).start()
+
+    def wait_for_parent() -> None:
+        sys.stdin.read()
+        reactor.callFromThread(lambda: ensureDeferred(web.stop()).addBoth(lambda _: reactor.stop()))
+
+    reactor.callWhenRunning(start)
+    reactor.run()
+    if failures:
+        failures[0].raiseException()
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), FakeOperations())
