@@ -39,6 +39,7 @@ from ivr.line_pool import LinePool, LineSlot
 from ivr.operations import Operations, order_fields
 from ivr.operations_answers import call_answerers
 from ivr.operations_feed import HappeningsFeed
+from ivr.operations_order_answers import order_answerers
 from ivr.operations_rooms import Rooms
 from ivr.speech.prompts import Prompt, PromptBook
 from routing.clock import Clock, MovableClock, SystemClock
@@ -240,6 +241,7 @@ class Node:
             "retry_notice": self._notices.retry,
             "set_clock": self._set_clock,
             **call_answerers(self.operations.calls),
+            **order_answerers(self.operations),
         }
 
     async def _status(self) -> dict[str, Any]:
