@@ -116,6 +116,11 @@ class WebRequest(server.Request):
         self.channel.transport.write(_TOO_LARGE)
         self.channel.loseConnection()
 
+    def setHeader(self, name: bytes, value: bytes) -> None:
+        """Set a header, but do not say what software this is."""
+        if name.lower() != b"server":
+            super().setHeader(name, value)
+
     def process(self) -> None:
         """Answer, unless it was refused already."""
         if self.is_too_large:

@@ -39,7 +39,6 @@ class _Written(Resource):
     def render(self, request: Any) -> int:
         response = self._response
         request.setResponseCode(response.status)
-        request.responseHeaders.removeHeader(b"server")
         request.setHeader(b"content-type", response.content_type.encode())
         for name, value in response.headers:
             request.setHeader(name.lower().encode(), value.encode())
@@ -95,7 +94,10 @@ def _answering(parts: Parts, gate: Gate, route: Route) -> Callable[..., Deferred
 
 def _refusal(wrong: HTTPException) -> ConsoleError:
     kinds: dict[int | None, type[ConsoleError]] = {404: NotFound, 405: WrongMethod, 308: NotFound}
-    return kinds.get(wrong.code, BadInput)()
+    refusal = kinds.get(wrong.code, BadInput)()
+    if isinstance(refusal, WrongMethod):
+        refusal.allowed = tuple(sorted(getattr(wrong, "valid_methods", None) or ()))
+    return refusal
 
 
 def _arrived(parts: Parts, request: Any) -> Arrived:

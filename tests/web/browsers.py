@@ -61,12 +61,12 @@ def _mortal(driver: str, folder: Path) -> Path:
 
 
 @contextmanager
-def console(folder: Path, script: Path = _SERVING) -> Iterator[dict[str, Any]]:
+def console(folder: Path, script: Path = _SERVING, *arguments: str) -> Iterator[dict[str, Any]]:
     """Yield what a console in a process of its own prints when it is ready: url, token, first_administrator.
 
     Another room's `script` may serve operations of its own: see `serving.serve`.
     """
-    command = dying_with_us([sys.executable, str(script), str(folder)])
+    command = dying_with_us([sys.executable, str(script), str(folder), *arguments])
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -1,4 +1,7 @@
-"""A real console in a process of its own, with fake operations: for browsers. `python serving.py <folder>`."""
+"""A real console in a process of its own, with fake operations: for browsers.
+
+Arguments: folder [certificate key].
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ from tests.web.visitors import FakeShelf
 reactor: Any = installed_reactor
 
 
-def serve(folder: Path, operations: FakeOperations) -> None:
+def serve(folder: Path, operations: FakeOperations, **settings_of_console: Any) -> None:
     """Serve until standard input is closed; prints where, and the first token, as the service does."""
-    console = ConsoleSettings(enabled=True, listen="127.0.0.1:0")
+    console = ConsoleSettings(**{"enabled": True, "listen": "127.0.0.1:0"} | settings_of_console)
     settings = operations.settings.model_copy(update={"data_dir": folder, "console": console})
     web = WebConsole(operations, FakeShelf(), settings, reactor)
     failures: list[Any] = []
@@ -42,4 +45,5 @@ def serve(folder: Path, operations: FakeOperations) -> None:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), FakeOperations())
+    tls = dict(zip(("tls_certificate", "tls_key"), sys.argv[2:], strict=False))
+    serve(Path(sys.argv[1]), FakeOperations(), **tls)
