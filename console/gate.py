@@ -172,7 +172,7 @@ class Gate:
 
     async def _audited(self, request: Request, response: Response) -> Response:
         """Write who did what; if that cannot be written, say so instead."""
-        is_act = request.method not in SAFE_METHODS and (request.actor or request.notes.result)
+        is_act = request.method not in SAFE_METHODS and bool(request.actor or request.notes.result)
         is_act = is_act and not (request.route.is_unmask and response.status < 400)  # written before it was answered
         if not is_act:
             return response
