@@ -93,6 +93,7 @@ class Report:
     budget: ErrorBudget
     misses: tuple[Miss, ...]  # latest deadline first
     calls_since: datetime | None  # the first call known of the period
+    judged: Sequence[Judged] = ()  # every order counted, with its class: what is behind each figure
 
     def as_fields(self) -> dict[str, Any]:
         """Return it for JSON; instants ISO 8601, every rate with numerator and denominator."""
@@ -140,6 +141,7 @@ def make_report(question: Question, material: Material, working: WorkingTime, un
         budget=_budget(call_rows),
         misses=tuple(_misses(orders, at_ms)),
         calls_since=_instant(min(call.offered_ms for call in calls)) if calls else None,
+        judged=orders,
     )
 
 

@@ -8,9 +8,12 @@ from typing import Any
 
 from config.console import ConsoleSettings
 from console.accounts import Accounts
+from console.api.idempotency import Idempotency
 from console.audit import Audit
 from console.events import Hub
+from console.jobs import Jobs
 from console.lockout import FailedLogins
+from console.metrics_kept import Metrics
 from console.passwords import Passwords
 from console.rendering import Templates
 from console.security import Security
@@ -31,6 +34,8 @@ class Parts:
 
     settings: ConsoleSettings
     operations: Any
+    idempotency: Idempotency
+    metrics: Metrics
     accounts: Accounts
     passwords: Passwords
     sessions: Sessions
@@ -45,6 +50,7 @@ class Parts:
     reactor: Any
     in_thread: InThread  # for what takes longer than a call may wait: charts, waveforms, workbooks
     node_number: int = 1
+    jobs: Jobs = field(default_factory=Jobs)
     used_codes: dict[str, int] = field(default_factory=dict)  # the last second factor of each account
 
     def now(self) -> datetime:

@@ -16,10 +16,12 @@ from twisted.python.threadpool import ThreadPool
 from config.settings import Settings
 from console import pages
 from console.accounts import Accounts
+from console.api.idempotency import Idempotency
 from console.audit import Audit
 from console.events import TOPICS, Hub
 from console.gate import Gate
 from console.lockout import FailedLogins
+from console.metrics_kept import Metrics
 from console.network import Console as Connections
 from console.parts import Parts
 from console.passwords import Passwords
@@ -51,6 +53,8 @@ def build_parts(
     return Parts(
         settings=console,
         operations=operations,
+        idempotency=Idempotency(shelf),
+        metrics=Metrics(),
         accounts=accounts,
         passwords=with_passwords,
         sessions=Sessions(
@@ -137,8 +141,12 @@ class WebConsole:
         }
 
     def _tell(self, kind: str, fields: dict[str, Any]) -> None:
+        self.parts.metrics.hear(kind, fields)
         if kind in TOPICS:
             self.parts.events.publish(kind, fields)
+        if kind == "call" and fields.get("direction") == "callback":  # a unit hears of calls about its own orders only
+            told = {name: fields.get(name) for name in ("what", "stage", "orders", "unit_id")}
+            self.parts.events.publish("callback", told)
 
     def _most_bytes(self, path: str) -> int:
         longer = [one.max_body_bytes for one in TABLE if one.max_body_bytes and one.matches(path)]

@@ -1,0 +1,112 @@
+"""The orders behind a figure: those that a report counted, by class, kind and stage, searched and in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from callback_scheduler.compliance import Stage, Verdict, milliseconds, stage
+from callback_scheduler.order import Order
+from callback_scheduler.report import Report
+from callback_scheduler.report_orders import COUNTED_AS, Judged
+from console.errors import BadInput
+
+PAGE = 50
+SEARCHED_AT_MOST = 5000
+_CHUNK = 500
+_FURTHER = {
+    "dialled": frozenset({Stage.NOT_ANSWERED, Stage.NOT_JOINED, Stage.JOINED}),
+    "answered": frozenset({Stage.NOT_JOINED, Stage.JOINED}),
+    "joined": frozenset({Stage.JOINED}),
+}
+REACHED = tuple(_FURTHER)
+Load = Callable[[list[str]], Awaitable[list[Order]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """What of a report is asked for: "" and None mean all; `is_due` those whose deadline has passed."""
+
+    verdict: Verdict | None = None
+    counted_as: str = ""
+    reached: str = ""
+    is_due: bool = False
+    words: str = ""
+    page: int = 1
+
+    def query(self) -> dict[str, str]:
+        """Return it as fields of an address, without the page."""
+        return {
+            "verdict": self.verdict.value if self.verdict else "", "kind": self.counted_as, "reached": self.reached,
+            "due": "1" if self.is_due else "", "q": self.words,
+        }  # fmt: skip
+
+
+def narrowed(args: Mapping[str, str]) -> Narrowed:
+    """Return what an address asks; BadInput if it names no such class, kind or stage."""
+    verdict, kind, reached = args.get("verdict", ""), args.get("kind", ""), args.get("reached", "")
+    page = args.get("page") or "1"
+    known = verdict in {"", *(one.value for one in Verdict)} and kind in ("", *COUNTED_AS)
+    if not known or reached not in ("", *REACHED) or not (page.isascii() and page.isdecimal() and 0 < int(page) < 1e6):
+        raise BadInput
+    words = args.get("q", "").strip()[:60]
+    return Narrowed(Verdict(verdict) if verdict else None, kind, reached, bool(args.get("due")), words, int(page))
+
+
+def behind(report: Report, asked: Narrowed) -> list[Judged]:
+    """Return the orders that a figure counts, latest deadline first."""
+    at_ms = milliseconds(report.question.at)
+    found = [one for one in report.judged if _fits(one, asked, at_ms)]
+    return sorted(found, key=lambda one: (one.due_ms, one.facts.order_id), reverse=True)
+
+
+def _fits(one: Judged, asked: Narrowed, at_ms: int) -> bool:
+    if asked.verdict is not None and one.verdict is not asked.verdict:
+        return False
+    if asked.verdict is None and one.verdict is Verdict.MERGED:
+        return False  # counted under another number
+    if asked.counted_as not in ("", one.facts.counted_as) or (asked.is_due and one.due_ms > at_ms):
+        return False
+    return not asked.reached or stage(one.facts, at_ms) in _FURTHER[asked.reached]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the orders found; `count` is how many there are, `was_cut` that more were there than are searched."""
+
+    rows: Sequence[tuple[Judged, Order]]
+    count: int
+    page: int
+    was_cut: bool = False
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, 1 at least."""
+        return max(1, ceil(self.count / PAGE))
+
+
+async def page_of(found: Sequence[Judged], asked: Narrowed, load: Load) -> Page:
+    """Return the page asked for; with words only orders that have them in number, phone or company."""
+    if not asked.words:
+        rows = await _loaded(found[(asked.page - 1) * PAGE : asked.page * PAGE], load)
+        return Page(rows, len(found), asked.page)
+    fitting: list[tuple[Judged, Order]] = []
+    for first in range(0, min(len(found), SEARCHED_AT_MOST), _CHUNK):
+        rows = await _loaded(found[first : first + _CHUNK], load)
+        fitting += [row for row in rows if _has(row[1], asked.words)]
+    part = fitting[(asked.page - 1) * PAGE : asked.page * PAGE]
+    return Page(part, len(fitting), asked.page, len(found) > SEARCHED_AT_MOST)
+
+
+async def _loaded(part: Sequence[Judged], load: Load) -> list[tuple[Judged, Order]]:
+    orders = {order.order_id: order for order in await load([one.facts.order_id for one in part])}
+    return [(one, orders[one.facts.order_id]) for one in part if one.facts.order_id in orders]
+
+
+def _has(order: Order, words: str) -> bool:
+    """Whether an order has `words` at the end of its number or of a phone's, or anywhere in its company's name."""
+    if words.isdecimal():
+        numbers = (order.order_id, order.callback_number, order.caller_number)
+        return any(number.endswith(words) for number in numbers) or order.order_id.startswith(words)
+    return words.casefold() in order.company.casefold()

@@ -1,0 +1,135 @@
+"""The story of one order: its events and the legs of its calls in one line of time, and its recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from callback_scheduler.order import Order
+from ivr.calls.desk import masked
+from routing.clock import in_shanghai
+
+_TALK = {"callback", "dial_in", "in", "reminder"}
+_SILENT = {"attempt_phase"}  # the call it is of tells more
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recording of an order; `key` names it in addresses, `path` is as the records have it."""
+
+    key: str
+    path: str
+    label: str  # message or talk
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One phone in a call: who, from when to when, how long, and what came of it."""
+
+    role: str
+    number: str
+    name: str
+    started_at: datetime | None
+    answered_at: datetime | None
+    accepted_at: datetime | None
+    ended_at: datetime | None
+    rang_s: float | None
+    talked_s: float
+    sip_status: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One entry of the story: an event (`what` is its name), or a call with its legs and recordings."""
+
+    at: datetime
+    what: str
+    who: str = ""
+    why: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    legs: tuple[Leg, ...] = ()
+    recordings: tuple[Recording, ...] = ()
+
+
+def story(order: Order, events: Iterable[dict[str, Any]], calls: Iterable[dict[str, Any]]) -> list[Told]:
+    """Return what happened to an order, oldest first."""
+    told = [_of_event(event) for event in events if event.get("payload", {}).get("note") not in _SILENT]
+    if not told:  # events may have been forgotten before the order is
+        told = [Told(order.opened_at, "opened", fields={"outcome": "", "unit_id": ""})]
+    calls = list(calls)
+    known = {recording.path: recording for recording in recordings(order, calls)}
+    told += [_of_call(call, known) for call in calls]
+    return sorted(told, key=lambda one: one.at)
+
+
+def recordings(order: Order, calls: Iterable[dict[str, Any]]) -> list[Recording]:
+    """Return the recordings of an order, messages first, each once; those of calls of other orders never."""
+    found: dict[str, Recording] = {}
+
+    def add(path: str, label: str, at: datetime | None) -> None:
+        if path and path not in found:
+            found[path] = Recording(sha256(path.encode()).hexdigest()[:16], path, label, at)
+
+    add(order.message_path, "message", order.opened_at)
+    for merged in order.merged_calls:
+        add(merged.message_path, "message", merged.opened_at)
+    for path in order.messages:
+        add(path, "message", None)
+    for attempt in order.attempts:
+        if attempt.evidence is not None:
+            add(attempt.evidence.recording, "talk", attempt.evidence.talk_began_at or attempt.begun_at)
+    for call in calls:
+        for path in call.get("recordings", ()):
+            add(path, "talk", _instant(call.get("answered_at") or call.get("offered_at")))
+    return list(found.values())
+
+
+def _of_event(event: Mapping[str, Any]) -> Told:
+    payload = event.get("payload", {})
+    what = payload.get("event") or payload.get("note") or event["type"].removeprefix("order_")
+    fields = {"state_from": payload.get("state_from", ""), "state_to": payload.get("state_to", "")}
+    fields["unit_id"] = payload.get("changes", {}).get("unit_id", "")
+    fields["outcome"] = (payload.get("attempt") or {}).get("outcome", "")
+    at = in_shanghai(datetime.fromisoformat(event["at"]))
+    return Told(at, str(what), _who(payload), str(payload.get("why", "")), fields)
+
+
+def _who(payload: Mapping[str, Any]) -> str:
+    """Return who did it; a specialist without a name is named by his number, which is masked."""
+    before, sign, name = str(payload.get("who") or "").rpartition(":")
+    return f"{before}{sign}{masked(name) if name.lstrip('+').isdecimal() else name}"
+
+
+def _of_call(call: Mapping[str, Any], known: Mapping[str, Recording]) -> Told:
+    legs = tuple(_leg(leg) for leg in call.get("legs", ()))
+    heard = tuple(known[path] for path in call.get("recordings", ()) if path in known)
+    direction = call.get("direction", "in")
+    fields = {
+        "call_id": call["call_id"], "outcome": call.get("outcome", ""), "cause": call.get("cause", ""),
+        "direction": direction if direction in _TALK else "in", "two_way_s": float(call.get("two_way_s") or 0.0),
+        "ended_at": _instant(call.get("ended_at")),
+    }  # fmt: skip
+    at = _instant(call["offered_at"])
+    assert at is not None
+    return Told(at, "call", fields=fields, legs=legs, recordings=heard)
+
+
+def _leg(leg: Mapping[str, Any]) -> Leg:
+    started, answered = _instant(leg.get("started_at")), _instant(leg.get("answered_at"))
+    ended = _instant(leg.get("ended_at"))
+    rung_until = answered or ended
+    rang_s = (rung_until - started).total_seconds() if started and rung_until else None
+    return Leg(
+        leg.get("role", ""), str(leg.get("number", "")), leg.get("name", ""), started, answered,
+        _instant(leg.get("accepted_at")), ended, rang_s, float(leg.get("two_way_s") or 0.0),
+        int(leg.get("sip_status") or 0), leg.get("cause", ""),
+    )  # fmt: skip
+
+
+def _instant(text: str | None) -> datetime | None:
+    return in_shanghai(datetime.fromisoformat(text)) if text else None

@@ -1,0 +1,134 @@
+"""The supervisor's home: today's ring, what is at risk now, each unit's figures, trends, funnel, error budget."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from callback_scheduler.compliance import Verdict
+from callback_scheduler.report import Question, Report
+from callback_scheduler.report_orders import By, total
+from callback_scheduler.rules import RULE_NAMES, rule_named
+from console.compliance import asked as asked_for
+from console.compliance.asked import Asked
+from console.compliance.charts import SVG, TrendDay, funnel, funnel_svg, trend, trend_svg
+from console.compliance.ring import RADIUS, SHOWN, ring
+from console.compliance.risk import TRIES_NEEDED, at_risk
+from console.errors import NotFound
+from console.messages import Request, Response
+from console.roles import Role
+from console.routes import route
+from console.spoken_time import measurer, speaker
+
+SUPERVISORS = (Role.SUPERVISOR,)
+_RISKS_SHOWN = 100
+_OWED_LOOKED_AT = 5000
+
+
+@route("/compliance", roles=SUPERVISORS, nav="nav.compliance", nav_order=10)
+async def compliance(request: Request) -> Response:
+    """Show all: ?period=…&unit=…&rule=… choose what the figures are about; the upper part is always about now."""
+    asked = read_asked(request)
+    now, calendar = request.parts.now(), request.operations.calendar
+    report = await request.operations.report(asked.question(now, calendar))
+    days = await _trend(request, asked)
+    figures = {
+        "report": report, "unit_names": unit_names(request), "total": total, "table_verdicts": SHOWN,
+        "steps": funnel(report), "days": [day for day in days if day.on_time.whole or day.three_way.whole],
+        "goal_percent": report.budget.goal_percent,
+    }  # fmt: skip
+    return request.page("compliance/compliance.html", **shared(request, asked), **figures, **await _now(request, asked))
+
+
+@route("/compliance/now", roles=SUPERVISORS)
+async def compliance_now(request: Request) -> Response:
+    """Show the upper part alone, for a page that is open to take in."""
+    asked = read_asked(request)
+    return request.page("compliance/now.html", **shared(request, asked), **await _now(request, asked))
+
+
+@route("/compliance/chart/<name>", roles=SUPERVISORS)
+async def chart(request: Request) -> Response:
+    """Draw trend.svg or funnel.svg; ?narrow=1 for a phone."""
+    asked, is_narrow, name = read_asked(request), bool(request.args.get("narrow")), request.args["name"]
+    if name == "trend.svg":
+        days = await _trend(request, asked)
+        labels = tuple(f"{day.on.month}/{day.on.day}" for day in days)
+        lines = tuple(
+            (request.t(f"compliance.chart.{line}"), tuple(getattr(day, line).percent for day in days))
+            for line in ("on_time", "three_way")
+        )
+        goal = request.t("compliance.chart.goal", percent=90)
+        drawn = await request.parts.in_thread(lambda: trend_svg(labels, lines, goal, 90, is_narrow))
+    elif name == "funnel.svg":
+        report = await request.operations.report(asked.question(request.parts.now(), request.operations.calendar))
+        steps = tuple((request.t(f"compliance.funnel.{step.name}"), step.count) for step in funnel(report))
+        drawn = await request.parts.in_thread(lambda: funnel_svg(steps, is_narrow))
+    else:
+        raise NotFound
+    return Response(body=drawn, content_type=SVG)
+
+
+def read_asked(request: Request, default: str = "today") -> Asked:
+    """Return period, unit and rule of an address; BadInput for what there is not."""
+    return asked_for.read(request.args, request.parts.now(), frozenset(unit_names(request)), default)
+
+
+def unit_names(request: Request) -> dict[str, str]:
+    """Return the names of the units by their ids."""
+    return {unit.unit_id: unit.name for unit in request.operations.directory.units}
+
+
+def shared(request: Request, asked: Asked) -> dict[str, Any]:
+    """Return what every page about figures shows: the choice of period, unit and rule, names and times."""
+    return {
+        "asked": asked, "units": request.operations.directory.units, "rules": RULE_NAMES, "say": speaker(request),
+        "measure": measurer(request),
+        "periods": asked_for.PERIODS, "Verdict": Verdict, "marks": MARKS, "unit_name": unit_names(request).get,
+        "behind": lambda **more: f"/orders?{asked.query(**more)}",
+    }  # fmt: skip
+
+
+# a sign beside each colour
+MARKS = {
+    Verdict.ON_TIME: ("good", "✓"),
+    Verdict.SELF_REPORTED: ("warn", "✎"),
+    Verdict.ATTEMPTED: ("", "☏"),
+    Verdict.LATE: ("bad", "◷"),
+    Verdict.MISSED: ("bad", "✕"),
+    Verdict.NOT_YET_DUE: ("", "…"),
+    Verdict.MERGED: ("", "⇉"),
+}
+
+
+async def _now(request: Request, asked: Asked) -> dict[str, Any]:
+    """Return what is due today and what is at risk; by each order's own deadline, whatever the figures are about."""
+    operations, now = request.operations, request.parts.now()
+    today = Question(now, rule_named("own", operations.calendar), now.date(), now.date(), asked.unit_id)
+    report: Report = await operations.report(today)
+    owed = [one for one in await operations.orders.owed(_OWED_LOOKED_AT) if asked.unit_id in ("", one.unit_id)]
+    with_leader = frozenset(unit.unit_id for unit in operations.directory.units if leader_of(unit))
+    risks = at_risk(owed, now, with_leader)
+    return {
+        "ring": ring(report.orders, [order.due_at for order in owed], now), "radius": RADIUS, "shown": SHOWN,
+        "today": report, "risks": risks[:_RISKS_SHOWN], "risks_more": max(0, len(risks) - _RISKS_SHOWN),
+        "late_count": sum(one.is_late for one in risks), "at": now, "tries_needed": TRIES_NEEDED,
+        "all_today": Asked("today", now.date(), now.date(), asked.unit_id), "with_leader": with_leader,
+    }  # fmt: skip
+
+
+def leader_of(unit: Any) -> str:
+    """Return the number that a reminder rings, "" if a unit has none."""
+    return unit.leader_number or unit.head_number or ""
+
+
+async def _trend(request: Request, asked: Asked) -> list[TrendDay]:
+    calendar, now = request.operations.calendar, request.parts.now()
+    since, until = asked_for.trend_days(calendar, now.date())
+    of_days = Asked("chosen", since, until, asked.unit_id, asked.rule)
+    report = await request.operations.report(of_days.question(now, calendar, By.DAY))
+    return trend(report, [day for day in _days(since, until) if calendar.day(day).is_workday])
+
+
+def _days(since: date, until: date) -> list[date]:
+    return [since + timedelta(days=n) for n in range((until - since).days + 1)]

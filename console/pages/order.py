@@ -1,0 +1,86 @@
+"""One order: its facts, its deadline and why, its story with every call, its recordings, and its numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from callback_scheduler.causes import cause
+from callback_scheduler.compliance import OWN_RULE, facts_of, judge, milliseconds
+from callback_scheduler.order import Order
+from console.compliance.acts import ACTS, possible
+from console.compliance.asked import Asked
+from console.compliance.risk import Best, Risk, risk_of
+from console.compliance.story import recordings, story
+from console.errors import NotFound
+from console.messages import Request, Response
+from console.pages.compliance import SUPERVISORS, leader_of, shared
+from console.routes import route
+from routing.errors import UnknownMatter
+
+
+@route("/orders/<order_id>", roles=SUPERVISORS)
+async def order_page(request: Request) -> Response:
+    """Show an order; one that was merged leads to the one it counts as."""
+    order = await asked_order(request)
+    if order.order_id != request.args["order_id"]:
+        was = request.args["order_id"]
+        return request.go(f"/orders/{order.order_id}").saying(request.t("order.was_merged", number=was))
+    return await _page(request, order)
+
+
+@route("/orders/<order_id>/numbers", roles=SUPERVISORS)
+async def ask_numbers(request: Request) -> Response:
+    """Ask for the reason to see whole numbers."""
+    return request.page("orders/reason.html", order=await asked_order(request), purpose="numbers", recording=None)
+
+
+@route("/orders/<order_id>/numbers", methods=("POST",), roles=SUPERVISORS)
+async def show_numbers(request: Request) -> Response:
+    """Show the order once with its whole numbers; the reason is in the audit log before they are sent."""
+    request.needed("why")
+    request.note(result="numbers shown")
+    return await _page(request, await asked_order(request), is_unmasked=True)
+
+
+async def asked_order(request: Request) -> Order:
+    """Return the order of an address; NotFound if there is none."""
+    order: Order | None = await request.operations.orders.one(request.args["order_id"])
+    if order is None:
+        raise NotFound
+    return order
+
+
+async def _page(request: Request, order: Order, *, is_unmasked: bool = False) -> Response:
+    operations, now = request.operations, request.parts.now()
+    calls = await operations.calls_of(order.order_id)
+    events = await operations.orders.events(order.order_id)
+    facts, at_ms = facts_of(order), milliseconds(now)
+    verdict = judge(facts, at_ms, facts.due_ms)
+    risk = _risk(request, order)
+    return request.page(
+        "orders/order.html", **shared(request, Asked("today", now.date(), now.date())), order=order, verdict=verdict,
+        cause=cause(facts, verdict, at_ms, OWN_RULE.due_ms(facts)), told=story(order, events, calls), risk=risk,
+        recordings=recordings(order, calls), acts=_ordered_acts(order, risk), matter=matter_name(request, order),
+        is_unmasked=is_unmasked, at=now,
+    )  # fmt: skip
+
+
+def _risk(request: Request, order: Order) -> Risk | None:
+    if not order.state.is_open:
+        return None
+    with_leader = {unit.unit_id for unit in request.operations.directory.units if leader_of(unit)}
+    return risk_of(order, request.parts.now(), order.unit_id in with_leader)
+
+
+def _ordered_acts(order: Order, risk: Risk | None) -> list[Any]:
+    """Return the acts that are possible, the best one first."""
+    best = ACTS.get(risk.best.value) if risk is not None and risk.best is not Best.WATCH else None
+    return sorted(possible(order), key=lambda act: act is not best)
+
+
+def matter_name(request: Request, order: Order) -> str:
+    """Return what the order is about, in words."""
+    try:
+        return str(request.operations.directory.matter(order.matter_id).name)
+    except UnknownMatter:
+        return order.matter_id

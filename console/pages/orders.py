@@ -1,0 +1,37 @@
+"""The orders behind a figure, and the search for one."""
+
+from __future__ import annotations
+
+from callback_scheduler.compliance import Verdict
+from console.compliance.asked import Asked
+from console.compliance.order_list import REACHED, Narrowed, behind, narrowed, page_of
+from console.messages import Request, Response
+from console.pages.compliance import SUPERVISORS, read_asked, shared
+from console.routes import route
+
+
+@route("/orders", roles=SUPERVISORS, nav="nav.orders", nav_order=12)
+async def orders(request: Request) -> Response:
+    """List orders: ?period=…&unit=…&rule=…&verdict=…&kind=…&reached=…&due=1&q=…&page=…"""
+    asked, narrow = read_asked(request, "days_90"), narrowed(request.args)
+    operations = request.operations
+    if narrow.words.isdecimal() and len(narrow.words) >= 10:  # a whole number, of whatever day
+        order = await operations.orders.one(narrow.words)
+        if order is not None:
+            return request.go(f"/orders/{order.order_id}")
+    report = await operations.report(asked.question(request.parts.now(), operations.calendar))
+    found = await page_of(behind(report, narrow), narrow, operations.orders.named)
+    return request.page(
+        "orders/orders.html", **shared(request, asked), narrow=narrow, found=found, reached=REACHED,
+        verdicts=list(Verdict), link=_Links(asked, narrow),
+    )  # fmt: skip
+
+
+class _Links:
+    """Makes the address of this list with something changed."""
+
+    def __init__(self, asked: Asked, narrow: Narrowed) -> None:
+        self._asked, self._narrow = asked, narrow
+
+    def __call__(self, **changed: str) -> str:
+        return f"/orders?{self._asked.query(**self._narrow.query() | changed)}"
