@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from console.pages import accounts, audit_log, home, login, me, welcome
+from console.pages import accounts, audit_log, home, login, me, seat, wall, welcome
 
-ROOMS = (home, login, welcome, me, accounts, audit_log)
+ROOMS = (home, login, welcome, me, accounts, audit_log, wall, seat)

@@ -17,9 +17,10 @@ const hotline = (() => {
   }
 
   // Call heard(topic, fields) for each event; the browser reconnects by itself and misses nothing. A page that was
-  // away for too long gets the topic "reset", and is loaded anew unless `heard` returns true for it.
-  function listen(topics, heard) {
-    const source = new EventSource("/events?topics=" + topics.join(","));
+  // away for too long gets the topic "reset", and is loaded anew unless `heard` returns true for it. `from` is the
+  // position of the stream that the page was made at, so that nothing is missed between the two.
+  function listen(topics, heard, from = "") {
+    const source = new EventSource(`/events?topics=${topics.join(",")}&last_seen=${encodeURIComponent(from)}`);
     const lost = document.getElementById("connection");
     for (const topic of topics) source.addEventListener(topic, (event) => heard(topic, JSON.parse(event.data)));
     source.addEventListener("reset", () => { if (heard("reset", {}) !== true) location.reload(); });

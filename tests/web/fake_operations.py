@@ -32,7 +32,7 @@ class FakePart:
     the named ones behind the others. Verbs in `SYNCHRONOUS` are no coroutines, as those of the real operations.
     """
 
-    SYNCHRONOUS = frozenset({"seats", "running_calls", "call_in_hand", "directory_text"})
+    SYNCHRONOUS = frozenset({"seats", "running_calls", "call_in_hand", "live_call", "search", "directory_text"})
 
     def __init__(self, name: str, whole: FakeOperations) -> None:
         self._name, self._whole = name, whole

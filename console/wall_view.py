@@ -1,0 +1,93 @@
+"""What the wall shows: the calls, seats, lines and trunks of this moment, and the figures of today."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from callback_scheduler.compliance import OWN_RULE
+from callback_scheduler.errors import StoreError
+from callback_scheduler.report import Question
+from callback_scheduler.report_calls import THREE_WAY_GOAL_PERCENT, total_calls
+from console.messages import Request
+from console.roles import Role
+
+WAITING = frozenset({"waits_for_seat", "rings_seat"})
+TALKING = frozenset({"held", "three_way", "seat_rings_specialist", "with_seat", "with_specialist"})
+_INCOMING = frozenset({"in", "dial_in"})
+_MISSES_SHOWN, _MISSES_DAYS = 6, 3
+STAGES = (
+    "offered", "greeting", "menu", "number", "message", "after_hours", "order", "own_order", "rings_again", "survey",
+    "elsewhere", "missed", "alone", "waits_for_seat", "rings_seat", "with_seat", "seat_rings_specialist", "three_way",
+    "held", "with_specialist", "rings_specialist", "specialist", "seat", "talk", "specialist_dials_in", "unit",
+    "unit_decides", "enterprise", "leader", "number_check",
+)  # fmt: skip
+SEAT_STATES = ("ready", "ringing", "talking", "wrap_up", "away")
+NOT_OFFERED = ("in_call", "ringing", "away", "calls_not_answered", "wrap_up")
+TRUNK_STATES = ("trying", "registered", "refused", "unreachable", "stopped", "unasked")
+MODES = ("listen", "whisper", "barge")
+
+
+def present(request: Request) -> dict[str, Any]:
+    """Return what is going on at this moment, and the place in the stream of events from which it goes on."""
+    status = request.operations.status()
+    calls = status["calls"]
+    return {
+        "position": request.parts.events.position,
+        "calls": [call for call in calls if call["direction"] in _INCOMING],
+        "callbacks": [call for call in calls if call["direction"] not in _INCOMING],
+        "waiting": sum(call["stage"] in WAITING for call in calls),
+        "talking": TALKING,
+        "seats": status["seats"],
+        "ready": sum(seat["state"] == "ready" for seat in status["seats"]),
+        "lines": status["lines"],
+        "opening": status["opening"],
+        "words": words(request),
+        "may_supervise": request.role is Role.SUPERVISOR,
+    }
+
+
+def words(request: Request) -> Mapping[str, Any]:
+    """Return the words that the page needs for what comes later, in the language of whoever asks."""
+    t, directory = request.t, request.operations.directory
+    assert request.account is not None
+    return {
+        "stages": {stage: t(f"wall.stage.{stage}") for stage in STAGES},
+        "waiting": sorted(WAITING),
+        "talking": sorted(TALKING),
+        "states": {state: t(f"wall.seat.{state}") for state in SEAT_STATES},
+        "reasons": {f"seat.not_offered.{why}": t(f"seat.not_offered.{why}") for why in NOT_OFFERED},
+        "trunks": {state: t(f"wall.trunk.{state}") for state in TRUNK_STATES},
+        "modes": {mode: t(f"wall.mode.{mode}") for mode in MODES},
+        "matters": {matter.matter_id: matter.name for matter in directory.matters},
+        "units": {unit.unit_id: unit.name for unit in directory.units},
+        "no_matter": t("wall.no_matter"),
+        "rings": t("wall.rings"),
+        "me": request.actor,
+        "may_supervise": request.role is Role.SUPERVISOR,
+        "supervised": t("wall.supervised"),
+    }
+
+
+async def figures(request: Request) -> dict[str, Any]:
+    """Return today's counters and the last misses; both None while Redis is away."""
+    at = request.parts.now()
+    today = Question(at, OWN_RULE, since=at.date(), until=at.date())
+    lately = Question(at, OWN_RULE, since=at.date() - timedelta(days=_MISSES_DAYS), until=at.date())
+    try:
+        counted = await request.operations.report(today)
+        missed = (await request.operations.report(lately)).misses
+    except StoreError:
+        return {"tally": None, "misses": None}
+    tally = total_calls(counted.calls)
+    return {
+        "tally": tally,
+        "rates": tally.rates(),
+        "budget": counted.budget_today,
+        "goal": THREE_WAY_GOAL_PERCENT,
+        "misses": missed[:_MISSES_SHOWN],
+        "missed": len(missed),
+        "missed_days": _MISSES_DAYS,
+        "units": {unit.unit_id: unit.name for unit in request.operations.directory.units},
+    }
