@@ -122,6 +122,11 @@ local function save(order, indexed_before)
   else
     redis.call('ZREM', key('due'), order.order_id)
   end
+  if order.state == 'reached' then
+    redis.call('ZADD', key('reached'), 'NX', at_ms, order.order_id)
+  else
+    redis.call('ZREM', key('reached'), order.order_id)
+  end
 end
 
 local function tell(number, payload)
@@ -240,6 +245,7 @@ local function forget_order(number)
   if order.is_open then refuse('open: the order is still owed') end
   redis.call('DEL', key('order', number), key('order', number, 'events'), key('early', number), key('lease', number))
   redis.call('ZREM', key('orders'), number)
+  redis.call('ZREM', key('reached'), number)
   redis.call('HDEL', key('order_facts'), number)
   redis.call('HDEL', key('epochs'), number)
 end

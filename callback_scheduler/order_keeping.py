@@ -133,6 +133,10 @@ class OrderKeeping:
         """Return open orders, earliest deadline first."""
         return await self._in_thread(self._store.open_orders, limit)
 
+    async def reached_orders(self) -> list[Order]:
+        """Return the orders whose callback reached the enterprise and that are not closed, longest reached first."""
+        return await self._in_thread(self._store.reached_orders)
+
     async def open_orders_of(self, phone: str) -> list[Order]:
         """Return the open orders to be rung back at `phone`, or left from it; the longest open one first."""
         return await self._in_thread(self._store.open_orders_of, phone)

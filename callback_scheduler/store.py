@@ -5,10 +5,11 @@ it has been applied; script and marker are one, so an event is applied once and 
 lost in Redis is rebuilt from the journal.
 
 Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind the prefix): `order:<number>` (JSON),
-`order:<number>:events` list, `orders` by time opened, `due` by deadline, `open:<number to ring>|<matter>` and
-`open_by_phone:<number>` open orders, `numbers` (every number ever given -> order it counts as), `highest` sequences,
-`epochs`, `early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`, `calls`, `survey:<id>`,
-`surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`, `call_facts`, `survey_facts`.
+`order:<number>:events` list, `orders` by time opened, `due` by deadline, `reached` by time, `open:<number>|<matter>`
+and `open_by_phone:<number>` open orders, `numbers` (every number ever given -> order it counts as), `highest`
+sequences, `epochs`, `early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`, `calls`,
+`survey:<id>`, `surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`, `call_facts`,
+`survey_facts`.
 """
 
 from __future__ import annotations
@@ -189,6 +190,10 @@ class Store:
             found.extend(order for order in self._orders(numbers) if not order.state.is_open)
             start += _CHUNK
         return found[:limit]
+
+    def reached_orders(self) -> list[Order]:
+        """Return the orders whose callback reached the enterprise and that are not closed, longest reached first."""
+        return self._orders(self._ask(lambda: self._redis.zrange(self.key("reached"), 0, -1)))
 
     def known(self, order_ids: Sequence[str]) -> set[str]:
         """Return those of `order_ids` under which an order is kept that has not been forgotten."""

@@ -24,6 +24,7 @@ from config.fields import (
     split_address,
 )
 from config.hours import HoursSettings
+from config.keeping import KeepingSettings
 from config.ladder import LadderSettings
 from config.notices import NoticeSettings
 
@@ -170,6 +171,7 @@ class Settings(Strict):
     hours: HoursSettings = HoursSettings()
     ladder: LadderSettings = LadderSettings()
     notices: NoticeSettings = NoticeSettings()
+    keeping: KeepingSettings = KeepingSettings()
 
     def redis_address(self) -> str | None:
         """Return `redis_url` with its password, for the client only: never to be logged; None if Redis is our own."""

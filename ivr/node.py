@@ -21,6 +21,7 @@ from twisted.logger import LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
 
 from callback_scheduler.hands import Hands
+from callback_scheduler.housekeeping import Housekeeping
 from callback_scheduler.ledger import Ledger
 from callback_scheduler.notices import Notices
 from callback_scheduler.order import Order
@@ -82,6 +83,7 @@ class Node:
             notices=self._notices,
             free_lines=self._callbacks.free_lines,
             phones_in_use=self._callbacks.phones_in_use,
+            keep_house=Housekeeping(self._ledger, self._settings.keeping, self._notices, self._recordings).run,
         )
         return Timetable(
             self._ledger, site.settings.ladder, site.directory,
