@@ -206,6 +206,7 @@ class World:
         self.rung: list[tuple[str, str]] = []  # time of day, order
         self.reminded: list[tuple[str, str]] = []  # time of day, number
         self.told: list[tuple[str, str, dict[str, Any]]] = []  # kind, order, extra
+        self.house_kept: list[datetime] = []
         self.free_lines = 10
         self.most_at_once = 0
         self._at_once = 0
@@ -217,6 +218,7 @@ class World:
             remind_leader=self._remind_leader,
             notices=self,
             free_lines=lambda: self.free_lines,
+            keep_house=self._keep_house,
         )
         made = Timetable(
             self.ledger, self.ladder, DIRECTORY, calendar=self.calendar, clock=self.clock, reactor=self.time,
@@ -245,6 +247,9 @@ class World:
 
     def told_of(self, kind: str) -> list[str]:
         return [order_id for told, order_id, _ in self.told if told == kind]
+
+    async def _keep_house(self, at: datetime) -> None:
+        self.house_kept.append(at)
 
     async def _remind_leader(self, order: Order, number: str) -> bool:
         self.reminded.append((f"{self.clock.now():%H:%M}", number))

@@ -389,6 +389,20 @@ def test_a_step_of_the_wall_clock_does_not_freeze_the_timetable(wall_clock: list
     done(ensureDeferred(timetable.stop()))
 
 
+def test_the_house_is_kept_every_five_minutes_but_not_by_a_clock_that_jumped_far(wall_clock: list[World]) -> None:
+    world = World("03-04 09:00")
+    wall_clock.append(world)
+    world.timetable().start()
+    world.go_on_until("03-04 09:11")
+    kept = len(world.house_kept)
+    assert kept == 3
+    world.clock.advance(timedelta(days=3650))
+    for _ in range(900):
+        world.time.advance(1)
+    assert len(world.house_kept) == kept
+
+
+
 def test_an_hour_s_step_back_repeats_nothing() -> None:
     world = World("03-04 08:50")
     order = an_order()
