@@ -11,10 +11,11 @@ import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.breach import breach_cause
-from callback_scheduler.dialling import DIALLED, next_dial_at
+from callback_scheduler.dialling import DIALLED, UNIT_FAILED, next_dial_at
 from callback_scheduler.errors import FencedOff, IllegalTransition, SchedulerError, StaleOrder, StoreUnavailable
 from callback_scheduler.evidence import proves
 from callback_scheduler.hands import Hands
+from callback_scheduler.ladder import tiers_open
 from callback_scheduler.order import Attempt, AttemptOutcome, Lease, Order
 from callback_scheduler.order_keeping import OrderKeeping
 from callback_scheduler.order_states import OrderEvent, OrderState
@@ -78,7 +79,7 @@ class Dials:
             return None
         try:
             fresh = await self._ledger.order(order_id)
-            if fresh is None or not is_its_turn(fresh):
+            if fresh is None or not is_its_turn(fresh) or await self._is_on_the_phone(fresh, at):
                 await self._ledger.release(lease)
                 return fresh
             attempt = Attempt(
@@ -100,6 +101,12 @@ class Dials:
         self._renew_later(dial)
         dial.carried = ensureDeferred(self._carry(dial, attempt))
         return begun
+
+    async def _is_on_the_phone(self, order: Order, at: datetime) -> bool:
+        """Whether another order of the same enterprise is being dialled: the other node's picture is not ours."""
+        owed = await self._ledger.open_orders_of(order.callback_number)
+        same = [one for one in owed if one.callback_number == order.callback_number and one.order_id != order.order_id]
+        return any(may_be_on_the_phone(one, at) for one in same)
 
     # -- while it rings -----------------------------------------------------------------------------------------------
 
@@ -190,6 +197,10 @@ class Dials:
 
     def _next_try(self, order: Order, finished: Attempt, ended_at: datetime) -> dict[str, Any]:
         dial_after = next_dial_at(finished, order, ended_at, self._ladder.of(order.unit_id))
+        begun = self._dials.get(order.order_id)
+        has_widened = begun is not None and tiers_open(order) > tiers_open(begun.order)
+        if has_widened and finished.outcome in UNIT_FAILED:
+            dial_after = ended_at  # the ladder has opened other phones meanwhile: those need not wait for a retry
         changes: dict[str, Any] = {"dial_after": dial_after}
         if finished.outcome is AttemptOutcome.IN_TEN_MINUTES and (
             order.promised_at is None or order.promised_at <= ended_at

@@ -120,6 +120,17 @@ def test_units_may_have_times_of_their_own() -> None:
     assert world.told_of("reminder") == [market.order_id]
 
 
+def test_a_tier_that_opens_while_the_first_rings_is_rung_as_soon_as_that_has_failed() -> None:
+    world = World("03-04 09:11:50")
+    order = an_order()
+    world.ledger.put(order)
+    world.plays[order.order_id] = [Play(takes_s=20.0), REACHED]
+    world.timetable()
+    world.sweep()
+    world.go_on_until("03-04 09:13")
+    assert world.rung == [("09:11", order.order_id), ("09:12", order.order_id)]
+
+
 def test_tries_an_enterprise_does_not_answer_are_told_as_such() -> None:
     world = World("03-04 08:00")
     order = an_order()
