@@ -71,6 +71,18 @@ def tries_on(order: Order, moment: datetime) -> int:
     )
 
 
+def may_be_on_the_phone(order: Order, at: datetime) -> bool:
+    """Whether the enterprise of an order may be talking about it, at whatever node, or is about to be rung.
+
+    Where a node was lost in mid-callback nobody knows, up to the time when it is safe to dial again.
+    """
+    if order.state is OrderState.CALLING_BACK:
+        return True
+    last = order.attempts[-1] if order.attempts else None
+    is_unknown = last is not None and last.outcome is AttemptOutcome.UNKNOWN and last.enterprise_rung_at is not None
+    return is_unknown and order.dial_after is not None and at < order.dial_after
+
+
 def to_dial(
     orders: Iterable[Order],
     at: datetime,
@@ -85,11 +97,14 @@ def to_dial(
     """Return the orders to dial at `at`, `free_lines` at most: earliest deadline first, then who was tried least.
 
     `phones_of` gives the numbers of its unit that may be rung for an order; no unit gets more dials than it has
-    numbers that are neither in `phones_in_use` nor taken by an order in `under_way`, and no enterprise two at once.
+    numbers that are neither in `phones_in_use` nor taken by an order in `under_way`, and no enterprise two at once,
+    those of other nodes counted in.
     """
+    orders = list(orders)
     under_way = under_way or {}
     ringing = Counter(order.unit_id for order in under_way.values())
     enterprises = {order.callback_number for order in under_way.values()}.union(phones_in_use)
+    enterprises.update(order.callback_number for order in orders if may_be_on_the_phone(order, at))
     begun: Counter[str] = Counter()
     chosen: list[Order] = []
     for order in sorted(orders, key=_urgency):

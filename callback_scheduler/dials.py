@@ -11,7 +11,7 @@ import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.breach import breach_cause
-from callback_scheduler.dialling import DIALLED, UNIT_FAILED, next_dial_at
+from callback_scheduler.dialling import DIALLED, UNIT_FAILED, may_be_on_the_phone, next_dial_at
 from callback_scheduler.errors import FencedOff, IllegalTransition, SchedulerError, StaleOrder, StoreUnavailable
 from callback_scheduler.evidence import proves
 from callback_scheduler.hands import Hands

@@ -111,6 +111,9 @@ class FakeKeeping(OrderKeeping):
     async def open_orders(self, limit: int = 10_000) -> list[Order]:
         return await self.due_before(moment("12-31 23:59"), limit)
 
+    async def open_orders_of(self, phone: str) -> list[Order]:
+        return [order for order in await self.open_orders() if phone in (order.callback_number, order.caller_number)]
+
     async def _known(self, order_id: str) -> Order:
         order = await self.order(order_id)
         if order is None:

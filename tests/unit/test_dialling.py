@@ -81,6 +81,22 @@ def test_an_enterprise_is_not_rung_for_two_orders_at_once() -> None:
     assert chosen(market, phones_in_use={"13900000001"}) == []  # it is on the phone with us anyway
 
 
+def test_an_enterprise_that_another_node_rings_about_its_other_order_is_not_rung() -> None:
+    rung, other = (an_order(callback_number="13900000001") for _ in range(2))
+    assert chosen(replace(rung, state=OrderState.CALLING_BACK), other) == []
+
+
+def test_an_enterprise_that_may_talk_with_a_lost_node_is_not_rung_about_its_other_order_either() -> None:
+    lost, other = (an_order(callback_number="13900000001") for _ in range(2))
+    lost = tried(lost, AttemptOutcome.UNKNOWN)
+    was_rung = replace(lost.attempts[0], enterprise_rung_at=moment(NINE))
+    lost = replace(lost, attempts=(was_rung,), dial_after=moment("03-04 09:15"))
+    assert chosen(lost, other, at="03-04 09:14:59") == []
+    assert chosen(lost, other, at="03-04 09:15") == [other]  # it was tried least
+    never_rung = replace(lost, attempts=(replace(was_rung, enterprise_rung_at=None),))
+    assert chosen(never_rung, other) == [other]
+
+
 @pytest.mark.parametrize("state", set(OrderState) - {
     OrderState.OPENED, OrderState.SENT, OrderState.ACKNOWLEDGED, OrderState.NOT_REACHED,
 })  # fmt: skip
