@@ -185,15 +185,13 @@ class Dials:
         ended_at = finished.ended_at or self._clock.now()
         if proves(finished.evidence):
             finished = replace(finished, outcome=AttemptOutcome.REACHED)
+            await self._freeze_if_late(order, finished, lease, ended_at)
             event, changes = OrderEvent.REACHED, {"promised_at": None, "promised_by": None}
         else:
             event, changes = OrderEvent.ATTEMPT_FAILED, self._next_try(order, finished, ended_at)
-        changed = await self._ledger.change_order(
+        return await self._ledger.change_order(
             order.order_id, event, who=TIMETABLE, changes=changes, attempt=finished, epoch=lease.epoch, at=ended_at
         )  # fmt: skip
-        if changed.state is OrderState.REACHED:
-            await self._freeze_if_late(changed, ended_at)
-        return changed
 
     def _next_try(self, order: Order, finished: Attempt, ended_at: datetime) -> dict[str, Any]:
         dial_after = next_dial_at(finished, order, ended_at, self._ladder.of(order.unit_id))
@@ -208,15 +206,21 @@ class Dials:
             changes |= {"promised_at": dial_after, "promised_by": finished.unit_number}
         return changes
 
-    async def _freeze_if_late(self, order: Order, at: datetime) -> None:
-        """Freeze the breach of an order that rang before its deadline and talked after it."""
-        if order.overdue_at is not None or order.reached_at is None or order.reached_at < order.due_at:
+    async def _freeze_if_late(self, order: Order, finished: Attempt, lease: Lease, at: datetime) -> None:
+        """Freeze the breach of an order that rang before its deadline and talked after it.
+
+        That is done before it counts as reached: nobody looks at it any more then, should this node die in between.
+        """
+        talk_began_at = finished.evidence.talk_began_at if finished.evidence else None
+        reached_at = order.reached_at or talk_began_at
+        if order.overdue_at is not None or reached_at is None or reached_at < order.due_at:
             return
-        cause = breach_cause(order, at)
+        attempts = tuple(finished if one.attempt_id == finished.attempt_id else one for one in order.attempts)
+        cause = breach_cause(replace(order, state=OrderState.REACHED, reached_at=reached_at, attempts=attempts), at)
         await self._hands.notices.tell("breach", order, {"key": f"{order.order_id}/late", "cause": cause}, at)
         changes = {"overdue_at": order.due_at, "breach_cause": cause}
         await self._ledger.note_order(
-            order.order_id, "breach_frozen", who=TIMETABLE, why=cause, changes=changes, at=at
+            order.order_id, "breach_frozen", who=TIMETABLE, why=cause, changes=changes, epoch=lease.epoch, at=at
         )  # fmt: skip
 
     async def _write_late_proof(self, order: Order, finished: Attempt, lease: Lease) -> None:

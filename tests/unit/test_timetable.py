@@ -165,6 +165,10 @@ def test_talk_that_begins_after_ten_is_frozen_as_late_all_the_same() -> None:
     late = world.order(order)
     assert (late.state, late.overdue_at) == (OrderState.REACHED, moment("03-04 10:00"))
     assert "逾期不足1分钟后才接通" in late.breach_cause
+    # in this order: a node that dies in between leaves an order that is still looked at
+    assert [payload.get("note") or payload["event"] for _, payload, _ in world.ledger.events][-2:] == [
+        "breach_frozen", "reached",
+    ]  # fmt: skip
 
 
 def test_ten_minutes_that_were_promised_and_not_kept_escalate() -> None:
