@@ -45,6 +45,8 @@ class Verdict(Enum):
     NOT_YET_DUE = "not_yet_due"  # the clock still runs
     MERGED = "merged"  # 并单: owed under another number, and counted there
 
+    __hash__ = object.__hash__  # Enum's own is written in Python, and 100,000 are counted
+
 
 class Stage(Enum):
     """How far the furthest try of an order came."""
@@ -53,6 +55,8 @@ class Stage(Enum):
     NOT_ANSWERED = "not_answered"  # the unit's phones were rung, and nobody answered
     NOT_JOINED = "not_joined"  # somebody at the unit answered; no talk of 10 s with the enterprise
     JOINED = "joined"  # evidence
+
+    __hash__ = object.__hash__  # as above
 
 
 class Try(NamedTuple):

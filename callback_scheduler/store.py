@@ -15,7 +15,7 @@ sequences, `epochs`, `early:<number>` (events whose turn has not come), `lease:<
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -240,10 +240,28 @@ class Store:
         They are the lists that apply.lua writes; `until` is not included. `report_reader` knows what stands where.
         """
         found: list[list[Any]] = []
-        for first, last in self._stretches(f"{kind}s", since, until):
-            lines = self._ask(partial(self._redis.eval, _FACTS_SCRIPT, 0, self._prefix, kind, first, last))
+        stretches = self._stretches(f"{kind}s", since, until)
+        for lines in self._one_ahead(("EVAL", _FACTS_SCRIPT, 0, self._prefix, kind, *stretch) for stretch in stretches):
             found.extend(json.loads(lines))
         return found
+
+    def _one_ahead(self, commands: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+        """Yield the answers to commands; Redis works on the next one while its reader has this one in hand."""
+        client = self._ask(self._redis.client)
+        try:
+            waiting = 0
+            for command in commands:
+                self._ask(partial(client.connection.send_command, *command))
+                if waiting:
+                    yield self._ask(client.connection.read_response)
+                waiting = 1
+            if waiting:
+                yield self._ask(client.connection.read_response)
+                waiting = 0
+        finally:
+            if waiting:
+                client.connection.disconnect()  # an answer nobody has read must not be taken for another
+            client.close()
 
     def _stretches(self, name: str, since: datetime, until: datetime) -> list[tuple[str, str]]:
         """Cut a period by the times of a sorted set into stretches of about `_CHUNK`, so that nobody waits for long.
@@ -251,10 +269,11 @@ class Store:
         Cut by time, nothing that is added meanwhile moves anything else from one stretch to another.
         """
         first, last = str(_milliseconds(since)), f"({_milliseconds(until)}"
+        before = self._ask(lambda: self._redis.zcount(self.key(name), "-inf", f"({first}"))
         count = self._ask(lambda: self._redis.zcount(self.key(name), first, last))
         pipeline = self._redis.pipeline(transaction=False)
-        for start in range(_CHUNK, count, _CHUNK):
-            pipeline.zrangebyscore(self.key(name), first, last, start=start, num=1, withscores=True)
+        for start in range(before + _CHUNK, before + count, _CHUNK):  # a rank is found at once, an offset by counting
+            pipeline.zrange(self.key(name), start, start, withscores=True)
         edges = sorted({int(entry[0][1]) for entry in self._ask(pipeline.execute) if entry})
         return list(zip([first, *map(str, edges)], [*(f"({edge}" for edge in edges), last], strict=True))
 
