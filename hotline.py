@@ -144,6 +144,7 @@ def _verify(options: argparse.Namespace) -> int:
     """Print how many records the journal has, and the first that is not what was written; 1 if there is one."""
     # only this command reads journal and Redis by itself
     from callback_scheduler.embedded_redis import EmbeddedRedis  # noqa: PLC0415
+    from callback_scheduler.errors import JournalCorrupt  # noqa: PLC0415
     from callback_scheduler.verification import head_in_redis, journal_id, verify  # noqa: PLC0415
 
     settings = _site(options).settings
@@ -167,7 +168,7 @@ def _verify(options: argparse.Namespace) -> int:
         if in_redis is None:
             print("Redis does not run or knows nothing of this journal: not compared with it")
         last = f"chain of record {found.archived + found.records}: {found.head}"
-        print(last if found.is_whole else f"{found.records} good records before it")
+        print(last if found.is_whole else f"{found.records} good records before it\n{JournalCorrupt.what_to_do}")
     return 0 if found.is_whole else 1
 
 

@@ -20,6 +20,7 @@ from twisted.internet.stdio import StandardIO
 from twisted.logger import LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
 
+from callback_scheduler.errors import SchedulerError
 from callback_scheduler.hands import Hands
 from callback_scheduler.housekeeping import Housekeeping
 from callback_scheduler.ledger import Ledger
@@ -275,7 +276,10 @@ def serve(site: Site, at: datetime | None = None, ends_with_stdin: bool = False)
     def broken(failure: Failure) -> None:
         nonlocal status
         status = 1
-        log.error("start_failed", error=failure.getErrorMessage(), traceback=failure.getTraceback())
+        if isinstance(failure.value, SchedulerError):  # its message says where and what
+            log.error("start_failed", error=str(failure.value), what_to_do=failure.value.what_to_do)
+        else:
+            log.error("start_failed", error=failure.getErrorMessage(), traceback=failure.getTraceback())
         stop()
 
     def start() -> None:
