@@ -119,8 +119,10 @@ local function save(order, indexed_before)
   for index in pairs(indexed) do redis.call('ZADD', index, 'NX', at_ms, order.order_id) end
   if order.is_open then
     redis.call('ZADD', key('due'), order.due_ms, order.order_id)
+    redis.call('HSET', key('stamps'), order.order_id, order.version + #(order.merged or {}))
   else
     redis.call('ZREM', key('due'), order.order_id)
+    redis.call('HDEL', key('stamps'), order.order_id)
   end
   if order.state == 'reached' then
     redis.call('ZADD', key('reached'), 'NX', at_ms, order.order_id)

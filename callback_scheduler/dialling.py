@@ -18,6 +18,7 @@ DIALLED = frozenset({OrderState.OPENED, OrderState.SENT, OrderState.ACKNOWLEDGED
 _SOON_AGAIN = frozenset({
     AttemptOutcome.UNIT_BUSY, AttemptOutcome.ENTERPRISE_BUSY, AttemptOutcome.PASSED_ON, AttemptOutcome.CALLED_OFF,
 })  # fmt: skip
+_BROKEN = datetime.max.replace(tzinfo=SHANGHAI)  # behind every deadline
 # To ring a unit, hear it accept, ring an enterprise until nobody answers.
 _A_TRY_TAKES_S = 60.0
 UNIT_FAILED = frozenset({
@@ -96,6 +97,9 @@ def to_dial(
 ) -> list[Order]:
     """Return the orders to dial at `at`, `free_lines` at most: earliest deadline first, then who was tried least.
 
+    Those whose promise is broken come behind those whose promise can be kept, who was tried least first: however many
+    have been left over for weeks, this morning's are dialled in time, and each of the others has its turn.
+
     `phones_of` gives the numbers of its unit that may be rung for an order; no unit gets more dials than it has
     numbers that are neither in `phones_in_use` nor taken by an order in `under_way`, and no enterprise two at once,
     those of other nodes counted in.
@@ -107,7 +111,7 @@ def to_dial(
     enterprises.update(order.callback_number for order in orders if may_be_on_the_phone(order, at))
     begun: Counter[str] = Counter()
     chosen: list[Order] = []
-    for order in sorted(orders, key=_urgency):
+    for order in sorted(orders, key=lambda order: _urgency(order, at)):
         if len(chosen) >= free_lines:
             break
         if order.order_id in under_way or order.state not in DIALLED or order.callback_number in enterprises:
@@ -123,8 +127,9 @@ def to_dial(
     return chosen
 
 
-def _urgency(order: Order) -> tuple[datetime, int, datetime, str]:
-    return order.due_at, len(order.attempts), order.opened_at, order.order_id
+def _urgency(order: Order, at: datetime) -> tuple[datetime, int, datetime, datetime, str]:
+    until = order.due_at if order.due_at > at else _BROKEN
+    return until, len(order.attempts), order.due_at, order.opened_at, order.order_id
 
 
 def next_dial_at(attempt: Attempt, order: Order, ended_at: datetime, rules: LadderRules) -> datetime:

@@ -14,6 +14,7 @@ from callback_scheduler.journal import JournalEvent
 from callback_scheduler.order import Attempt, Lease, Order
 from callback_scheduler.order_states import OrderEvent
 from callback_scheduler.store import Outcome, Store
+from callback_scheduler.stretches import Stretch
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -128,6 +129,14 @@ class OrderKeeping:
     async def due_before(self, at: datetime, limit: int = 1000) -> list[Order]:
         """Return open orders due at `at` or before, earliest deadline first."""
         return await self._in_thread(self._store.due_before, at, limit)
+
+    async def due_stretches(self, until: datetime) -> list[Stretch]:
+        """Cut the time up to `until` into stretches, earliest first, in each of which a few thousand orders are due."""
+        return await self._in_thread(self._store.due_stretches, until)
+
+    async def due_in(self, stretch: Stretch, known: Mapping[str, Order]) -> list[Order]:
+        """Return the open orders due in a stretch; those that are still as they are `known` are not read again."""
+        return await self._in_thread(self._store.due_in, stretch, known)
 
     async def open_orders(self, limit: int = 10_000) -> list[Order]:
         """Return open orders, earliest deadline first."""

@@ -5,17 +5,17 @@ it has been applied; script and marker are one, so an event is applied once and 
 lost in Redis is rebuilt from the journal.
 
 Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind the prefix): `order:<number>` (JSON),
-`order:<number>:events` list, `orders` by time opened, `due` by deadline, `reached` by time, `open:<number>|<matter>`
-and `open_by_phone:<number>` open orders, `numbers` (every number ever given -> order it counts as), `highest`
-sequences, `epochs`, `early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`, `calls`,
-`survey:<id>`, `surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`, `call_facts`,
-`survey_facts`.
+`order:<number>:events` list, `orders` by time opened, `due` by deadline and `stamps` of the same, `reached` by time,
+`open:<number>|<matter>` and `open_by_phone:<number>` open orders, `numbers` (every number ever given -> order it counts
+as), `highest` sequences, `epochs`, `early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`,
+`calls`, `survey:<id>`, `surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`,
+`call_facts`, `survey_facts`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -32,11 +32,13 @@ from callback_scheduler.errors import StoreUnavailable
 from callback_scheduler.journal import Durable, JournalEvent
 from callback_scheduler.order import Lease, Order
 from callback_scheduler.order_fields import from_fields
+from callback_scheduler.stretches import Stretch, Stretches
 from routing.clock import SHANGHAI
 
 _SCRIPT = Path(__file__).with_name("apply.lua").read_text(encoding="utf-8")
 _SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _FACTS_SCRIPT = Path(__file__).with_name("facts.lua").read_text(encoding="utf-8")
+_DUE_SCRIPT = Path(__file__).with_name("due.lua").read_text(encoding="utf-8")
 _LEASE_SCRIPT = Path(__file__).with_name("lease.lua").read_text(encoding="utf-8")
 # What an older version wrote in another form is not read: all is built anew from the journal.
 _FORM = "2:"
@@ -72,6 +74,7 @@ class Store:
         self._redis: Any = client  # its annotations name sync and async answers at once
         self._prefix = prefix + _FORM
         self._calls_kept = calls_kept
+        self._stretches = Stretches(client, self._prefix, self._ask)
 
     @classmethod
     def connect(cls, url: str, *, timeout_s: float = 1.0, **options: Any) -> Store:
@@ -210,6 +213,22 @@ class Store:
         found = self._ask(lambda: self._redis.zrangebyscore(self.key("due"), "-inf", until, start=0, num=limit))
         return self._orders(found)
 
+    def due_stretches(self, until: datetime) -> list[Stretch]:
+        """Cut the time up to `until` into stretches, earliest first, in each of which a few thousand orders are due."""
+        return self._stretches.cut("due", "-inf", str(_milliseconds(until)))
+
+    def due_in(self, stretch: Stretch, known: Mapping[str, Order]) -> list[Order]:
+        """Return the open orders due in a stretch, earliest deadline first.
+
+        Those that nothing has happened to since they were `known` are returned as they are there, and not read.
+        """
+        (lines,) = self._stretches.read(_DUE_SCRIPT, over=[stretch])
+        stamps: dict[str, str] = dict(line.split(" ") for line in lines.splitlines())
+        as_known = {number: known[number] for number, stamp in stamps.items() if _is_known(known.get(number), stamp)}
+        read = self._orders([number for number in stamps if number not in as_known])
+        found = as_known | {order.order_id: order for order in read if order.state.is_open}
+        return [found[number] for number in stamps if number in found]
+
     def open_orders(self, limit: int = 10_000) -> list[Order]:
         """Return open orders, earliest deadline first."""
         return self._orders(self._ask(lambda: self._redis.zrange(self.key("due"), 0, limit - 1)))
@@ -240,42 +259,10 @@ class Store:
         They are the lists that apply.lua writes; `until` is not included. `report_reader` knows what stands where.
         """
         found: list[list[Any]] = []
-        stretches = self._stretches(f"{kind}s", since, until)
-        for lines in self._one_ahead(("EVAL", _FACTS_SCRIPT, 0, self._prefix, kind, *stretch) for stretch in stretches):
+        period = self._stretches.cut(f"{kind}s", str(_milliseconds(since)), f"({_milliseconds(until)}")
+        for lines in self._stretches.read(_FACTS_SCRIPT, kind, over=period):
             found.extend(json.loads(lines))
         return found
-
-    def _one_ahead(self, commands: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
-        """Yield the answers to commands; Redis works on the next one while its reader has this one in hand."""
-        client = self._ask(self._redis.client)
-        try:
-            waiting = 0
-            for command in commands:
-                self._ask(partial(client.connection.send_command, *command))
-                if waiting:
-                    yield self._ask(client.connection.read_response)
-                waiting = 1
-            if waiting:
-                yield self._ask(client.connection.read_response)
-                waiting = 0
-        finally:
-            if waiting:
-                client.connection.disconnect()  # an answer nobody has read must not be taken for another
-            client.close()
-
-    def _stretches(self, name: str, since: datetime, until: datetime) -> list[tuple[str, str]]:
-        """Cut a period by the times of a sorted set into stretches of about `_CHUNK`, so that nobody waits for long.
-
-        Cut by time, nothing that is added meanwhile moves anything else from one stretch to another.
-        """
-        first, last = str(_milliseconds(since)), f"({_milliseconds(until)}"
-        before = self._ask(lambda: self._redis.zcount(self.key(name), "-inf", f"({first}"))
-        count = self._ask(lambda: self._redis.zcount(self.key(name), first, last))
-        pipeline = self._redis.pipeline(transaction=False)
-        for start in range(before + _CHUNK, before + count, _CHUNK):  # a rank is found at once, an offset by counting
-            pipeline.zrange(self.key(name), start, start, withscores=True)
-        edges = sorted({int(entry[0][1]) for entry in self._ask(pipeline.execute) if entry})
-        return list(zip([first, *map(str, edges)], [*(f"({edge}" for edge in edges), last], strict=True))
 
     def verdicts(self, events: Sequence[JournalEvent]) -> list[Verdict]:
         """Return what became of events that were applied; the feed of notices asks."""
@@ -322,6 +309,10 @@ class Store:
             raise StoreUnavailable(f"Redis refuses: {refused}") from refused
         except (RedisError, OSError) as away:
             raise StoreUnavailable(f"Redis does not answer: {away}") from away
+
+
+def _is_known(order: Order | None, stamp: str) -> bool:
+    return order is not None and order.stamp == stamp
 
 
 def _milliseconds(at: datetime) -> int:

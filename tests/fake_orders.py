@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, Lease, O
 from callback_scheduler.order_fields import CHANGEABLE, attempt_fields, change_fields, from_fields, to_payload
 from callback_scheduler.order_keeping import OrderKeeping
 from callback_scheduler.order_states import OrderState
+from callback_scheduler.stretches import Stretch
 from callback_scheduler.timetable import Timetable
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
@@ -107,6 +109,14 @@ class FakeKeeping(OrderKeeping):
         self._ask()
         orders = [from_fields(document) for document in self.documents.values() if document["is_open"]]
         return sorted((order for order in orders if order.due_at <= at), key=lambda order: order.due_at)[:limit]
+
+    async def due_stretches(self, until: datetime) -> list[Stretch]:
+        self._ask()
+        return [("", until.isoformat())]
+
+    async def due_in(self, stretch: Stretch, known: Mapping[str, Order]) -> list[Order]:
+        orders = await self.due_before(datetime.fromisoformat(stretch[1]), len(self.documents))
+        return [known[order.order_id] if known.get(order.order_id) == order else order for order in orders]
 
     async def open_orders(self, limit: int = 10_000) -> list[Order]:
         return await self.due_before(moment("12-31 23:59"), limit)

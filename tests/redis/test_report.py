@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import hotline
-from callback_scheduler import store as store_module
+from callback_scheduler import stretches
 from callback_scheduler.compliance import facts_of
 from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.journal import JournalEvent
@@ -174,7 +174,7 @@ def test_the_short_form_of_the_store_tells_what_the_orders_tell(store: Store) ->
 def test_a_long_period_is_read_in_stretches_without_loss_or_repetition(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "_CHUNK", 3)
+    monkeypatch.setattr(stretches, "_ABOUT", 3)
     opened_at = [EVENING + timedelta(minutes=minute) for minute in (0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 4, 4, 4, 5)]
     drafts = [draft(f"138{n:08d}", after=at - EVENING) for n, at in enumerate(opened_at)]
     numbers = [f"2603031{n:04d}" for n in range(len(drafts))]
