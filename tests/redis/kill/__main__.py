@@ -12,7 +12,7 @@ import structlog
 
 from tests.redis.kill.compare import Compared
 from tests.redis.kill.points import POINTS
-from tests.redis.kill.story import Nursery, Story, play
+from tests.redis.kill.story import Nursery, Story, deaths_at, play
 
 _COLUMNS = "{:<46} {:>5} {:>5} {:>6} {:>6} {:>6} {:>8}  {}"
 
@@ -57,7 +57,8 @@ def main() -> int:
             for point in options.point or POINTS:
                 tally = Tally()
                 for seed in range(options.first_seed, options.first_seed + options.seeds):
-                    tally.add(play(point, seed, nursery))
+                    points, perhaps = deaths_at(point, seed)
+                    tally.add(play(points, seed, nursery, perhaps))
                 print(tally.line(point), flush=True)
                 broken += bool(tally.breaches)
         finally:

@@ -120,8 +120,8 @@ def _ring(ring: Ring, told: list[Seen]) -> Ring:
 
 
 def every_life_ended_as_planned(c: Compared) -> Breaches:
-    if not c.story.was_killed_there:
-        yield "the point was never reached"
+    if c.story.never_reached:
+        yield f"never reached: {c.story.never_reached}"
     *killed, last = c.story.statuses
     if any(status != KILLED for status in killed) or last != 0:
         yield f"the lives ended with {c.story.statuses}"

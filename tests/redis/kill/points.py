@@ -19,7 +19,7 @@ from callback_scheduler.dials import Dials
 from callback_scheduler.feed import Feed
 from callback_scheduler.ledger import Ledger
 from callback_scheduler.notices import Notices
-from callback_scheduler.order import AttemptOutcome
+from callback_scheduler.order import Attempt, AttemptOutcome, Order
 from callback_scheduler.outbox import Outbox
 from callback_scheduler.segments import Mark, SegmentWriter
 from callback_scheduler.store import Store
@@ -140,6 +140,11 @@ def _kind(*kinds: str) -> Callable[..., bool]:
     return lambda notices, kind, *rest: kind in kinds
 
 
+def _talked_late(dials: Dials, order: Order, finished: Attempt, *rest: Any) -> bool:
+    talk_began_at = finished.evidence.talk_began_at if finished.evidence else None
+    return talk_began_at is not None and talk_began_at > order.due_at
+
+
 _BEFORE, _AFTER = Way.BEFORE, Way.AFTER
 
 POINTS: dict[str, Point] = {
@@ -193,9 +198,7 @@ POINTS: dict[str, Point] = {
     "outcome_step_done": Point(SegmentWriter, "append", _AFTER, _telling('"note":"step_done"'), (REMINDERS, DIALS)),
     "outcome_breach_told_not_frozen": Point(Notices, "tell", _AFTER, _kind("breach"), (LATE,), most=2),
     "outcome_breach_frozen": Point(SegmentWriter, "append", _AFTER, _telling('"note":"breach_frozen"'), (LATE,), 1),
-    "outcome_late_talk_being_frozen": Point(
-        Ledger, "note_order", _AFTER, lambda ledger, order_id, note, *rest: note == "breach_frozen", (LATE,), most=4
-    ),
+    "outcome_late_talk_frozen_not_reached": Point(Dials, "_freeze_if_late", _AFTER, _talked_late, (LATE,), most=1),
     "outcome_late_talk_over": Point(Callbacks, "_see_through", _AFTER, _reached, (LATE,), most=1),
     # on its way to those who are told
     "notice_given_not_fed": Point(Feed, "look", _BEFORE, armed=_ANY, most=6),

@@ -7,10 +7,11 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from itertools import count, zip_longest
 from pathlib import Path
 from random import Random
 
@@ -19,7 +20,7 @@ from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.order import Order
 from callback_scheduler.store import Store
 from tests.redis.kill.day import Plan
-from tests.redis.kill.points import POINTS
+from tests.redis.kill.points import EVENING, POINTS
 from tests.redis.kill.town import ENDS_AT, REFUSED_BY_THE_STRICT, TUESDAY_EVENING, Caller, callers
 from tests.redis.kill.witness import Seen, read
 from tests.redis.receivers import SECRET, HttpReceiver, Post
@@ -30,7 +31,6 @@ _LIFE_WITHIN_S = 120.0
 _AWAY_S = (2.0, 20.0, 50.0, 300.0, 3700.0)  # shorter and longer than a lease, and across the deadline
 _RINGS_AGAIN = timedelta(seconds=40)
 _AFTERMATH = timedelta(minutes=40)
-_MOST_LIVES = 4
 
 
 class Nursery:
@@ -76,7 +76,7 @@ class Nursery:
 class Story:
     """What there is to compare when all lives are over."""
 
-    point: str
+    points: tuple[str, ...]
     seed: int
     folder: Path
     journal: Path
@@ -97,8 +97,8 @@ class Story:
         return self.named("killed")
 
     @property
-    def was_killed_there(self) -> bool:
-        return any(kill["point"] == self.point for kill in self.kills)
+    def never_reached(self) -> list[str]:
+        return sorted(set(self.points) - {kill["point"] for kill in self.kills})
 
     @property
     def words(self) -> str:
@@ -124,14 +124,19 @@ def _refuses_one(post: Post) -> int:
     return 410 if post.fields["order"].get("callback_number") == REFUSED_BY_THE_STRICT else 200
 
 
-def play(point: str, seed: int, nursery: Nursery) -> Story:
-    """Let a node be killed at `point` and live on; the seed says when, how often, and how long it is away."""
-    folder = nursery.folder / point / str(seed)
-    folder.mkdir(parents=True)
-    prefix = f"{point}:{seed}:"
+def play(points: Sequence[str], seed: int, nursery: Nursery, perhaps: str = "") -> Story:
+    """Let a node be killed at `points`, one after the other; the seed says when, and for how long it is away.
+
+    It is killed at `perhaps` too, if it comes there afterwards.
+    """
+    folder = nursery.folder / "-".join([*points, str(seed)])
+    folder.mkdir()
+    prefix = f"{folder.name}:"
     with _receivers(seed) as (board, strict):
-        story = Story(point, seed, folder, folder / "var" / "journal", prefix, nursery.redis_url, board, strict)
-        _live(story, nursery)
+        story = Story(
+            tuple(points), seed, folder, folder / "var" / "journal", prefix, nursery.redis_url, board, strict
+        )
+        _live(story, nursery, [*points, *([perhaps] if perhaps else [])])
     store = Store.connect(nursery.redis_url, prefix=prefix)
     try:
         story.orders = store.all_orders(TUESDAY_EVENING, ENDS_AT + timedelta(days=1))
@@ -141,19 +146,19 @@ def play(point: str, seed: int, nursery: Nursery) -> Story:
     return story
 
 
-def _live(story: Story, nursery: Nursery) -> None:
+def _live(story: Story, nursery: Nursery, deaths: list[str]) -> None:
     """Let one life follow another until one comes to its end."""
-    chance = Random(f"{story.point}/{story.seed}")
-    deaths = _deaths(story.point, chance)
+    chance = Random(f"{story.points}/{story.seed}")
     begins_at, waiting = TUESDAY_EVENING, callers()
-    for life in range(_MOST_LIVES):
+    for life in count():
         point = deaths.pop(0) if deaths else ""
-        armed_at = chance.choice(POINTS[point].armed) if point else begins_at
+        # who is to die again dies early, so that the rest of the day is left for that
+        armed = POINTS[point].armed[: 1 if deaths else None] if point else (begins_at,)
         plan = Plan(
             folder=str(story.folder / "var"), witness=str(story.folder / "witness"), redis_url=story.redis_url,
             key_prefix=story.key_prefix, receivers={"board": story.board.url, "strict": story.strict.url},
             seed=story.seed, life=life, begins_at=begins_at, ends_at=max(ENDS_AT, begins_at + _AFTERMATH),
-            callers=waiting, point=point, armed_at=armed_at,
+            callers=waiting, point=point, armed_at=chance.choice(armed),
             nth=chance.randint(1, POINTS[point].most) if point else 1,
         )  # fmt: skip
         story.statuses.append(nursery.live(plan))
@@ -164,11 +169,21 @@ def _live(story: Story, nursery: Nursery) -> None:
         waiting = _who_rings_again(story, waiting, begins_at)
 
 
-def _deaths(point: str, chance: Random) -> list[str]:
-    """Return where the lives end: what must come before, the point itself, and sometimes any other one after it."""
-    first = POINTS[point].after
-    another = [chance.choice([name for name, other in POINTS.items() if not other.after])]
-    return [*([first] if first else []), point, *(another if chance.random() < 0.4 else [])]
+def deaths_at(point: str, seed: int) -> tuple[list[str], str]:
+    """Return where a node is killed for the sake of `point`: what must come before, and it; and perhaps where after."""
+    chance = Random(f"{point}/{seed}")
+    after = chance.choice([name for name, other in POINTS.items() if not other.after and name != point])
+    return [*filter(None, [POINTS[point].after]), point], after if chance.random() < 0.4 else ""
+
+
+def chains() -> list[tuple[str, ...]]:
+    """Return all points in the fewest stories: in each one of the evening, one of the morning after it."""
+    preludes = {point.after: name for name, point in POINTS.items() if point.after}
+    alone = [name for name, point in POINTS.items() if not point.after and name not in preludes]
+    evening = [name for name in alone if EVENING in POINTS[name].armed]
+    morning = [name for name in alone if EVENING not in POINTS[name].armed]
+    pairs = zip_longest(evening, morning, fillvalue="")
+    return [*preludes.items(), *(tuple(filter(None, pair)) for pair in pairs)]
 
 
 def _who_rings_again(story: Story, planned: list[Caller], begins_at: datetime) -> list[Caller]:

@@ -23,9 +23,8 @@ LATE_BELL = DUE_AT - timedelta(seconds=25)  # when the punctual one wishes to be
 
 PUNCTUAL, REFUSED_BY_THE_STRICT = "13900000001", "13900000004"
 # number -> the key of its matter: 1 and 4 are the market's, 2 tax, 3 social insurance
-ENTERPRISES = {f"1390000000{n}": key for n, key in enumerate("221133441")}
-ENTERPRISES[PUNCTUAL] = "2"
-_LUNCH_CALLER = "13900000008"
+ENTERPRISES = {f"1390000000{n}": key for n, key in enumerate("22113341")}
+_LUNCH_CALLER = "13900000007"
 LEADERS = frozenset({"6109", "6119", "6129", "6139"})
 # What a caller, an enterprise in a survey, and a leader press when they hear something.
 _KEYS = {
@@ -71,7 +70,7 @@ def _enterprise(number: str, at: datetime, chance: Random) -> Behaviour:
         return Behaviour(answers_after_s=2.0, hangs_up_after_s=6.0)  # never ten seconds
     if number.endswith("6"):
         return Behaviour(answers_after_s=None)
-    talks_s = {"0": 45.0, "7": chance.uniform(11.0, 15.0)}.get(number[-1])  # the others leave it to the specialist
+    talks_s = chance.uniform(10.0, 45.0) if number.endswith("0") else None  # the others leave it to the specialist
     return Behaviour(answers_after_s=chance.uniform(1.0, 6.0), hangs_up_after_s=talks_s)
 
 
