@@ -98,6 +98,15 @@ def test_a_damaged_journal_is_named_by_place_and_way_out_and_is_left_as_it_is(
     assert sorted(order.order_id for order in node.ask("orders")) == ORDERS
 
 
+def test_a_node_told_to_stop_while_its_start_fails_still_says_why(node: Node, journal: Path) -> None:
+    tampered(journal)
+    serve = [sys.executable, hotline.__file__, "serve", "--data-dir", str(node.data_dir), "--with-parent"]
+    served = subprocess.run(serve, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    told = [entry["error"] for entry in map(json.loads, served.stderr.splitlines()) if entry["event"] == "start_failed"]
+    assert told == [] or told[0].startswith(str(journal)), told
+    assert "Traceback" not in served.stderr
+
+
 def test_without_a_backup_the_journal_is_set_aside_and_all_orders_live_on(node: Node, journal: Path) -> None:
     tampered(journal)
     journal.parent.rename(node.data_dir / "journal.damaged")
