@@ -22,7 +22,7 @@ from tests.redis.kill.day import RECEIVERS
 from tests.redis.kill.story import KILLED, Story
 from tests.redis.kill.town import ENTERPRISES, LEADERS
 from tests.redis.kill.witness import Seen
-from tests.redis.receivers import SECRET, is_signed
+from tests.redis.receivers import SECRET, Post, is_signed
 
 Breaches = Iterator[str]
 # The enterprise is rung as soon as the intent is on disk; virtual time stands still meanwhile.
@@ -226,14 +226,17 @@ def nobody_is_rung_again_who_was_reached(c: Compared) -> Breaches:
 
 
 def who_may_be_talking_is_left_alone_for_a_safe_time(c: Compared) -> Breaches:
-    """`ladder.safe_redial_s`: rung when the node died, not rung for so long after a node finds that."""
+    """`ladder.safe_redial_s`: the enterprise was rung when the node died, and nobody knows what came of it.
+
+    So it is not rung again, about whatever order, for so long after a node has begun that may find this out.
+    """
     starts = {one.life: one.at for one in c.story.named("started")}
-    for ring in c.rings:
-        found_at = starts.get(ring.life + 1)
-        if not ring.was_cut_off or found_at is None:
+    for _, attempt in c.attempts():
+        ring = c.ring_of(attempt)
+        if ring is None or not ring.was_cut_off or proves(attempt.evidence):
             continue
         again = [other.rung_at for other in c.rings if other.number == ring.number and other.life > ring.life]
-        if again and (min(again) - found_at).total_seconds() < c.safe_redial_s:
+        if again and (min(again) - starts[ring.life + 1]).total_seconds() < c.safe_redial_s:
             yield f"{ring.number} was rung at {ring.rung_at:%T} as the node died, and again at {min(again):%T}"
 
 
@@ -258,6 +261,8 @@ def every_receiver_is_told_everything_in_order(c: Compared) -> Breaches:
             yield f"{name} was told {len(invented)} events that never counted"
         if refused - dead:
             yield f"{name} refused {len(refused - dead)} letters that are not listed as dead"
+        bodies = Counter(key for key, _ in {(post.key, post.body) for post in receiver.posts if not _is_notice(post)})
+        yield from (f"{name} was sent {n} things under the key {key}" for key, n in bodies.items() if n > 1)
         if not all(is_signed(post, SECRET) for post in receiver.posts):
             yield f"{name} was sent something unsigned"
         sequence: dict[str, list[int]] = defaultdict(list)
@@ -266,6 +271,18 @@ def every_receiver_is_told_everything_in_order(c: Compared) -> Breaches:
             sequence[told["order"].get("merged_into") or told["order_id"]].append(told["sequence"])
         yield from (f"{name} heard of {order_id} in the order {numbers}"
                     for order_id, numbers in sequence.items() if numbers != sorted(numbers))  # fmt: skip
+
+
+def _is_notice(post: Post) -> bool:
+    """A notice given twice lies in the journal twice, under one key, and says what is so at its time."""
+    return bool(post.fields["type"] == "notice_given")
+
+
+def what_was_taken_and_not_noted_is_told_again(c: Compared) -> Breaches:
+    if any(kill["point"] == "notice_taken_cursor_not_written" for kill in c.story.kills):
+        taken = Counter(post.key for receiver in (c.story.board, c.story.strict) for post in receiver.taken)
+        if max(taken.values(), default=0) < 2:
+            yield "the cursor must have been written before the receiver had the letter"
 
 
 # -- the journal ------------------------------------------------------------------------------------------------------
@@ -292,5 +309,6 @@ CLAIMS: tuple[Callable[[Compared], Breaches], ...] = (
     who_may_be_talking_is_left_alone_for_a_safe_time,
     a_leader_is_rung_once,
     every_receiver_is_told_everything_in_order,
+    what_was_taken_and_not_noted_is_told_again,
     the_journal_is_whole,
 )

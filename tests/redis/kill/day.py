@@ -58,7 +58,8 @@ _LEASE_SCRIPT = store._LEASE_SCRIPT.replace("redis.call('TIME')", "{ARGV[6], ARG
 class Plan:
     """One life of the node: from `begins_at` to `ends_at`, unless it is killed at `point` before.
 
-    The `nth` time `point` is reached from `armed_at` on is the last; "" is no kill.
+    The `nth` time `point` is reached from `armed_at` on is the last; "" is no kill. `redis_url` None is a Redis of its
+    own. A storm is another kind of life (see `storm.py`).
     """
 
     folder: str
@@ -74,6 +75,7 @@ class Plan:
     point: str = ""
     armed_at: datetime = DUE_AT
     nth: int = 1
+    is_storm: bool = False
 
 
 class DayLedger(Ledger):
@@ -128,7 +130,7 @@ class Day:
     def __init__(
         self, plan: Plan, site: Site, *, reactor: Any, time: VirtualTime, clock: MovableClock, witness: Witness
     ) -> None:
-        self.plan, self._site, self._reactor = plan, site, reactor
+        self.plan, self._reactor = plan, reactor
         self._time: Any = time
         self.clock, self.witness = clock, witness
         self.lines = TownLines(self._time, self.clock, self.witness, plan.seed)

@@ -24,6 +24,7 @@ import config
 from routing.clock import MovableClock
 from routing.site import Site, load_site
 from tests.redis.kill.day import Day, Plan, redis_by_the_clock_of
+from tests.redis.kill.storm import Storm
 from tests.redis.kill.town import Caller
 from tests.redis.kill.trap import Trap
 from tests.redis.kill.witness import Witness
@@ -66,11 +67,14 @@ def live(plan: Plan, site: Site) -> None:
         redis_by_the_clock_of(clock)
         if plan.point:  # before anybody holds on to the function that it is put into
             Trap(plan.point, plan.armed_at, plan.nth, clock.now, witness).set()
-        day = Day(plan, site, reactor=reactor, time=time, clock=clock, witness=witness)
+        life: Storm | Day = (
+            Storm(plan, reactor=reactor, witness=witness) if plan.is_storm
+            else Day(plan, site, reactor=reactor, time=time, clock=clock, witness=witness)
+        )  # fmt: skip
         failures: list[Failure] = []
 
         def begin() -> None:
-            living = defer.ensureDeferred(day.live())
+            living = defer.ensureDeferred(life.live())
             living.addErrback(failures.append)
             living.addBoth(lambda _: reactor.stop())
 

@@ -36,11 +36,11 @@ _AFTERMATH = timedelta(minutes=40)
 class Nursery:
     """The process that nodes are forked from, and the Redis they share; both end with ours."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, with_redis: bool = True) -> None:
         self.folder = folder
-        self._redis = EmbeddedRedis(folder / "redis")
-        self._redis.start()
-        self.redis_url = self._redis.url
+        self._redis = EmbeddedRedis(folder / "redis") if with_redis else None
+        if self._redis:
+            self._redis.start()
         node = [sys.executable, "-m", "tests.redis.kill.nursery"]
         command = [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid()), str(folder / "lock"), *node]
         environment = os.environ | {"TEST_SECRET": SECRET}
@@ -69,7 +69,13 @@ class Nursery:
         self._process.stdin.close()
         self._process.wait(10)
         self._process.stdout.close()
-        self._redis.stop()
+        if self._redis:
+            self._redis.stop()
+
+    @property
+    def redis_url(self) -> str:
+        assert self._redis is not None
+        return self._redis.url
 
 
 @dataclass
