@@ -10,7 +10,8 @@ from pathlib import Path
 
 import structlog
 
-from tests.redis.kill.compare import Compared
+from tests.redis.kill.claims import broken
+from tests.redis.kill.heard import Compared
 from tests.redis.kill.points import POINTS
 from tests.redis.kill.story import Nursery, Story, deaths_at, play
 
@@ -30,7 +31,7 @@ class Tally:
             seeds=1, kills=len(story.kills), orders=len(story.orders), calls=len(compared.rings),
             told=len(story.named("told")), notices=len(story.board.posts) + len(story.strict.posts),
         )  # fmt: skip
-        breaches = compared.breaches()
+        breaches = broken(compared)
         self.breaches += [f"seed {story.seed}: {breach}" for breach in breaches]
         if breaches:
             print(story.words, file=sys.stderr)
@@ -50,7 +51,7 @@ def main() -> int:
     options = parser.parse_args()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     print(_COLUMNS.format("point", "seeds", "kills", "orders", "calls", "told", "notices", "promises"), flush=True)
-    broken = 0
+    bad_points = 0
     with tempfile.TemporaryDirectory(prefix="kill-") as name:
         nursery = Nursery(Path(name))
         try:
@@ -60,10 +61,10 @@ def main() -> int:
                     points, perhaps = deaths_at(point, seed)
                     tally.add(play(points, seed, nursery, perhaps))
                 print(tally.line(point), flush=True)
-                broken += bool(tally.breaches)
+                bad_points += bool(tally.breaches)
         finally:
             nursery.close()
-    return 1 if broken else 0
+    return 1 if bad_points else 0
 
 
 if __name__ == "__main__":

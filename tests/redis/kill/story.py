@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from callback_scheduler import die_with_parent
 from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.order import Order
 from callback_scheduler.store import Store
+from callback_scheduler.verification import ChainHead, journal_id
 from tests.redis.kill.day import Plan
 from tests.redis.kill.points import EVENING, POINTS
 from tests.redis.kill.town import ENDS_AT, REFUSED_BY_THE_STRICT, TUESDAY_EVENING, Caller, callers
@@ -56,7 +58,7 @@ class Nursery:
         pid = int(self._line())
         assert self._process.stdout is not None
         if not select.select([self._process.stdout], [], [], _LIFE_WITHIN_S)[0]:
-            os.kill(pid, 15)
+            os.kill(pid, signal.SIGABRT)
         return int(self._line())
 
     def _line(self) -> bytes:
@@ -94,6 +96,7 @@ class Story:
     seen: list[Seen] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    head: ChainHead | None = None
 
     def named(self, what: str) -> list[Seen]:
         return [one for one in self.seen if one.what == what]
@@ -147,6 +150,8 @@ def play(points: Sequence[str], seed: int, nursery: Nursery, perhaps: str = "") 
     try:
         story.orders = store.all_orders(TUESDAY_EVENING, ENDS_AT + timedelta(days=1))
         story.refused = store.refused()
+        position, chain = store.chain(journal_id(story.journal))
+        story.head = ChainHead(position, chain, "Redis") if chain else None
     finally:
         store.close()
     return story
