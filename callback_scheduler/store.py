@@ -23,6 +23,7 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
@@ -261,7 +262,7 @@ class Store:
         found: list[list[Any]] = []
         period = self._stretches.cut(f"{kind}s", str(_milliseconds(since)), f"({_milliseconds(until)}")
         for lines in self._stretches.read(_FACTS_SCRIPT, kind, over=period):
-            found.extend(json.loads(lines))
+            found.extend(orjson.loads(lines))
         return found
 
     def verdicts(self, events: Sequence[JournalEvent]) -> list[Verdict]:
