@@ -253,7 +253,8 @@ class Dials:
             fresh = await self._ledger.order(order.order_id)
             last = fresh.attempts[-1] if fresh and fresh.attempts else None
             if fresh and last and fresh.state is OrderState.CALLING_BACK:
-                await self._end_lost(fresh, last, lease, at)
+                # counted from now: this node may have stood still since the sweep began
+                await self._end_lost(fresh, last, lease, max(at, self._clock.now()))
         except (StaleOrder, IllegalTransition, FencedOff) as changed:
             log.info("order_changed_meanwhile", order_id=order.order_id, error=str(changed))
         finally:

@@ -117,8 +117,9 @@ class WaitingOrders:
         )
 
         def is_its_turn(order: Order) -> bool:
-            earliest = dial_from(order, at, self._ladder, calendar)
-            return earliest is not None and earliest <= at
+            now = max(at, self._clock.now())  # a node that stood still meanwhile rings nobody at night
+            earliest = dial_from(order, now, self._ladder, calendar)
+            return earliest is not None and earliest <= now
 
         for order in chosen:
             # A line that was free a moment ago may have a live caller now.
