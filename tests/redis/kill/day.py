@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock as VirtualTime
 from twisted.internet.task import deferLater
 
-from callback_scheduler import store
+from callback_scheduler import ledger, store
 from callback_scheduler.hands import Hands
 from callback_scheduler.journal import JournalEvent
 from callback_scheduler.ledger import Ledger
@@ -49,6 +49,7 @@ _SEGMENT_BYTES = 20_000
 _RETRY = {"first_pause_s": 0.01, "longest_pause_s": 0.05, "gives_up_after": 3}
 _SWEEP_S, _SLOW_SWEEP_S = 60.0, 600.0
 _LONG_PAUSE_S = 20.0
+_PATIENCE_S = 60.0
 # Who is told of what: one of everything, one of what is new.
 RECEIVERS: dict[str, tuple[str, ...]] = {"board": (*ORDER_EVENTS, "notice_given"), "strict": ("order_opened",)}
 _LEASE_SCRIPT = store._LEASE_SCRIPT.replace("redis.call('TIME')", "{ARGV[6], ARGV[7]}")
@@ -231,6 +232,12 @@ class Day:
 def ladder_of(site: Site) -> LadderSettings:
     """Return the ladder of the sample, but that after a breach nobody is dialled again on this short day."""
     return site.settings.ladder.model_copy(update={"late_retry_s": 3 * 3600.0})
+
+
+def wait_for_a_busy_machine() -> None:
+    """Let nobody in this process go on without Redis because the machine is slow."""
+    ledger.MERGE_ANSWER_S = ledger._START_PATIENCE_S = _PATIENCE_S
+    Store.connect.__kwdefaults__["timeout_s"] = _PATIENCE_S  # type: ignore[index]
 
 
 def redis_by_the_clock_of(clock: MovableClock) -> None:

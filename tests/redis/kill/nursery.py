@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 import config
 from routing.clock import MovableClock
 from routing.site import Site, load_site
-from tests.redis.kill.day import Day, Plan, redis_by_the_clock_of
+from tests.redis.kill.day import Day, Plan, redis_by_the_clock_of, wait_for_a_busy_machine
 from tests.redis.kill.storm import Storm
 from tests.redis.kill.town import Caller
 from tests.redis.kill.trap import Trap
@@ -64,6 +64,7 @@ def live(plan: Plan, site: Site) -> None:
         time = VirtualTime()
         clock = MovableClock(plan.begins_at, monotonic=time.seconds)
         witness = Witness(Path(plan.witness), plan.life)
+        wait_for_a_busy_machine()
         redis_by_the_clock_of(clock)
         if plan.point:  # before anybody holds on to the function that it is put into
             Trap(plan.point, plan.armed_at, plan.nth, clock.now, witness).set()
