@@ -150,17 +150,19 @@ class Day:
             self.ledger, self._notice_settings(), folder / "notices",
             directory=site.directory, clock=self.clock, reactor=reactor, chance=Random(plan.seed),
         )  # fmt: skip
-        hands = Hands(
+        self._timetable = Timetable(
+            self.ledger, ladder_of(site), site.directory,
+            calendar=site.calendar, clock=self.clock, reactor=self._time, hands=self._hands(),
+        )  # fmt: skip
+
+    def _hands(self) -> Hands:
+        return Hands(
             ring_back=self._callbacks.ring_back,
             remind_leader=self._callbacks.remind_leader,
             notices=self._notices,
             free_lines=self._callbacks.free_lines,
             phones_in_use=self._callbacks.phones_in_use,
         )
-        self._timetable = Timetable(
-            self.ledger, ladder_of(site), site.directory,
-            calendar=site.calendar, clock=self.clock, reactor=self._time, hands=hands,
-        )  # fmt: skip
 
     def _notice_settings(self) -> NoticeSettings:
         usual = {"secret_env": "TEST_SECRET", "phone_numbers": "full"}

@@ -61,17 +61,7 @@ def live(plan: Plan, site: Site) -> None:
         os.dup2(log.fileno(), 2)
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(log), cache_logger_on_first_use=False)
         reactor = _new_reactor()
-        time = VirtualTime()
-        clock = MovableClock(plan.begins_at, monotonic=time.seconds)
-        witness = Witness(Path(plan.witness), plan.life)
-        wait_for_a_busy_machine()
-        redis_by_the_clock_of(clock)
-        if plan.point:  # before anybody holds on to the function that it is put into
-            Trap(plan.point, plan.armed_at, plan.nth, clock.now, witness).set()
-        life: Storm | Day = (
-            Storm(plan, reactor=reactor, witness=witness) if plan.is_storm
-            else Day(plan, site, reactor=reactor, time=time, clock=clock, witness=witness)
-        )  # fmt: skip
+        life = _life(plan, site, reactor)
         failures: list[Failure] = []
 
         def begin() -> None:
@@ -85,6 +75,20 @@ def live(plan: Plan, site: Site) -> None:
             failure.printTraceback(log)  # type: ignore[no-untyped-call]
         log.flush()
         os._exit(len(failures))
+
+
+def _life(plan: Plan, site: Site, reactor: Any) -> Storm | Day:
+    """Return what the node will live through, with the trap of its plan set."""
+    time = VirtualTime()
+    clock = MovableClock(plan.begins_at, monotonic=time.seconds)
+    witness = Witness(Path(plan.witness), plan.life)
+    wait_for_a_busy_machine()
+    redis_by_the_clock_of(clock)
+    if plan.point:  # before anybody holds on to the function that it is put into
+        Trap(plan.point, plan.armed_at, plan.nth, clock.now, witness).set()
+    if plan.is_storm:
+        return Storm(plan, reactor=reactor, witness=witness)
+    return Day(plan, site, reactor=reactor, time=time, clock=clock, witness=witness)
 
 
 def main() -> None:
