@@ -123,7 +123,7 @@ class Search:
         presence = self._call.presence
         for specialist in [each for each in self._due if presence.is_free(each.number)]:
             if self._call.slot.legs_free <= self._offer.legs_kept:
-                return
+                break  # a phone that has rung long enough still has its leg while it is hung up
             self._due.remove(specialist)
             self._ask(specialist)
         if self._due and self._freed is None:

@@ -93,6 +93,18 @@ def test_the_seat_leaves_and_the_two_go_on_to_survey_and_goodbye(tell: Tell) -> 
     assert not story.ledger.drafts
 
 
+def test_the_second_tier_is_rung_too_when_the_first_lets_both_its_phones_ring_beside_a_seat(tell: Tell) -> None:
+    # four legs: the two phones of the first tier have the last ones until they are hung up
+    story = tell(phones={"8001": SEAT, "6101": ABSENT, "6102": ABSENT, "6103": ACCEPTS})
+    story.until_heard(Prompt.MENU).caller_presses("1").run(6)
+    (seat,) = story.slot.legs_of("8001")
+    for digit in "*#":
+        story.slot.press(seat, digit)
+    story.run(24)
+    assert story.slot.legs_of("6103")
+    assert story.record.transfer is TransferResult.ACCEPTED
+
+
 def test_star_five_holds_the_caller_with_music_and_takes_him_back(tell: Tell) -> None:
     story = seat_then_specialist(tell)
     (seat,), (specialist,) = story.slot.legs_of("8001"), story.slot.legs_of("6101")
