@@ -15,7 +15,7 @@ import config
 from callback_scheduler import report_options
 from callback_scheduler.deadlines import deadline
 from config.errors import ConfigError
-from ivr.control import ControlError, ask
+from ivr.control_client import ControlError, ask
 from routing.clock import in_shanghai
 from routing.site import Site, load_site
 

@@ -90,17 +90,23 @@ local function ms_of(instant)
   return seconds * 1000 + tonumber(string.sub(fraction .. '000', 1, 3))
 end
 
+-- What compliance asks of an attempt (compliance.Try): talk counts by the rule of evidence.proves.
+local LEAST_TALK_S = 10
+local function facts_of_try(attempt)
+  local evidence = given(attempt.evidence) or {}
+  local is_proved = ms_of(evidence.accepted_at) > 0 and ms_of(evidence.enterprise_answered_at) > 0
+    and (given(evidence.two_way_s) or 0) >= LEAST_TALK_S
+  return {
+    ms_of(attempt.begun_at), ms_of(attempt.enterprise_rung_at), is_proved and ms_of(evidence.talk_began_at) or 0,
+    ms_of(evidence.unit_answered_at) > 0, attempt.outcome,
+  }
+end
+
 -- What a report asks of an order (compliance.Facts), short enough that it reads 100,000 of them in a moment.
 local function keep_facts(order)
   local tries = {}
-  for _, attempt in pairs(order.attempts or {}) do
-    local evidence = given(attempt.evidence) or {}
-    tries[#tries + 1] = {
-      ms_of(attempt.begun_at), ms_of(attempt.enterprise_rung_at), attempt.outcome, ms_of(evidence.unit_answered_at),
-      ms_of(evidence.accepted_at), ms_of(evidence.enterprise_answered_at), ms_of(evidence.talk_began_at),
-      given(evidence.two_way_s) or 0,
-    }
-  end
+  for _, attempt in pairs(order.attempts or {}) do tries[#tries + 1] = facts_of_try(attempt) end
+  table.sort(tries, function(one, other) return one[1] < other[1] end)
   redis.call('HSET', key('order_facts'), order.order_id, cjson.encode({
     order.order_id, given(order.unit_id) or '', given(order.counted_as) or 'after_hours', order.state,
     ms_of(order.opened_at), order.due_ms, ms_of(order.acknowledged_at), ms_of(order.self_reported_at),

@@ -15,7 +15,7 @@ as), `highest` sequences, `epochs`, `early:<number>` (events whose turn has not 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -42,7 +42,7 @@ _FACTS_SCRIPT = Path(__file__).with_name("facts.lua").read_text(encoding="utf-8"
 _DUE_SCRIPT = Path(__file__).with_name("due.lua").read_text(encoding="utf-8")
 _LEASE_SCRIPT = Path(__file__).with_name("lease.lua").read_text(encoding="utf-8")
 # What an older version wrote in another form is not read: all is built anew from the journal.
-_FORM = "2:"
+_FORM = "3:"
 _CHUNK = 2000
 _T = TypeVar("_T")
 
@@ -254,16 +254,15 @@ class Store:
         """Return the last answers to the survey, newest first; they name no call record's phone number."""
         return self._records("survey", limit)
 
-    def facts(self, kind: str, since: datetime, until: datetime) -> list[list[Any]]:
-        """Return what a report asks of every order, call or survey (`kind`) of a period, oldest first.
+    def facts(self, kind: str, since: datetime, until: datetime) -> Iterator[list[Any]]:
+        """Yield what a report asks of every order, call or survey (`kind`) of a period, oldest first.
 
         They are the lists that apply.lua writes; `until` is not included. `report_reader` knows what stands where.
+        Redis looks for the next ones while the reader counts these.
         """
-        found: list[list[Any]] = []
         period = self._stretches.cut(f"{kind}s", str(_milliseconds(since)), f"({_milliseconds(until)}")
         for lines in self._stretches.read(_FACTS_SCRIPT, kind, over=period):
-            found.extend(orjson.loads(lines))
-        return found
+            yield from orjson.loads(lines)
 
     def verdicts(self, events: Sequence[JournalEvent]) -> list[Verdict]:
         """Return what became of events that were applied; the feed of notices asks."""
