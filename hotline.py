@@ -18,7 +18,7 @@ from callback_scheduler import report_options
 from callback_scheduler.deadlines import deadline
 from config.console import ConsoleSettings
 from config.errors import ConfigError, Fault
-from ivr.control import ControlError, ask
+from ivr.control_client import ControlError, ask
 from routing.clock import in_shanghai
 from routing.site import Site, load_site
 from routing.site_changes import FOLDER, with_changes
@@ -168,6 +168,7 @@ def _verify(options: argparse.Namespace) -> int:
     """Print how many records journal and audit log have, and the first that is not what was written; 1 if there is."""
     # only this command reads journal and Redis by itself
     from callback_scheduler.embedded_redis import EmbeddedRedis  # noqa: PLC0415
+    from callback_scheduler.errors import JournalCorrupt  # noqa: PLC0415
     from callback_scheduler.verification import head_in_redis, journal_id, verify  # noqa: PLC0415
     from console.audit import audit_folder  # noqa: PLC0415
 
@@ -194,7 +195,7 @@ def _verify(options: argparse.Namespace) -> int:
         if in_redis is None:
             print("Redis does not run or knows nothing of this journal: not compared with it")
         last = f"chain of record {found.archived + found.records}: {found.head}"
-        print(last if found.is_whole else f"{found.records} good records before it")
+        print(last if found.is_whole else f"{found.records} good records before it\n{JournalCorrupt.what_to_do}")
         if acts:
             print("audit log of the console:", acts.broken or f"{acts.records} acts, whole and unchanged")
     return 0 if found.is_whole and (acts is None or acts.is_whole) else 1

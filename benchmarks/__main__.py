@@ -23,7 +23,7 @@ from benchmarks.conversations import Batch, Generator, LoadBroken, hold, percent
 from benchmarks.profiler import profile
 from benchmarks.site_files import LoadSite
 from benchmarks.table import Figures, printed
-from ivr.control import ControlError
+from ivr.control_client import ControlError
 from ivr.demo.scenes import MORNING
 from ivr.demo.service import Service, ServiceBroken
 

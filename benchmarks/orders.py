@@ -39,9 +39,9 @@ def measure(seconds: float = 10.0, callers: int = CALLERS, folder: Path | None =
     in its thread). Data goes to a folder of its own below `folder` (default: the system's temporary one, whose disk
     is then what is measured), and is removed.
     """
-    if not reactor.running:  # type: ignore[attr-defined]
-        run = reactor.run  # type: ignore[attr-defined]
-        threading.Thread(target=run, kwargs={"installSignalHandlers": False}, daemon=True).start()
+    running: Any = reactor  # a module, to the type checker
+    if not running.running:
+        threading.Thread(target=running.run, kwargs={"installSignalHandlers": False}, daemon=True).start()
     data_dir = Path(tempfile.mkdtemp(prefix="hotline-bench-", dir=folder))
     try:
         return threads.blockingCallFromThread(reactor, lambda: ensureDeferred(_measure(data_dir, seconds, callers)))

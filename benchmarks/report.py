@@ -9,7 +9,6 @@ orders are a copy of one that the script wrote, with other numbers, since only k
 from __future__ import annotations
 
 import gc
-import json
 import random
 import resource
 import shutil
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import config
+from benchmarks.sweep import fill_with_open_orders, look_figures, took_s
 from callback_scheduler.deadlines import deadline
 from callback_scheduler.embedded_redis import EmbeddedRedis, redis_server_binary
 from callback_scheduler.journal import JournalEvent
@@ -46,10 +46,10 @@ SEEN_AT = FIRST_NIGHT + timedelta(days=NIGHTS + 1)
 _UNITS = ("market", "tax", "human_resources", "planning", "construction", "environment", "commerce", "health", "fire")
 _BATCH = 2000
 _RUNS = 5
-_DUE = 100  # orders that the look finds: a morning's worth
+_AS_ASKED = (100_000, 1_000_000)  # orders, open orders
 
 
-def measure(orders: int = 100_000, open_orders: int = 1_000_000, folder: Path | None = None) -> dict[str, Any]:
+def measure(orders: int = _AS_ASKED[0], open_orders: int = _AS_ASKED[1], folder: Path | None = None) -> dict[str, Any]:
     """Return for each kind of Redis ("embedded", "system") the figures of `measure_one`."""
     binaries = {"embedded": redis_server_binary()}
     if (found := shutil.which("redis-server")) is not None:
@@ -60,10 +60,12 @@ def measure(orders: int = 100_000, open_orders: int = 1_000_000, folder: Path | 
 def measure_one(binary: Path, orders: int, open_orders: int, folder: Path | None = None) -> dict[str, Any]:
     """Return medians of 5 runs in a Redis of its own, which is removed.
 
-    Keys: orders, calls, prepare_s; read_s, count_s, print_s and report_s for their sum; command_s for the whole of
+    Keys: orders, prepare_s; how many were counted, count_s (reading and counting, one beside the other), print_s and
+    report_s for their sum; command_s for the whole of
     `hotline report` as a process of its own; of both also report_cpu_s and command_cpu_s, what they take of a core,
-    since others at work on the machine make the clock lie but not these; open_orders, due_p50_ms and due_max_ms for
-    finding the 100 of them that are due, due_1000_p50_ms and due_1000_max_ms for finding 1,000.
+    since others at work on the machine make the clock lie but not these; load_s for a Redis that starts with all of it
+    on disk; open_orders, and of a sweep's look for the 1,000 of them that are due due_first_ms when it knows nothing
+    yet, due_p50_ms, due_max_ms and due_cpu_ms (this process's share) when it has looked before.
     """
     data_dir = Path(tempfile.mkdtemp(prefix="hotline-bench-", dir=folder))
     server = EmbeddedRedis(data_dir / "redis", binary=binary)
@@ -71,12 +73,16 @@ def measure_one(binary: Path, orders: int, open_orders: int, folder: Path | None
     try:
         store = Store.connect(server.url, timeout_s=60.0)
         store._redis.config_set("appendfsync", "no")  # what is prepared need not survive
-        prepare_s = _took_s(lambda: _apply_all(store, _history(orders)))
+        prepare_s = took_s(lambda: _apply_all(store, _history(orders)))
         figures = {"orders": orders, "prepare_s": prepare_s} | _report_figures(store)
         runs = [_run_command(data_dir) for _ in range(_RUNS)]
         figures |= {name: statistics.median(run[name] for run in runs) for name in runs[0]}
-        _fill_with_open_orders(store, open_orders)
-        figures |= {"open_orders": open_orders} | _due_figures(store, open_orders)
+        server.stop()
+        server = EmbeddedRedis(data_dir / "redis", binary=binary)
+        figures["load_s"] = took_s(lambda: server.start(120.0))
+        store._redis.config_set("appendfsync", "no")
+        fill_with_open_orders(store, open_orders, SEEN_AT)
+        figures |= {"open_orders": open_orders} | look_figures(store, open_orders, SEEN_AT)
         store.close()
     finally:
         server.stop()
@@ -211,15 +217,14 @@ def _one_report(store: Store, site: Site, question: Question) -> dict[str, float
     gc.disable()  # as the command does
     began, cpu_began = time.perf_counter(), time.process_time()
     material = read_material(store, question.since, question.at)
-    read = time.perf_counter()
     report = make_report(question, material, WorkingTime(site.hours, site.calendar), {})
     counted = time.perf_counter()
     table(report, {}, misses_shown=20)
     done = time.perf_counter()
-    assert sum(row.orders for rows in report.orders.values() for row in rows.values()) == len(material.orders)
     gc.enable()
     return {
-        "calls": len(material.calls), "read_s": read - began, "count_s": counted - read, "print_s": done - counted,
+        "counted": sum(row.orders for rows in report.orders.values() for row in rows.values()),
+        "count_s": counted - began, "print_s": done - counted,
         "report_s": done - began, "report_cpu_s": time.process_time() - cpu_began,
     }  # fmt: skip
 
@@ -229,54 +234,16 @@ def _run_command(data_dir: Path) -> dict[str, float]:
     period = ["--from", FIRST_NIGHT.date().isoformat(), "--at", SEEN_AT.isoformat()]
     command = [sys.executable, "-m", "hotline", "report", "--data-dir", str(data_dir), *period]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    took_s = _took_s(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
+    wall_s = took_s(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"command_s": took_s, "command_cpu_s": cpu_s}
-
-
-def _fill_with_open_orders(store: Store, wanted: int) -> None:
-    """Put copies of one order into the keys that `due_before` reads; all but `_DUE` are due in the future."""
-    client = store._redis  # the keys of the store, faster than a million events
-    (pattern,) = store.orders(1)
-    document = json.loads(client.get(store.key("order", pattern.order_id)))
-    client.delete(store.key("due"))
-    for first in range(0, wanted, _BATCH):
-        pipeline = client.pipeline(transaction=False)
-        for n in range(first, min(first + _BATCH, wanted)):
-            due_at = SEEN_AT + timedelta(minutes=(n - _DUE) // 25 + 1 if n >= _DUE else -n)
-            number = f"open-{n:07d}"
-            due_ms = round(due_at.timestamp() * 1000)
-            copy = document | {"order_id": number, "due_ms": due_ms, "due_at": due_at.isoformat()}
-            pipeline.set(store.key("order", number), json.dumps(copy, ensure_ascii=False))
-            pipeline.zadd(store.key("due"), {number: due_ms})
-        pipeline.execute()
-
-
-def _due_figures(store: Store, open_orders: int) -> dict[str, float]:
-    """Look as a sweep does: for a morning's worth, and for ten times as much."""
-    figures = {}
-    for name, at, due in (("due", SEEN_AT, _DUE), ("due_1000", SEEN_AT + timedelta(minutes=36), 1000)):
-        took_ms = []
-        for _ in range(50):
-            began = time.perf_counter()
-            found = store.due_before(at)
-            took_ms.append((time.perf_counter() - began) * 1000)
-            assert len(found) == min(due, open_orders), f"{len(found)} orders are due"
-        figures |= {f"{name}_p50_ms": round(statistics.median(took_ms), 2), f"{name}_max_ms": round(max(took_ms), 2)}
-    return figures
-
-
-def _took_s(work: Any) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+    return {"command_s": wall_s, "command_cpu_s": cpu_s}
 
 
 def main() -> None:
     """Print the table; arguments are how many orders, and how many open ones."""
-    given = [int(argument) for argument in sys.argv[1:]]
-    for kind, figures in measure(*given).items():
+    orders, open_orders = [*map(int, sys.argv[1:]), *_AS_ASKED[len(sys.argv) - 1 :]]
+    for kind, figures in measure(orders, open_orders).items():
         print(f"{kind}:")
         for name, value in figures.items():
             print(f"  {name:<12} {value:>12,.3f}" if isinstance(value, float) else f"  {name:<12} {value:>12,}")

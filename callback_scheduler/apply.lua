@@ -90,17 +90,23 @@ local function ms_of(instant)
   return seconds * 1000 + tonumber(string.sub(fraction .. '000', 1, 3))
 end
 
+-- What compliance asks of an attempt (compliance.Try): talk counts by the rule of evidence.proves.
+local LEAST_TALK_S = 10
+local function facts_of_try(attempt)
+  local evidence = given(attempt.evidence) or {}
+  local is_proved = ms_of(evidence.accepted_at) > 0 and ms_of(evidence.enterprise_answered_at) > 0
+    and (given(evidence.two_way_s) or 0) >= LEAST_TALK_S
+  return {
+    ms_of(attempt.begun_at), ms_of(attempt.enterprise_rung_at), is_proved and ms_of(evidence.talk_began_at) or 0,
+    ms_of(evidence.unit_answered_at) > 0, attempt.outcome,
+  }
+end
+
 -- What a report asks of an order (compliance.Facts), short enough that it reads 100,000 of them in a moment.
 local function keep_facts(order)
   local tries = {}
-  for _, attempt in pairs(order.attempts or {}) do
-    local evidence = given(attempt.evidence) or {}
-    tries[#tries + 1] = {
-      ms_of(attempt.begun_at), ms_of(attempt.enterprise_rung_at), attempt.outcome, ms_of(evidence.unit_answered_at),
-      ms_of(evidence.accepted_at), ms_of(evidence.enterprise_answered_at), ms_of(evidence.talk_began_at),
-      given(evidence.two_way_s) or 0,
-    }
-  end
+  for _, attempt in pairs(order.attempts or {}) do tries[#tries + 1] = facts_of_try(attempt) end
+  table.sort(tries, function(one, other) return one[1] < other[1] end)
   redis.call('HSET', key('order_facts'), order.order_id, cjson.encode({
     order.order_id, given(order.unit_id) or '', given(order.counted_as) or 'after_hours', order.state,
     ms_of(order.opened_at), order.due_ms, ms_of(order.acknowledged_at), ms_of(order.self_reported_at),
@@ -135,8 +141,15 @@ local function save(order, indexed_before, filed_before)
   for index in pairs(indexed) do redis.call('ZADD', index, 'NX', at_ms, order.order_id) end
   if order.is_open then
     redis.call('ZADD', key('due'), order.due_ms, order.order_id)
+    redis.call('HSET', key('stamps'), order.order_id, order.version + #(order.merged or {}))
   else
     redis.call('ZREM', key('due'), order.order_id)
+    redis.call('HDEL', key('stamps'), order.order_id)
+  end
+  if order.state == 'reached' then
+    redis.call('ZADD', key('reached'), 'NX', at_ms, order.order_id)
+  else
+    redis.call('ZREM', key('reached'), order.order_id)
   end
 end
 
@@ -260,6 +273,7 @@ local function forget_order(number)
   for _, phone in ipairs({order.callback_number, order.caller_number}) do
     if given(phone) then redis.call('ZREM', key('of_phone', phone), number) end
   end
+  redis.call('ZREM', key('reached'), number)
   redis.call('HDEL', key('order_facts'), number)
   redis.call('HDEL', key('epochs'), number)
 end

@@ -64,7 +64,8 @@ def _tries_told(facts: Facts, due_ms: int) -> str:
     if not before:
         seen = f"单位{_clock(facts.acknowledged_ms)}已确认收单" if facts.acknowledged_ms else "单位未确认收单"
         return f"时限前从未拨打，{seen}"
-    counted = Counter(OUTCOME_WORDS[one.outcome] for one in before if one.talk_ms == 0 or one.talk_ms >= due_ms)
+    in_vain = (one for one in before if one.talk_ms == 0 or one.talk_ms >= due_ms)
+    counted = Counter(OUTCOME_WORDS[AttemptOutcome(one.outcome)] for one in in_vain)
     counted.pop(OUTCOME_WORDS[AttemptOutcome.REACHED], None)
     results = "、".join(f"{words}{n}次" for words, n in counted.most_common())
     told = f"时限前拨打{len(before)}次" + (f"（{results}）" if results else "")
@@ -75,7 +76,7 @@ def _tries_told(facts: Facts, due_ms: int) -> str:
 
 
 def _talk_under_way_at(facts: Facts, due_ms: int) -> bool:
-    return any(one.outcome is AttemptOutcome.UNDER_WAY and one.begun_ms < due_ms for one in facts.tries)
+    return any(one.outcome == AttemptOutcome.UNDER_WAY.value and one.begun_ms < due_ms for one in facts.tries)
 
 
 def _clock(at_ms: int) -> str:

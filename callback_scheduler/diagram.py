@@ -90,6 +90,9 @@ _BESIDE = """
   was changed, doubled or taken out; the end is compared with the journal's own note of it and with Redis.
 - Events of one order are counted (`version`). If Redis is lost and the journals of several nodes are read again, an
   event waits for those it was made after, in whichever journal they are.
+- *Closed* (`housekeeping.py`): at once when the enterprise says by key that its matter is solved, else some days after
+  the talk (`keeping.close_after_days`). After a bad rating unit and supervisors are told, and a supervisor closes or
+  reopens. A reopened order keeps its deadline and the verdict of its first talk, and is dialled again.
 - `Ledger.forget` lets settled orders of before a day go, with call records and those files of the journal that tell of
   nothing else. The chain goes on from what was archived; numbers are not given again.
 """

@@ -18,6 +18,7 @@ DIALLED = frozenset({OrderState.OPENED, OrderState.SENT, OrderState.ACKNOWLEDGED
 _SOON_AGAIN = frozenset({
     AttemptOutcome.UNIT_BUSY, AttemptOutcome.ENTERPRISE_BUSY, AttemptOutcome.PASSED_ON, AttemptOutcome.CALLED_OFF,
 })  # fmt: skip
+_BROKEN = datetime.max.replace(tzinfo=SHANGHAI)  # behind every deadline
 # To ring a unit, hear it accept, ring an enterprise until nobody answers.
 _A_TRY_TAKES_S = 60.0
 UNIT_FAILED = frozenset({
@@ -71,6 +72,18 @@ def tries_on(order: Order, moment: datetime) -> int:
     )
 
 
+def may_be_on_the_phone(order: Order, at: datetime) -> bool:
+    """Whether the enterprise of an order may be talking about it, at whatever node, or is about to be rung.
+
+    Where a node was lost in mid-callback nobody knows, up to the time when it is safe to dial again.
+    """
+    if order.state is OrderState.CALLING_BACK:
+        return True
+    last = order.attempts[-1] if order.attempts else None
+    is_unknown = last is not None and last.outcome is AttemptOutcome.UNKNOWN and last.enterprise_rung_at is not None
+    return is_unknown and order.dial_after is not None and at < order.dial_after
+
+
 def to_dial(
     orders: Iterable[Order],
     at: datetime,
@@ -84,15 +97,21 @@ def to_dial(
 ) -> list[Order]:
     """Return the orders to dial at `at`, `free_lines` at most: earliest deadline first, then who was tried least.
 
+    Those whose promise is broken come behind those whose promise can be kept, who was tried least first: however many
+    have been left over for weeks, this morning's are dialled in time, and each of the others has its turn.
+
     `phones_of` gives the numbers of its unit that may be rung for an order; no unit gets more dials than it has
-    numbers that are neither in `phones_in_use` nor taken by an order in `under_way`, and no enterprise two at once.
+    numbers that are neither in `phones_in_use` nor taken by an order in `under_way`, and no enterprise two at once,
+    those of other nodes counted in.
     """
+    orders = list(orders)
     under_way = under_way or {}
     ringing = Counter(order.unit_id for order in under_way.values())
     enterprises = {order.callback_number for order in under_way.values()}.union(phones_in_use)
+    enterprises.update(order.callback_number for order in orders if may_be_on_the_phone(order, at))
     begun: Counter[str] = Counter()
     chosen: list[Order] = []
-    for order in sorted(orders, key=_urgency):
+    for order in sorted(orders, key=lambda order: _urgency(order, at)):
         if len(chosen) >= free_lines:
             break
         if order.order_id in under_way or order.state not in DIALLED or order.callback_number in enterprises:
@@ -108,8 +127,9 @@ def to_dial(
     return chosen
 
 
-def _urgency(order: Order) -> tuple[datetime, int, datetime, str]:
-    return order.due_at, len(order.attempts), order.opened_at, order.order_id
+def _urgency(order: Order, at: datetime) -> tuple[datetime, int, datetime, datetime, str]:
+    until = order.due_at if order.due_at > at else _BROKEN
+    return until, len(order.attempts), order.due_at, order.opened_at, order.order_id
 
 
 def next_dial_at(attempt: Attempt, order: Order, ended_at: datetime, rules: LadderRules) -> datetime:

@@ -11,10 +11,11 @@ import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.breach import breach_cause
-from callback_scheduler.dialling import DIALLED, next_dial_at
+from callback_scheduler.dialling import DIALLED, UNIT_FAILED, may_be_on_the_phone, next_dial_at
 from callback_scheduler.errors import FencedOff, IllegalTransition, SchedulerError, StaleOrder, StoreUnavailable
 from callback_scheduler.evidence import proves
 from callback_scheduler.hands import Hands
+from callback_scheduler.ladder import tiers_open
 from callback_scheduler.order import Attempt, AttemptOutcome, Lease, Order
 from callback_scheduler.order_keeping import OrderKeeping
 from callback_scheduler.order_states import OrderEvent, OrderState
@@ -95,7 +96,7 @@ class Dials:
             return None
         try:
             fresh = await self._ledger.order(order_id)
-            if fresh is None or not is_its_turn(fresh):
+            if fresh is None or not is_its_turn(fresh) or await self._is_on_the_phone(fresh, at):
                 await self._ledger.release(lease)
                 return fresh
             attempt = Attempt(
@@ -118,6 +119,12 @@ class Dials:
         self._renew_later(dial)
         dial.carried = ensureDeferred(self._carry(dial, attempt))
         return begun
+
+    async def _is_on_the_phone(self, order: Order, at: datetime) -> bool:
+        """Whether another order of the same enterprise is being dialled: the other node's picture is not ours."""
+        owed = await self._ledger.open_orders_of(order.callback_number)
+        same = [one for one in owed if one.callback_number == order.callback_number and one.order_id != order.order_id]
+        return any(may_be_on_the_phone(one, at) for one in same)
 
     # -- while it rings -----------------------------------------------------------------------------------------------
 
@@ -196,18 +203,20 @@ class Dials:
         ended_at = finished.ended_at or self._clock.now()
         if proves(finished.evidence):
             finished = replace(finished, outcome=AttemptOutcome.REACHED)
+            await self._freeze_if_late(order, finished, lease, ended_at)
             event, changes = OrderEvent.REACHED, {"promised_at": None, "promised_by": None}
         else:
             event, changes = OrderEvent.ATTEMPT_FAILED, self._next_try(order, finished, ended_at)
-        changed = await self._ledger.change_order(
+        return await self._ledger.change_order(
             order.order_id, event, who=TIMETABLE, changes=changes, attempt=finished, epoch=lease.epoch, at=ended_at
         )  # fmt: skip
-        if changed.state is OrderState.REACHED:
-            await self._freeze_if_late(changed, ended_at)
-        return changed
 
     def _next_try(self, order: Order, finished: Attempt, ended_at: datetime) -> dict[str, Any]:
         dial_after = next_dial_at(finished, order, ended_at, self._ladder.of(order.unit_id))
+        begun = self._dials.get(order.order_id)
+        has_widened = begun is not None and tiers_open(order) > tiers_open(begun.order)
+        if has_widened and finished.outcome in UNIT_FAILED:
+            dial_after = ended_at  # the ladder has opened other phones meanwhile: those need not wait for a retry
         changes: dict[str, Any] = {"dial_after": dial_after}
         if finished.outcome is AttemptOutcome.IN_TEN_MINUTES and (
             order.promised_at is None or order.promised_at <= ended_at
@@ -215,15 +224,21 @@ class Dials:
             changes |= {"promised_at": dial_after, "promised_by": finished.unit_number}
         return changes
 
-    async def _freeze_if_late(self, order: Order, at: datetime) -> None:
-        """Freeze the breach of an order that rang before its deadline and talked after it."""
-        if order.overdue_at is not None or order.reached_at is None or order.reached_at < order.due_at:
+    async def _freeze_if_late(self, order: Order, finished: Attempt, lease: Lease, at: datetime) -> None:
+        """Freeze the breach of an order that rang before its deadline and talked after it.
+
+        That is done before it counts as reached: nobody looks at it any more then, should this node die in between.
+        """
+        talk_began_at = finished.evidence.talk_began_at if finished.evidence else None
+        reached_at = order.reached_at or talk_began_at
+        if order.overdue_at is not None or reached_at is None or reached_at < order.due_at:
             return
-        cause = breach_cause(order, at)
+        attempts = tuple(finished if one.attempt_id == finished.attempt_id else one for one in order.attempts)
+        cause = breach_cause(replace(order, state=OrderState.REACHED, reached_at=reached_at, attempts=attempts), at)
         await self._hands.notices.tell("breach", order, {"key": f"{order.order_id}/late", "cause": cause}, at)
         changes = {"overdue_at": order.due_at, "breach_cause": cause}
         await self._ledger.note_order(
-            order.order_id, "breach_frozen", who=TIMETABLE, why=cause, changes=changes, at=at
+            order.order_id, "breach_frozen", who=TIMETABLE, why=cause, changes=changes, epoch=lease.epoch, at=at
         )  # fmt: skip
 
     async def _write_late_proof(self, order: Order, finished: Attempt, lease: Lease) -> None:
@@ -256,7 +271,8 @@ class Dials:
             fresh = await self._ledger.order(order.order_id)
             last = fresh.attempts[-1] if fresh and fresh.attempts else None
             if fresh and last and fresh.state is OrderState.CALLING_BACK:
-                await self._end_lost(fresh, last, lease, at)
+                # counted from now: this node may have stood still since the sweep began
+                await self._end_lost(fresh, last, lease, max(at, self._clock.now()))
         except (StaleOrder, IllegalTransition, FencedOff) as changed:
             log.info("order_changed_meanwhile", order_id=order.order_id, error=str(changed))
         finally:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import deque
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 # sockaddr_un.sun_path is 108 bytes, the closing NUL included (unix(7)).
 MAX_SOCKET_PATH_BYTES = 107
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+# One that ends sooner after a good start, as with a full disk, is not started again at once for ever.
+_STEADY_AFTER_S = 10.0
 _LAST_WORDS = 12
 
 
@@ -108,12 +111,14 @@ class EmbeddedRedis:
     def _supervise(self) -> None:
         pause_s, failures = _FIRST_PAUSE_S, 0
         while not self._stopping.is_set():
+            began_s = time.monotonic()
             status, was_ready = self._run_once()
+            was_steady = was_ready and time.monotonic() - began_s >= _STEADY_AFTER_S
             if self._stopping.is_set():
                 return
             log.error("embedded_redis_died", status=status, was_ready=was_ready, last_words=list(self._last_words)[-3:])
             failures = 0 if was_ready else failures + 1
-            pause_s = _FIRST_PAUSE_S if was_ready else min(pause_s * 2, _LONGEST_PAUSE_S)
+            pause_s = _FIRST_PAUSE_S if was_steady else min(pause_s * 2, _LONGEST_PAUSE_S)
             if failures >= 2 and any("Bad file format" in words for words in self._last_words):
                 self._set_damaged_file_aside()
             self._stopping.wait(pause_s)

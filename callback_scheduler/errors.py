@@ -6,7 +6,9 @@ from pathlib import Path
 
 
 class SchedulerError(Exception):
-    """Something about orders, their journal or their store went wrong."""
+    """Something about orders, their journal or their store went wrong; `what_to_do` tells an operator, if he can do."""
+
+    what_to_do = ""
 
 
 class IllegalTransition(SchedulerError):
@@ -36,6 +38,8 @@ class JournalError(SchedulerError):
 class JournalLocked(JournalError):
     """Another process has this journal open; two writers would ruin it."""
 
+    what_to_do = "Does `hotline serve` run twice with this data_dir? Stop that process first, or give this one its own."
+
 
 class JournalClosed(JournalError):
     """The journal is not open (any more); nothing was written."""
@@ -48,12 +52,22 @@ class JournalWriteFailed(JournalError):
 class JournalFull(JournalWriteFailed):
     """The disk, the quota or the file size limit is used up; the event is not on disk."""
 
+    what_to_do = (
+        "Make room on this file system: callers hear an apology and get no order until there is some. "
+        "All orders given so far are safe, and nothing must be restarted."
+    )
+
 
 class JournalCorrupt(JournalError):
     """A record that was once on disk cannot be read any more: somebody must look before anything is built on it.
 
     `path`, `line` (from 1) and `offset` (bytes from the start of the file) tell where.
     """
+
+    what_to_do = (
+        "Nothing was changed; what was acknowledged is still in these files, in the last backup or in Redis. "
+        "Copy the whole folder before you touch it, then go on as docs/operations.md says under \"A damaged journal\"."
+    )
 
     def __init__(self, path: Path, line: int, offset: int, what: str) -> None:
         super().__init__(f"{path}: line {line} (byte {offset}): {what}")

@@ -22,11 +22,15 @@ def _no_phones() -> Collection[str]:
     return ()
 
 
+async def _leave_it(at: datetime) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hands:
     """`ring_back` places a callback under a lease and returns the attempt as it ended; `remind_leader` rings a number
     with a spoken reminder and tells whether it was acknowledged by key; `free_lines` counts the lines callbacks may
-    take now, `phones_in_use` the numbers of units that are on the phone.
+    take now, `phones_in_use` the numbers of units that are on the phone; `keep_house` closes and forgets what may be.
     """
 
     ring_back: Callable[[Order, Attempt, Lease], Awaitable[Attempt]]
@@ -34,3 +38,4 @@ class Hands:
     notices: Notices
     free_lines: Callable[[], int]
     phones_in_use: Callable[[], Collection[str]] = _no_phones
+    keep_house: Callable[[datetime], Awaitable[None]] = _leave_it

@@ -34,7 +34,7 @@ from callback_scheduler.errors import (
     JournalLocked,
     JournalWriteFailed,
 )
-from callback_scheduler.journal_scan import scan_folder
+from callback_scheduler.journal_scan import check_end, scan_folder
 from callback_scheduler.segments import END_MARK, Mark, Segment, SegmentWriter, write_mark
 
 log = structlog.get_logger()
@@ -129,12 +129,15 @@ class Journal:
     def open(self) -> None:
         """Check the whole journal, repair a torn tail, begin to write; blocks while it reads.
 
-        Raises JournalLocked if another process has it, JournalCorrupt if a record cannot be read.
+        Raises JournalLocked if another process has it, JournalCorrupt if a record cannot be read, or is missing at
+        the end.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock()
         try:
-            self._segments = [self._repaired(segment) for segment in scan_folder(self.folder)]
+            found = list(scan_folder(self.folder))
+            check_end(self.folder, found)  # before a torn tail is set aside: it may be one that was acknowledged
+            self._segments = [self._repaired(segment) for segment in found]
             if not self._segments:
                 journal_id = uuid.uuid4().hex
                 self._add_segment(journal_id, 1, segments.beginning(journal_id))
@@ -252,7 +255,10 @@ class Journal:
             self._writer.append(b"".join(lines))
         except OSError as failed:
             reason = self._failure(failed)
-            log.error("journal_write_failed", file=str(self._segments[-1].path), events=len(group), error=str(failed))
+            log.error(
+                "journal_write_failed", file=str(self._segments[-1].path), events=len(group), error=str(failed),
+                what_to_do=reason.what_to_do,
+            )  # fmt: skip
             self._reactor.callFromThread(_fail, group, reason)
             return
         self.position, self.chain = durable[-1][0], chain

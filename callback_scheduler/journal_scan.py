@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from callback_scheduler.errors import JournalCorrupt
 from callback_scheduler.segments import (
     ARCHIVE_MARK,
+    END_MARK,
     SUFFIX,
     BadRecord,
     Header,
@@ -50,6 +51,19 @@ def scan_folder(folder: Path) -> Iterator[Segment]:
     for path in paths:
         before = scan(path, is_last=path == paths[-1], before=before)
         yield before
+
+
+def check_end(folder: Path, found: Sequence[Segment]) -> None:
+    """Raise JournalCorrupt if a journal lacks records that were in it when it was closed last, or has others."""
+    mark = read_mark(folder, END_MARK)
+    last = found[-1] if found else Segment(folder, "", 1, 0, 0, "")
+    line = last.last - last.first + 2
+    if mark is not None and mark.position > last.last:
+        what = f"the journal ends at record {last.last}, but its own note of its end knows {mark.position}: cut off"
+        raise JournalCorrupt(last.path, line, last.good_bytes, what)
+    if mark is not None and mark.position == last.last > 0 and mark.chain != last.chain:
+        what = f"record {last.last} is not the one that the journal's own note of its end knows: written anew"
+        raise JournalCorrupt(last.path, line, last.good_bytes, what)
 
 
 def scan(path: Path, is_last: bool, before: Segment | None = None) -> Segment:

@@ -76,6 +76,7 @@ class Ledger(OrderKeeping):
         self._applier = Applier(self._journal, self._store, self._on_applied)
         self._answers: dict[str, Deferred[Outcome]] = {}
         self._threads = ThreadPool(minthreads=0, maxthreads=4, name="ledger")
+        self._is_closing = False
         self.feed = Feed(self._journal, self._applied_to, self._store.verdicts)
         self._on_event: OnEvent | None = None
         self._untold: dict[str, None] = {}  # ids of events of this process that Redis has had no say about
@@ -127,6 +128,9 @@ class Ledger(OrderKeeping):
         log.info("ledger_stopped", position=self._journal.position, events_waiting=self._applier.waiting)
 
     async def _close(self) -> None:
+        if self._is_closing:
+            return  # told to stop while the start was failing: each of both comes here
+        self._is_closing = True
         await self._in_thread(self._journal.close)
         await self._in_thread(self._applier.stop)
         await self._in_thread(self._store.close)

@@ -19,6 +19,7 @@ KINDS = {
     "promise_broken": "“十分钟内回电”未兑现",
     "supervisor_alarm": "督办告警",
     "breach": "逾期",
+    "bad_rating": "差评待跟进",
     "redated": "办理期限调整",
     "reassigned": "改派",
 }

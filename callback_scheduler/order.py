@@ -178,6 +178,11 @@ class Order(OrderDraft):
         return self.deadline.due_at
 
     @property
+    def stamp(self) -> str:
+        """Return what differs whenever anything has happened to the order; the store keeps the same beside it."""
+        return str(self.version + len(self.merged_calls))
+
+    @property
     def next_attempt_id(self) -> str:
         """Return the name of the attempt that comes after those known."""
         return f"{self.order_id}-a{len(self.attempts) + 1}"

@@ -15,6 +15,7 @@ from callback_scheduler.order import Attempt, Lease, Order
 from callback_scheduler.order_search import OrderFilter
 from callback_scheduler.order_states import OrderEvent
 from callback_scheduler.store import Outcome, Store
+from callback_scheduler.stretches import Stretch
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -138,9 +139,21 @@ class OrderKeeping:
         """Return open orders due at `at` or before, earliest deadline first."""
         return await self._in_thread(self._store.due_before, at, limit)
 
+    async def due_stretches(self, until: datetime) -> list[Stretch]:
+        """Cut the time up to `until` into stretches, earliest first, in each of which a few thousand orders are due."""
+        return await self._in_thread(self._store.due_stretches, until)
+
+    async def due_in(self, stretch: Stretch, known: Mapping[str, Order]) -> list[Order]:
+        """Return the open orders due in a stretch; those that are still as they are `known` are not read again."""
+        return await self._in_thread(self._store.due_in, stretch, known)
+
     async def open_orders(self, limit: int = 10_000) -> list[Order]:
         """Return open orders, earliest deadline first."""
         return await self._in_thread(self._store.open_orders, limit)
+
+    async def reached_orders(self) -> list[Order]:
+        """Return the orders whose callback reached the enterprise and that are not closed, longest reached first."""
+        return await self._in_thread(self._store.reached_orders)
 
     async def open_orders_of(self, phone: str) -> list[Order]:
         """Return the open orders to be rung back at `phone`, or left from it; the longest open one first."""

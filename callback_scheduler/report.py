@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -41,11 +41,11 @@ class Question:
 
 
 class Material(NamedTuple):
-    """What the store knows; more than was asked for does no harm."""
+    """What the store knows, each gone through once; more than was asked for does no harm."""
 
-    orders: Sequence[Facts]
-    calls: Sequence[CallFacts]
-    surveys: Sequence[SurveyFacts]
+    orders: Iterable[Facts]
+    calls: Iterable[CallFacts]
+    surveys: Iterable[SurveyFacts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +151,15 @@ def _between(question: Question, at_ms: int) -> tuple[int, int]:
     return start_of(number_of(question.since)), min(until, at_ms + 1)
 
 
-def _orders_asked(question: Question, orders: Iterable[Facts], at_ms: int) -> list[Facts]:
-    """Return the orders of the period by their own deadline, under whatever rule."""
+def _orders_asked(question: Question, orders: Iterable[Facts], at_ms: int) -> Iterator[Facts]:
+    """Yield the orders of the period by their own deadline, under whatever rule."""
     first_ms, _ = _between(question, at_ms)
     _, until_ms = _between(question, sys.maxsize)
     unit_id = question.unit_id
-    return [
+    return (
         facts for facts in orders
         if facts.opened_ms <= at_ms and first_ms <= facts.due_ms < until_ms and unit_id in ("", facts.unit_id)
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def _calls_asked(
@@ -186,7 +186,7 @@ def _budget(rows: Mapping[str, CallTally]) -> ErrorBudget:
 def _misses(orders: Iterable[Judged], at_ms: int) -> list[Miss]:
     found = [
         Miss(facts, verdict, due_ms, at_ms)
-        for facts, due_ms, verdict in orders
+        for facts, due_ms, verdict, _ in orders
         if verdict is Verdict.LATE or verdict is Verdict.MISSED
     ]
     return sorted(found, key=lambda miss: (miss.due_ms, miss.facts.order_id), reverse=True)

@@ -68,11 +68,15 @@ class CallTally:
             return
         is_answered = bool(call.answered_ms) or call.outcome in _SERVED
         self.offered += 1
-        self.answered += is_answered
-        self.hung_up_early += not is_answered and 0 < call.lasted_ms < _SHORT_MS
-        self.asked += bool(call.asked_ms)
-        self.reached_person += bool(call.asked_ms and call.answered_ms)
-        self.within_15_s += bool(call.answered_ms and call.asked_ms) and call.answered_ms - call.asked_ms <= _ANSWER_MS
+        if is_answered:
+            self.answered += 1
+        elif 0 < call.lasted_ms < _SHORT_MS:
+            self.hung_up_early += 1
+        if call.asked_ms:
+            self.asked += 1
+            if call.answered_ms:
+                self.reached_person += 1
+                self.within_15_s += call.answered_ms - call.asked_ms <= _ANSWER_MS
         if call.transfer != "none":
             self.transfers += 1
             was_connected = call.talked_s >= LEAST_TALK_S

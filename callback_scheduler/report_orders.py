@@ -107,17 +107,24 @@ def _period(by: By, day: int) -> str:
 
 
 class Judged(NamedTuple):
-    """An order, its deadline under the rule that is asked for, and its class under it."""
+    """An order, its deadline under the rule that is asked for, its class under it, and when it was first talked about.
+
+    `talk_ms` is 0 if it was not.
+    """
 
     facts: Facts
     due_ms: int
     verdict: Verdict
+    talk_ms: int
 
 
 def judged(orders: Iterable[Facts], at_ms: int, rule: Rule) -> list[Judged]:
     """Return each order with its class at `at_ms` under `rule`."""
     due_ms = rule.due_ms
-    return [Judged(facts, due := due_ms(facts), judge(facts, at_ms, due)) for facts in orders]
+    return [
+        Judged(facts, due := due_ms(facts), judge(facts, at_ms, due, talk_ms := first_talk_ms(facts, at_ms)), talk_ms)
+        for facts in orders
+    ]
 
 
 def tally(orders: Iterable[Judged], at_ms: int, by: By, working: WorkingTime) -> dict[str, Rows]:
@@ -135,7 +142,7 @@ def tally(orders: Iterable[Judged], at_ms: int, by: By, working: WorkingTime) ->
 
 
 def _count(row: OrderTally, one: Judged, at_ms: int, working: WorkingTime) -> None:
-    facts, due_ms, verdict = one
+    facts, due_ms, verdict, talk_ms = one
     row.verdicts[verdict] += 1
     if verdict is Verdict.MERGED:
         return
@@ -143,7 +150,6 @@ def _count(row: OrderTally, one: Judged, at_ms: int, working: WorkingTime) -> No
     if due_ms <= at_ms:
         row.due += 1
         row.on_time_of_due += verdict is Verdict.ON_TIME
-    talk_ms = first_talk_ms(facts, at_ms)
     if talk_ms:
         row.waits_ms.append(talk_ms - facts.opened_ms)
         row.working_waits_ms.append(working.between_ms(facts.opened_ms, talk_ms, facts.unit_id))

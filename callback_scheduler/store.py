@@ -5,17 +5,18 @@ it has been applied; script and marker are one, so an event is applied once and 
 lost in Redis is rebuilt from the journal.
 
 Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind the prefix): `order:<number>` (JSON),
-`order:<number>:events` list, `orders` by time opened, `due` by deadline, `open:<number to ring>|<matter>` and
-`open_by_phone:<number>` open orders, `numbers` (every number ever given -> order it counts as), `highest` sequences,
-`epochs`, `early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`, `calls`, `survey:<id>`,
-`surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`, `call_facts`, `survey_facts`;
+`order:<number>:events` list, `orders` by time opened, `due` by deadline and `stamps` of the same, `reached` by time,
+`open:<number>|<matter>` and `open_by_phone:<number>` open orders, `numbers` (every number ever given -> order it counts
+as), `highest` sequences, `epochs`, `early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`,
+`calls`, `survey:<id>`, `surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`,
+`call_facts`, `survey_facts`;
 for lists `filed:<unit>|<state>`, `units` (all that ever had an order), `of_phone:<number>`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -23,6 +24,7 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
@@ -34,11 +36,13 @@ from callback_scheduler.journal import Durable, JournalEvent
 from callback_scheduler.order import Lease, Order
 from callback_scheduler.order_fields import from_fields
 from callback_scheduler.order_search import OrderFilter
+from callback_scheduler.stretches import Stretch, Stretches
 from routing.clock import SHANGHAI
 
 _SCRIPT = Path(__file__).with_name("apply.lua").read_text(encoding="utf-8")
 _SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _FACTS_SCRIPT = Path(__file__).with_name("facts.lua").read_text(encoding="utf-8")
+_DUE_SCRIPT = Path(__file__).with_name("due.lua").read_text(encoding="utf-8")
 _LEASE_SCRIPT = Path(__file__).with_name("lease.lua").read_text(encoding="utf-8")
 # What an older version wrote in another form is not read: all is built anew from the journal.
 _FORM = "3:"
@@ -75,6 +79,7 @@ class Store:
         self._redis: Any = client  # its annotations name sync and async answers at once
         self._prefix = prefix + _FORM
         self._calls_kept = calls_kept
+        self._stretches = Stretches(client, self._prefix, self._ask)
 
     @classmethod
     def connect(cls, url: str, *, timeout_s: float = 1.0, **options: Any) -> Store:
@@ -196,6 +201,10 @@ class Store:
             start += _CHUNK
         return found[:limit]
 
+    def reached_orders(self) -> list[Order]:
+        """Return the orders whose callback reached the enterprise and that are not closed, longest reached first."""
+        return self._orders(self._ask(lambda: self._redis.zrange(self.key("reached"), 0, -1)))
+
     def known(self, order_ids: Sequence[str]) -> set[str]:
         """Return those of `order_ids` under which an order is kept that has not been forgotten."""
         counting = self._ask(lambda: self._redis.hmget(self.key("numbers"), order_ids)) if order_ids else []
@@ -210,6 +219,22 @@ class Store:
         until = _milliseconds(at)
         found = self._ask(lambda: self._redis.zrangebyscore(self.key("due"), "-inf", until, start=0, num=limit))
         return self._orders(found)
+
+    def due_stretches(self, until: datetime) -> list[Stretch]:
+        """Cut the time up to `until` into stretches, earliest first, in each of which a few thousand orders are due."""
+        return self._stretches.cut("due", "-inf", str(_milliseconds(until)))
+
+    def due_in(self, stretch: Stretch, known: Mapping[str, Order]) -> list[Order]:
+        """Return the open orders due in a stretch, earliest deadline first.
+
+        Those that nothing has happened to since they were `known` are returned as they are there, and not read.
+        """
+        (lines,) = self._stretches.read(_DUE_SCRIPT, over=[stretch])
+        stamps: dict[str, str] = dict(line.split(" ") for line in lines.splitlines())
+        as_known = {number: known[number] for number, stamp in stamps.items() if _is_known(known.get(number), stamp)}
+        read = self._orders([number for number in stamps if number not in as_known])
+        found = as_known | {order.order_id: order for order in read if order.state.is_open}
+        return [found[number] for number in stamps if number in found]
 
     def open_orders(self, limit: int = 10_000) -> list[Order]:
         """Return open orders, earliest deadline first."""
@@ -245,29 +270,15 @@ class Store:
         """Return the last answers to the survey, newest first; they name no call record's phone number."""
         return self._records("survey", limit)
 
-    def facts(self, kind: str, since: datetime, until: datetime) -> list[list[Any]]:
-        """Return what a report asks of every order, call or survey (`kind`) of a period, oldest first.
+    def facts(self, kind: str, since: datetime, until: datetime) -> Iterator[list[Any]]:
+        """Yield what a report asks of every order, call or survey (`kind`) of a period, oldest first.
 
         They are the lists that apply.lua writes; `until` is not included. `report_reader` knows what stands where.
+        Redis looks for the next ones while the reader counts these.
         """
-        found: list[list[Any]] = []
-        for first, last in self._stretches(f"{kind}s", since, until):
-            lines = self._ask(partial(self._redis.eval, _FACTS_SCRIPT, 0, self._prefix, kind, first, last))
-            found.extend(json.loads(lines))
-        return found
-
-    def _stretches(self, name: str, since: datetime, until: datetime) -> list[tuple[str, str]]:
-        """Cut a period by the times of a sorted set into stretches of about `_CHUNK`, so that nobody waits for long.
-
-        Cut by time, nothing that is added meanwhile moves anything else from one stretch to another.
-        """
-        first, last = str(_milliseconds(since)), f"({_milliseconds(until)}"
-        count = self._ask(lambda: self._redis.zcount(self.key(name), first, last))
-        pipeline = self._redis.pipeline(transaction=False)
-        for start in range(_CHUNK, count, _CHUNK):
-            pipeline.zrangebyscore(self.key(name), first, last, start=start, num=1, withscores=True)
-        edges = sorted({int(entry[0][1]) for entry in self._ask(pipeline.execute) if entry})
-        return list(zip([first, *map(str, edges)], [*(f"({edge}" for edge in edges), last], strict=True))
+        period = self._stretches.cut(f"{kind}s", str(_milliseconds(since)), f"({_milliseconds(until)}")
+        for lines in self._stretches.read(_FACTS_SCRIPT, kind, over=period):
+            yield from orjson.loads(lines)
 
     def verdicts(self, events: Sequence[JournalEvent]) -> list[Verdict]:
         """Return what became of events that were applied; the feed of notices asks."""
@@ -318,6 +329,10 @@ class Store:
             raise StoreUnavailable(f"Redis refuses: {refused}") from refused
         except (RedisError, OSError) as away:
             raise StoreUnavailable(f"Redis does not answer: {away}") from away
+
+
+def _is_known(order: Order | None, stamp: str) -> bool:
+    return order is not None and order.stamp == stamp
 
 
 def _milliseconds(at: datetime) -> int:

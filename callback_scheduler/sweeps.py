@@ -91,7 +91,7 @@ class Sweeps:
         return bool(new or climbing)
 
     async def _hand_over(self, order: Order, at: datetime) -> None:
-        await self._hands.notices.tell("new_order", order, {"key": f"{order.order_id}/sent"}, at)
+        await self._hands.notices.tell("new_order", order, {"key": f"{order.order_id}/sent/{order.version}"}, at)
         try:
             await self._ledger.change_order(order.order_id, OrderEvent.SENT, who=TIMETABLE, at=at)
         except _CHANGED_MEANWHILE as changed:

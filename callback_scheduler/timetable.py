@@ -1,6 +1,6 @@
 """The timetable: sweeps over all open orders, every few seconds and at the very moment when something is due.
 
-APScheduler only holds two sweeps, which may be run at any time and any number of times (design rule 16). It counts by
+APScheduler only holds three sweeps, which may be run at any time and any number of times (design rule 16). It counts by
 the wall clock, which may jump, so two things are done otherwise than it would do by itself. Its triggers do not add
 up intervals (after a jump of ten years it would go through sixty million of them, one by one); and after a jump its
 jobs are planned anew (after one back it would wait until the old time comes again).
@@ -39,6 +39,7 @@ log = structlog.get_logger()
 _SWEEPS_LEASE = "sweeps"  # held in the way of an order's
 _LOOK_AT_CLOCK_EVERY_S = 1.0
 _READ_CALENDAR_EVERY_S = 600.0
+_KEEP_HOUSE_EVERY_S = 300.0
 _BREATH_S = 1.0  # between a sweep and the next that something asks for
 
 
@@ -111,6 +112,7 @@ class Timetable:
         )
         scheduler.add_job(self._sweep_unless_busy, _Every(self._ladder.sweep_every_s), id="orders")
         scheduler.add_job(self._sweep_calendar, _Every(_READ_CALENDAR_EVERY_S), id="calendar")
+        scheduler.add_job(self._keep_house, _Every(_KEEP_HOUSE_EVERY_S), id="house")
         scheduler.start()
         self._look_at_clock_again()
         log.info("timetable_started", sweep_every_s=self._ladder.sweep_every_s, calendar=self.calendar.version)
@@ -255,6 +257,12 @@ class Timetable:
         if begun is not None:
             self._waiting.note(begun.order_id, begun)
         return begun is not None and begun.order_id in self._dials.under_way and begun.order_id not in under_way
+
+    def _keep_house(self) -> Deferred[None]:
+        self._watch_clock()
+        if self._watch.is_doubted:
+            return ensureDeferred(_nothing())  # nothing is closed or forgotten on such a word
+        return ensureDeferred(self._reporting(self._hands.keep_house(self._clock.now())))
 
     # -- the sweep over the calendar ----------------------------------------------------------------------------------
 

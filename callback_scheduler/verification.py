@@ -106,7 +106,7 @@ def _result(found: list[Segment], broken: Broken | None) -> VerifyResult:
     records = last.last - archived
     if broken is not None and broken.file != last.path:
         records += max(0, broken.line - 2)
-    torn = f"{last.path.name}, {last.torn}" if last.torn else ""
+    torn = f"{last.path.name}, {last.torn}" if last.torn and broken is None else ""  # or it was no crash
     return VerifyResult(records, len(found), last.journal_id, last.chain, broken, torn, archived)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime, time, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, time, timedelta, timezone
 from functools import cache
 
 import structlog
@@ -12,9 +12,10 @@ from callback_scheduler.clock_watch import ClockWatch
 from callback_scheduler.dialling import dial_from, to_dial
 from callback_scheduler.dials import Dials
 from callback_scheduler.hands import Hands
-from callback_scheduler.ladder import next_step_at, tiers_open
+from callback_scheduler.ladder import next_step_at, pending_steps, tiers_open
 from callback_scheduler.order import Order
 from callback_scheduler.order_keeping import OrderKeeping
+from callback_scheduler.order_states import OrderState
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI, Clock
@@ -23,7 +24,10 @@ from routing.errors import UnknownUnit
 
 log = structlog.get_logger()
 
-_MOST_ORDERS = 5000
+# Handed over, or ended for a node that is gone, whatever the hour.
+_AT_ONCE = frozenset({OrderState.OPENED, OrderState.CALLING_BACK})
+_NEVER = datetime.max.replace(tzinfo=timezone.utc)
+_NextStep = tuple[Order, datetime]
 _DOUBTED_BEYOND = timedelta(hours=24)
 
 
@@ -52,22 +56,38 @@ class WaitingOrders:
         self._hands = hands
         self._dials = dials
         self._seen: dict[str, Order] = {}
+        self._next_steps: dict[str, _NextStep] = {}
+        self._planned_by: Calendar | None = None
         # When something comes at the earliest, None if that must be found anew; what is noted only brings it forward.
         self._next_step_at: datetime | None = None
         self._next_dial_at: datetime | None = None
 
     async def read(self, at: datetime, calendar: Calendar) -> list[Order]:
-        """Return the open orders that may have something due: up to the end of the next workday's.
+        """Take up all open orders due up to the end of the next workday; return those that something must be done for.
 
-        While the clock is doubted those due more than a day ago are left out: on such a word nothing is frozen.
+        A stretch at a time, so that calls are served in between; only what has changed is read. While the clock is
+        doubted those due more than a day ago are left out: on such a word nothing is frozen.
         """
         last_day = calendar.next_workday(at.astimezone(SHANGHAI).date()).on
-        orders = await self._ledger.due_before(datetime.combine(last_day, time.max, SHANGHAI), _MOST_ORDERS)
-        if self._watch.is_doubted:
-            orders = [order for order in orders if at - order.due_at <= _DOUBTED_BEYOND]
-        self._seen = {order.order_id: order for order in orders}
+        seen: dict[str, Order] = {}
+        next_steps: dict[str, _NextStep] = {}
+        for stretch in await self._ledger.due_stretches(datetime.combine(last_day, time.max, SHANGHAI)):
+            for order in await self._ledger.due_in(stretch, self._seen):
+                seen[order.order_id] = order
+                next_steps[order.order_id] = self._next_step(order, calendar)
+        self._seen, self._next_steps, self._planned_by = seen, next_steps, calendar
         self._next_step_at = self._next_dial_at = None
-        return orders
+        beyond = _DOUBTED_BEYOND if self._watch.is_doubted else timedelta.max
+        waiting = (order for order, step_at in next_steps.values() if order.state in _AT_ONCE or step_at <= at)
+        return [order for order in waiting if at - order.due_at <= beyond]
+
+    def _next_step(self, order: Order, calendar: Calendar) -> _NextStep:
+        """Return when the first step of `order` that is not done was planned for; remembered until it changes."""
+        known = self._next_steps.get(order.order_id)
+        if known is not None and known[0] is order and self._planned_by is calendar:
+            return known
+        steps = pending_steps(order, self._ladder, calendar)
+        return order, steps[0][1] if steps else _NEVER
 
     def note(self, order_id: str, order: Order | None) -> None:
         """Take up what became of an order that this node has worked on; None if that is not known."""
@@ -97,8 +117,9 @@ class WaitingOrders:
         )
 
         def is_its_turn(order: Order) -> bool:
-            earliest = dial_from(order, at, self._ladder, calendar)
-            return earliest is not None and earliest <= at
+            now = max(at, self._clock.now())  # a node that stood still meanwhile rings nobody at night
+            earliest = dial_from(order, now, self._ladder, calendar)
+            return earliest is not None and earliest <= now
 
         for order in chosen:
             # A line that was free a moment ago may have a live caller now.
@@ -131,9 +152,16 @@ class WaitingOrders:
         """Return in how many seconds the next step comes, at the latest midnight: a new day, new orders to see."""
         if self._next_step_at is None or self._next_step_at <= at:
             midnight = datetime.combine(at.astimezone(SHANGHAI).date() + timedelta(days=1), time.min, SHANGHAI)
-            steps = (next_step_at(order, at, self._ladder, calendar) for order in self._seen.values())
-            self._next_step_at = min([midnight, *filter(None, steps)])
+            self._next_step_at = min([midnight, *self._steps_after(at, calendar)])
         return self._seconds_until(self._next_step_at)
+
+    def _steps_after(self, at: datetime, calendar: Calendar) -> Iterator[datetime]:
+        for order in self._seen.values():
+            _, first_at = self._next_step(order, calendar)
+            # one that is due and could not be done hides those behind it
+            step_at = first_at if first_at > at else next_step_at(order, at, self._ladder, calendar)
+            if step_at is not None:
+                yield step_at
 
     def next_dial_s(self, at: datetime, calendar: Calendar) -> float | None:
         """Return in how many seconds the next order may be dialled that may not yet be; None if there is none."""

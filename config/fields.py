@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import time
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,6 +51,13 @@ def _network(written: Any) -> Any:
         raise ValueError(f"is no address or network such as 10.0.0.5 or 10.0.0.0/8: {wrong}") from wrong
 
 
+def _time_of_day(written: Any) -> Any:
+    """Undo YAML 1.1, which reads an unquoted 17:00 as the number 1020 (and leaves 08:45 a text)."""
+    if isinstance(written, int) and 0 <= written < 24 * 60:
+        return time(*divmod(written, 60))
+    return written
+
+
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
@@ -65,6 +73,7 @@ OptionalPath = Annotated[Path, AfterValidator(_beside_file)] | None
 FilePath = Annotated[Path, AfterValidator(_beside_file), Field(validate_default=True)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Number = Annotated[str, Field(pattern=r"^\+?[0-9]{2,15}$")]
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 

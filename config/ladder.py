@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from datetime import time
 from itertools import pairwise
-from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
-from config.fields import Seconds, Strict
+from config.fields import Seconds, Strict, TimeOfDay
 
 _DUE_TIME = time(10, 0)  # the deadline rule of the district: every step of the morning comes before it
-
-
-def _time_of_day(written: Any) -> Any:
-    """Undo YAML 1.1, which reads an unquoted 17:00 as the number 1020 (and leaves 08:45 a text)."""
-    if isinstance(written, int) and 0 <= written < 24 * 60:
-        return time(*divmod(written, 60))
-    return written
-
-
-TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 
 
 class LadderRules(Strict):

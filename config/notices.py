@@ -91,9 +91,10 @@ class MailSettings(Strict):
     units: dict[str, tuple[Mailbox, ...]] = Field(default_factory=dict)
     supervisors: tuple[Mailbox, ...] = ()
     to_units: tuple[str, ...] = (
-        "new_order", "digest", "reminder", "escalation", "promise_broken", "breach", "redated", "reassigned"
+        "new_order", "digest", "reminder", "escalation", "promise_broken", "breach", "bad_rating", "redated",
+        "reassigned",
     )  # fmt: skip
-    to_supervisors: tuple[str, ...] = ("supervisor_alarm", "promise_broken", "breach", "redated")
+    to_supervisors: tuple[str, ...] = ("supervisor_alarm", "promise_broken", "breach", "bad_rating", "redated")
     phone_numbers: PhoneNumbers = "masked"
     gather_s: float = Field(default=20.0, ge=0, le=3600)
     timeout_s: Seconds = 30.0

@@ -25,6 +25,7 @@ from config.fields import (
     split_address,
 )
 from config.hours import HoursSettings
+from config.keeping import KeepingSettings
 from config.ladder import LadderSettings
 from config.notices import NoticeSettings
 
@@ -175,6 +176,7 @@ class Settings(Strict):
     ladder: LadderSettings = LadderSettings()
     notices: NoticeSettings = NoticeSettings()
     console: ConsoleSettings = ConsoleSettings()
+    keeping: KeepingSettings = KeepingSettings()
 
     def redis_address(self) -> str | None:
         """Return `redis_url` with its password, for the client only: never to be logged; None if Redis is our own."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -15,16 +14,11 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.protocol import Factory
 from twisted.protocols.basic import LineOnlyReceiver
 
+from ivr.control_client import short_address
+
 log = structlog.get_logger()
 
 Answerer = Callable[..., Awaitable[Any]]
-_ANSWER_S = 10.0
-_LONGEST_ADDRESS = 107
-
-
-class ControlError(Exception):
-    """The node could not be asked, or refused."""
-
 
 class _Conversation(LineOnlyReceiver):
     transport: Any
@@ -63,38 +57,10 @@ class Control:
         factory: Factory[_Conversation] = Factory()
         factory.protocol = partial(_Conversation, self._answerers)
         self._folder = os.open(self._path.parent, os.O_RDONLY)
-        self._port = self._reactor.listenUNIX(_short(self._path, self._folder), factory, mode=0o600)
+        self._port = self._reactor.listenUNIX(short_address(self._path, self._folder), factory, mode=0o600)
 
     async def stop(self) -> None:
         """Listen no more, and take the socket away."""
         if self._port is not None:
             await self._port.stopListening()
             os.close(self._folder)
-
-
-def _short(path: Path, folder: int) -> str:
-    """Return `path` as a socket's address may be written: 108 bytes at most (unix(7)), however deep its folder is."""
-    return str(path) if len(os.fsencode(path)) <= _LONGEST_ADDRESS else f"/proc/self/fd/{folder}/{path.name}"
-
-
-def ask(path: Path, question: str, **arguments: Any) -> Any:
-    """Ask a running node from another process and return its answer; ControlError if there is none."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_ANSWER_S)
-        try:
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                connection.connect(_short(path, folder))
-            finally:
-                os.close(folder)
-            connection.sendall(json.dumps({"ask": question, **arguments}).encode() + b"\n")
-            with connection.makefile("rb") as answers:
-                line = answers.readline()
-        except OSError as wrong:
-            raise ControlError(f"no node answers at {path}: {wrong}") from wrong
-    if not line:
-        raise ControlError(f"the node at {path} closed the connection")
-    answer = json.loads(line)
-    if "error" in answer:
-        raise ControlError(answer["error"])
-    return answer["answer"]

@@ -19,7 +19,9 @@ from twisted.internet.stdio import StandardIO
 from twisted.logger import LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
 
+from callback_scheduler.errors import SchedulerError
 from callback_scheduler.hands import Hands
+from callback_scheduler.housekeeping import Housekeeping
 from callback_scheduler.ledger import Ledger
 from callback_scheduler.notices import Notices
 from callback_scheduler.timetable import Timetable
@@ -95,6 +97,7 @@ class Node:
             notices=self._notices,
             free_lines=self._callbacks.free_lines,
             phones_in_use=self._callbacks.phones_in_use,
+            keep_house=Housekeeping(self._ledger, self._settings.keeping, self._notices, self._recordings).run,
         )
 
     def _rooms(self, site: Site, services: CallServices, hands: Hands) -> Rooms:
@@ -302,7 +305,10 @@ def serve(
     def broken(failure: Failure) -> None:
         nonlocal status
         status = 1
-        log.error("start_failed", error=failure.getErrorMessage(), traceback=failure.getTraceback())
+        if isinstance(failure.value, SchedulerError):  # its message says where and what
+            log.error("start_failed", error=str(failure.value), what_to_do=failure.value.what_to_do)
+        else:
+            log.error("start_failed", error=failure.getErrorMessage(), traceback=failure.getTraceback())
         stop()
 
     def start() -> None:

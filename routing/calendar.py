@@ -20,7 +20,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import chinese_calendar
-import holidays
 
 from config.errors import ConfigError
 from routing.calendar_file import DayType, ListedDay, files_of, read_files, whole_years_only
@@ -143,5 +142,7 @@ def _published_day(on: date) -> Day:
 @lru_cache(maxsize=16)
 def _statutory_days(year: int) -> Mapping[date, str]:
     """Return the days off by law (全国年节及纪念日放假办法), without those moved to or from weekends."""
+    import holidays  # noqa: PLC0415 - it takes a while, and only years without a notice need it
+
     by_law = holidays.country_holidays("CN", years=year, language="zh_CN", observed=False)
     return {on: name for on, name in by_law.items() if not name.startswith("休息日")}

@@ -12,6 +12,7 @@ DAY_MS = 24 * 60 * MINUTE_MS
 # Asia/Shanghai has had no summer time since 1991, and no order is older than that.
 _OFFSET_MS = 8 * 60 * MINUTE_MS
 _EPOCH = date(1970, 1, 1).toordinal()
+_Windows = tuple[tuple[int, int], ...]  # opens, closes: milliseconds since midnight
 
 
 def day_of(at_ms: int) -> int:
@@ -43,36 +44,39 @@ class WorkingTime:
     def __init__(self, hours: Hours, calendar: Calendar) -> None:
         self._hours = hours
         self._calendar = calendar
-        self._windows: dict[tuple[str, int], tuple[tuple[int, int], ...]] = {}
-        self._sums: dict[tuple[str, int, int], int] = {}
+        self._windows: dict[tuple[str, int], _Windows] = {}
+        self._days: dict[tuple[str, int, int], tuple[int, _Windows, _Windows]] = {}
 
     def between_ms(self, start_ms: int, end_ms: int, unit_id: str) -> int:
         """Return the working time from `start_ms` to `end_ms` (instants, milliseconds) by the hours of `unit_id`."""
-        first, last = day_of(start_ms), day_of(end_ms)
-        until_start = self._of_day_ms(unit_id, first, start_ms - start_of(first))
-        until_end = self._of_day_ms(unit_id, last, end_ms - start_of(last))
-        return self._of_days_ms(unit_id, first, last) - until_start + until_end
-
-    def _of_days_ms(self, unit_id: str, first: int, last: int) -> int:
-        """Return the working time of the days from `first` up to, not including, `last`."""
+        first, from_ms = divmod(start_ms + _OFFSET_MS, DAY_MS)
+        last, until_ms = divmod(end_ms + _OFFSET_MS, DAY_MS)
         key = (unit_id, first, last)
-        if key not in self._sums:
-            self._sums[key] = sum(self._of_day_ms(unit_id, day, DAY_MS) for day in range(first, last))
-        return self._sums[key]
-
-    def _of_day_ms(self, unit_id: str, day: int, until_ms: int) -> int:
-        """Return the working time of a day up to `until_ms` after its midnight."""
-        key = (unit_id, day)
-        windows = self._windows.get(key)
-        if windows is None:
-            found = self._hours.windows(date_of(day), self._calendar, unit_id)
-            windows = tuple((_since_midnight_ms(window.start), _since_midnight_ms(window.end)) for window in found)
-            self._windows[key] = windows
-        worked_ms = 0
-        for start_ms, end_ms in windows:
-            if until_ms > start_ms:
-                worked_ms += (end_ms if end_ms < until_ms else until_ms) - start_ms
+        found = self._days.get(key)
+        if found is None:
+            found = self._days[key] = self._of_days(unit_id, first, last)
+        worked_ms, on_first, on_last = found
+        for opens_ms, closes_ms in on_first:
+            if from_ms > opens_ms:
+                worked_ms -= (closes_ms if closes_ms < from_ms else from_ms) - opens_ms
+        for opens_ms, closes_ms in on_last:
+            if until_ms > opens_ms:
+                worked_ms += (closes_ms if closes_ms < until_ms else until_ms) - opens_ms
         return worked_ms
+
+    def _of_days(self, unit_id: str, first: int, last: int) -> tuple[int, _Windows, _Windows]:
+        """Return the working time of the days from `first` up to, not including, `last`, and the windows of both."""
+        days = (self._of_day(unit_id, day) for day in range(first, last))
+        whole_ms = sum(closes_ms - opens_ms for windows in days for opens_ms, closes_ms in windows)
+        return whole_ms, self._of_day(unit_id, first), self._of_day(unit_id, last)
+
+    def _of_day(self, unit_id: str, day: int) -> _Windows:
+        key = (unit_id, day)
+        if key not in self._windows:
+            found = self._hours.windows(date_of(day), self._calendar, unit_id)
+            windows = ((_since_midnight_ms(window.start), _since_midnight_ms(window.end)) for window in found)
+            self._windows[key] = tuple(windows)
+        return self._windows[key]
 
 
 def _since_midnight_ms(at: time) -> int:

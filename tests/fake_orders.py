@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, Lease, O
 from callback_scheduler.order_fields import CHANGEABLE, attempt_fields, change_fields, from_fields, to_payload
 from callback_scheduler.order_keeping import OrderKeeping
 from callback_scheduler.order_states import OrderState
+from callback_scheduler.stretches import Stretch
 from callback_scheduler.timetable import Timetable
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
@@ -108,8 +110,19 @@ class FakeKeeping(OrderKeeping):
         orders = [from_fields(document) for document in self.documents.values() if document["is_open"]]
         return sorted((order for order in orders if order.due_at <= at), key=lambda order: order.due_at)[:limit]
 
+    async def due_stretches(self, until: datetime) -> list[Stretch]:
+        self._ask()
+        return [("", until.isoformat())]
+
+    async def due_in(self, stretch: Stretch, known: Mapping[str, Order]) -> list[Order]:
+        orders = await self.due_before(datetime.fromisoformat(stretch[1]), len(self.documents))
+        return [known[order.order_id] if known.get(order.order_id) == order else order for order in orders]
+
     async def open_orders(self, limit: int = 10_000) -> list[Order]:
         return await self.due_before(moment("12-31 23:59"), limit)
+
+    async def open_orders_of(self, phone: str) -> list[Order]:
+        return [order for order in await self.open_orders() if phone in (order.callback_number, order.caller_number)]
 
     async def _known(self, order_id: str) -> Order:
         order = await self.order(order_id)
@@ -206,6 +219,7 @@ class World:
         self.rung: list[tuple[str, str]] = []  # time of day, order
         self.reminded: list[tuple[str, str]] = []  # time of day, number
         self.told: list[tuple[str, str, dict[str, Any]]] = []  # kind, order, extra
+        self.house_kept: list[datetime] = []
         self.free_lines = 10
         self.most_at_once = 0
         self._at_once = 0
@@ -217,6 +231,7 @@ class World:
             remind_leader=self._remind_leader,
             notices=self,
             free_lines=lambda: self.free_lines,
+            keep_house=self._keep_house,
         )
         made = Timetable(
             self.ledger, self.ladder, DIRECTORY, calendar=self.calendar, clock=self.clock, reactor=self.time,
@@ -245,6 +260,9 @@ class World:
 
     def told_of(self, kind: str) -> list[str]:
         return [order_id for told, order_id, _ in self.told if told == kind]
+
+    async def _keep_house(self, at: datetime) -> None:
+        self.house_kept.append(at)
 
     async def _remind_leader(self, order: Order, number: str) -> bool:
         self.reminded.append((f"{self.clock.now():%H:%M}", number))

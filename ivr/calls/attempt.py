@@ -69,13 +69,16 @@ class RunningAttempt:
             return False
         at = call.clock.now()
         self.attempt = replace(self.attempt, unit_number=specialist.record.number, enterprise_rung_at=at)
+        may_ring = False
         try:
             await self._note(call, who_of(self.order, specialist))
+            # asked last of all: a node that stood still while it wrote has lost its lease since
+            may_ring = await self.is_ours()
         except SchedulerError as wrong:
             self._log.warning("attempt_called_off", error=str(wrong))
+        if not may_ring:
             self.attempt = replace(self.attempt, enterprise_rung_at=None)
-            return False
-        return True
+        return may_ring
 
     async def note_talk(self, call: Call, specialist: Leg) -> None:
         """Write the evidence as soon as there is enough of it: a node that dies later in the talk loses nothing."""

@@ -138,7 +138,9 @@ class Call:
         before_s = self.talked_s
         self._meter.beat(event, self.joined, self._caller)
         if self.talk_began_at is None and self.talked_s:
-            self.talk_began_at = self.clock.now() - timedelta(seconds=self.talked_s)
+            # read late when the node stood still: the talk began when the line heard it
+            late_s = max(0.0, self.services.monotonic_s() - event.monotonic_s)
+            self.talk_began_at = self.clock.now() - timedelta(seconds=self.talked_s + late_s)
         if before_s < LEAST_TALK_S <= self.talked_s:
             self.happenings.put("talked", None)
 

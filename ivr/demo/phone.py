@@ -106,11 +106,15 @@ class Phone:
             self._log.start_afresh()
             self._send(Ring(self._leg, uri, self.number if from_number is None else from_number, "", headers or {}))
 
-    def answer(self) -> LegAnswered:
-        """Pick up the ringing phone; return when the call is up."""
+    def pick_up(self) -> None:
+        """Pick up the ringing phone; the other side may not hear of it yet."""
         with self._log.lock:
             self._send(Answer(self._live_leg("answer")))
             self._log.note("picks up")
+
+    def answer(self) -> LegAnswered:
+        """Pick up the ringing phone; return when the call is up."""
+        self.pick_up()
         return self.wait_answered()
 
     def reject(self, sip_status: int = 486) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from ivr.control import ask
+from ivr.control_client import ask
 
 _START_S = 60.0  # the first start speaks every prompt
 _STOP_S = 20.0

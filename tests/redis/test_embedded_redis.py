@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,18 @@ def test_what_it_says_before_it_dies_is_in_the_error(tmp_path: Path) -> None:
     server = EmbeddedRedis(tmp_path / "redis", binary=binary)
     with pytest.raises(EmbeddedRedisError, match="no room for an elephant"):
         server.start(timeout_s=0.5)
+    server.stop()
+
+
+def test_one_that_comes_up_and_dies_at_once_is_started_ever_more_slowly(tmp_path: Path) -> None:
+    binary = tmp_path / "redis-server"  # as a real one does whose disk is full
+    binary.write_text("#!/bin/sh\necho Ready to accept connections\nexit 1\n")
+    binary.chmod(0o755)
+    server = EmbeddedRedis(tmp_path / "redis", binary=binary)
+    began_s = time.monotonic()
+    server.start()
+    wait_until(lambda: server.starts >= 4)
+    assert time.monotonic() - began_s >= 0.2 + 0.4 + 0.8
     server.stop()
 
 

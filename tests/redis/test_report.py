@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import hotline
-from callback_scheduler import store as store_module
+from callback_scheduler import stretches
 from callback_scheduler.compliance import facts_of
 from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.journal import JournalEvent
@@ -166,7 +166,7 @@ def test_a_recount_from_the_raw_events_finds_the_same_classes(store: Store, seed
 def test_the_short_form_of_the_store_tells_what_the_orders_tell(store: Store) -> None:
     chance = random.Random(7)
     fill(store, [event for number in range(1, 81) for event in life(number, chance)])
-    lines = store.facts("order", EVENING, LATER)
+    lines = list(store.facts("order", EVENING, LATER))
     assert len(lines) == 80
     assert [order_facts(line) for line in lines] == [facts_of(order) for order in reversed(store.orders(100))]
 
@@ -174,7 +174,7 @@ def test_the_short_form_of_the_store_tells_what_the_orders_tell(store: Store) ->
 def test_a_long_period_is_read_in_stretches_without_loss_or_repetition(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "_CHUNK", 3)
+    monkeypatch.setattr(stretches, "_ABOUT", 3)
     opened_at = [EVENING + timedelta(minutes=minute) for minute in (0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 4, 4, 4, 5)]
     drafts = [draft(f"138{n:08d}", after=at - EVENING) for n, at in enumerate(opened_at)]
     numbers = [f"2603031{n:04d}" for n in range(len(drafts))]
@@ -206,7 +206,7 @@ def test_calls_and_ratings_are_read_in_their_short_form(store: Store) -> None:
     material = read_material(store, EVENING.date(), LATER)
     offered_ms = round(EVENING.timestamp() * 1000)
     asked_ms, answered_ms = offered_ms + 4000, offered_ms + 9000
-    assert material.calls == [
+    assert list(material.calls) == [
         CallFacts(offered_ms, True, "tax", "served", 120_000, asked_ms, answered_ms, "accepted", 61.0, True),
         CallFacts(offered_ms, False, "tax", "served", 120_000, asked_ms, answered_ms, "none", 0, True),
     ]
@@ -221,7 +221,7 @@ def test_calls_and_ratings_are_read_in_their_short_form(store: Store) -> None:
 def test_the_short_form_of_a_call_goes_with_the_call(store: Store, server: EmbeddedRedis) -> None:
     few = Store.connect(server.url, calls_kept=2)
     fill(few, [happened("call_ended", CALL | {"call_id": f"c{n}"}, EVENING + timedelta(minutes=n)) for n in range(4)])
-    assert len(few.facts("call", EVENING, LATER)) == 2
+    assert len(list(few.facts("call", EVENING, LATER))) == 2
     assert few._redis.hlen(few.key("call_facts")) == 2
     few.close()
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from callback_scheduler import stretches
 from callback_scheduler.errors import StoreUnavailable
 from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order import OrderDraft
+from callback_scheduler.order import Order, OrderDraft
 from callback_scheduler.order_fields import to_payload
 from callback_scheduler.order_states import OrderState
 from callback_scheduler.store import Outcome, Store
@@ -126,6 +127,52 @@ def test_orders_are_found_by_their_deadline_earliest_first(store: Store, apply: 
     )
     by_deadline = store.due_before(EVENING + timedelta(days=2))
     assert [order.order_id for order in by_deadline] == ["26030310001", "26030410001"]
+
+
+def test_all_that_is_due_is_found_and_only_what_has_changed_is_read_again(
+    store: Store, apply: Applying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stretches, "_ABOUT", 3)
+    numbers = [f"2603031{n:04d}" for n in range(1, 12)]
+    apply(*(opened(number, draft(number, after=timedelta(days=n // 3))) for n, number in enumerate(numbers)))
+    until = EVENING + timedelta(days=9)
+
+    def due(known: dict[str, Order]) -> dict[str, Order]:
+        found = [order for stretch in store.due_stretches(until) for order in store.due_in(stretch, known)]
+        return {order.order_id: order for order in found}
+
+    first = due({})
+    assert list(first) == numbers
+    assert len(store.due_stretches(until)) > 1
+    change = {"order_id": numbers[4], "state_from": "opened", "state_to": "sent", "is_open": True}
+    settled = {"order_id": numbers[5], "state_from": "opened", "state_to": "closed", "is_open": False}
+    apply(happened("order_changed", change), happened("order_changed", settled), opened("merged", draft(numbers[7])))
+    second = due(first)
+    assert list(second) == [number for number in numbers if number != numbers[5]]
+    read_again = [number for number in second if second[number] is not first[number]]
+    assert read_again == [numbers[4], numbers[7]]
+    assert second[numbers[4]].state is OrderState.SENT
+    assert len(second[numbers[7]].merged_calls) == 1
+
+
+def test_an_order_whose_stamp_an_older_version_did_not_keep_is_read_each_time(store: Store, apply: Applying) -> None:
+    apply(opened("26030310001", draft("1")))
+    store._redis.delete(store.key("stamps"))
+    (stretch,) = store.due_stretches(EVENING + timedelta(days=9))
+    (order,) = store.due_in(stretch, {})
+    (again,) = store.due_in(stretch, {order.order_id: order})
+    assert again is not order
+    assert again == order
+
+
+def test_an_answer_that_nobody_waits_for_any_more_is_not_taken_for_another(store: Store, apply: Applying) -> None:
+    apply(opened("26030310001", draft("1")))
+    answers = store._stretches.read("return ARGV[2]", over=[("1", ""), ("2", ""), ("3", "")])
+    assert next(answers) == "1"
+    answers.close()
+    assert [order.order_id for order in store.orders()] == ["26030310001"]
+    assert list(store._stretches.read("return ARGV[2]", over=[("4", ""), ("5", ""), ("6", "")])) == ["4", "5", "6"]
+    assert list(store._stretches.read("return 1", over=[])) == []
 
 
 def test_a_number_given_twice_costs_no_order(store: Store, apply: Applying) -> None:

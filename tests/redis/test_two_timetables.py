@@ -108,6 +108,21 @@ def test_two_sweeps_at_once_ring_everybody_once_and_record_each_step_once(nodes:
         assert len(nodes.order(order_id).attempts) == 1
 
 
+def test_an_enterprise_with_two_orders_is_rung_by_one_node_at_a_time(nodes: TwoNodes) -> None:
+    drafts = [draft("13900000001", matter, unit_id=unit) for matter, unit in (("tax", "tax"), ("food", "market"))]
+    order_ids = {nodes.in_reactor(nodes.ledgers[n].open_order, one).order_id for n, one in enumerate(drafts)}
+    for _ in range(3):
+        nodes.sweep_together()
+    assert len(nodes.rung) == 1
+    nodes.in_reactor(_fire, nodes.ringing)
+
+    def are_both_rung() -> bool:
+        nodes.sweep_together()
+        return set(nodes.rung) == order_ids
+
+    wait_until(are_both_rung)
+
+
 def test_an_attempt_is_taken_over_only_when_its_lease_is_over(nodes: TwoNodes) -> None:
     (order_id,) = opened(nodes, 1)
     nodes.in_reactor(nodes.timetables[0].sweep)

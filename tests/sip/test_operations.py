@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.control import ControlError
+from ivr.control_client import ControlError
 from ivr.demo.exchange import PhoneExchange
 from ivr.demo.service import Service
 from ivr.demo.switchboard import Switchboard

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.control import ControlError, ask
+from ivr.control_client import ControlError, ask
 from ivr.demo.scenes import MORNING
 from ivr.demo.service import Service
 from ivr.demo.switchboard import Switchboard

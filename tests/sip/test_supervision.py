@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ivr.control import ControlError
+from ivr.control_client import ControlError
 from ivr.demo.phone import Phone
 from ivr.demo.tones import AudioMatrix
 from tests.sip.house import SEAT_TONE, SPECIALIST_TONE, House, until

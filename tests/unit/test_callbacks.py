@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,21 @@ def talking(tell: Tell, seconds: float = 12.0, **phones: Behaviour) -> CallbackS
     story.until_heard(Prompt.CALLBACK_INTRODUCTION, ENTERPRISE).run(2.2)
     assert story.are_joined(ENTERPRISE, TAX)
     return story.run(seconds)
+
+
+def test_a_talk_began_when_its_line_heard_it_also_for_a_node_that_stood_still(tell: Tell) -> None:
+    story = talking(tell, seconds=0)
+    began_before, hear = story.clock.now() + timedelta(seconds=2), story.slot.listener
+    unread: list[m.Event] = []
+    story.slot.listener = unread.append
+    story.run(40)
+    story.slot.listener = hear
+    for event in unread:
+        story.slot.tell(event)
+    evidence = story.hang_up(TAX).finish().evidence
+    assert evidence is not None
+    assert evidence.two_way_s == pytest.approx(40, abs=2)
+    assert evidence.talk_began_at < began_before
 
 
 # -- the straight way ---------------------------------------------------------------------------------------------
@@ -319,9 +335,17 @@ def test_with_the_lease_lost_the_enterprise_is_not_rung(tell: Tell) -> None:
     assert Prompt.ACCEPTED_BY_OTHER.value in story.heard(TAX)
 
 
-def test_with_the_lease_lost_while_the_enterprise_rang_nobody_is_joined(tell: Tell) -> None:
+def test_with_the_lease_lost_while_the_intent_was_written_the_enterprise_is_not_rung(tell: Tell) -> None:
     story = tell({TAX: ACCEPTS, ENTERPRISE: ANSWERS})
     story.ledger.lost_after = 1
+    attempt = story.ring_back().finish()
+    assert (attempt.outcome, attempt.enterprise_rung_at) == (Came.CALLED_OFF, None)
+    assert not story.slot.legs_of(ENTERPRISE)
+
+
+def test_with_the_lease_lost_while_the_enterprise_rang_nobody_is_joined(tell: Tell) -> None:
+    story = tell({TAX: ACCEPTS, ENTERPRISE: ANSWERS})
+    story.ledger.lost_after = 2
     assert story.ring_back().outcome is Came.CALLED_OFF
     assert not story.slot.bridges
 

@@ -47,10 +47,10 @@ def order(*tries: Try, **changes: object) -> Facts:
 def tried(minutes: float, outcome: AttemptOutcome = VAIN, talk: float | None = None) -> Try:
     rung = outcome.value.startswith("enterprise") or talk is not None or outcome is AttemptOutcome.TALK_TOO_SHORT
     talk_ms = 0 if talk is None else at(talk)
-    answered = outcome in ANSWERED or talk is not None
+    answered = outcome.value in ANSWERED or talk is not None
     if talk is not None:
         outcome = AttemptOutcome.REACHED
-    return Try(at(minutes), at(minutes) if rung else 0, talk_ms, answered, outcome)
+    return Try(at(minutes), at(minutes) if rung else 0, talk_ms, answered, outcome.value)
 
 
 # -- one by one -------------------------------------------------------------------------------------------------------

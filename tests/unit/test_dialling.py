@@ -43,9 +43,22 @@ def test_nobody_is_dialled_before_nine_on_the_day_of_the_deadline() -> None:
     assert chosen(order) == [order]
 
 
-def test_the_earliest_deadline_is_dialled_first() -> None:
-    overdue, today = an_order("03-02 20:00"), an_order("03-03 20:00")
-    assert chosen(today, overdue, lines=1) == [overdue]
+def test_the_earliest_deadline_that_can_be_kept_is_dialled_first() -> None:
+    at_ten = an_order()
+    at_eleven = an_order("03-03 19:00", deadline=replace(at_ten.deadline, due_at=moment("03-04 11:00")))
+    assert chosen(at_eleven, at_ten, lines=1) == [at_ten]
+
+
+def test_however_many_promises_are_broken_this_morning_s_are_dialled_first() -> None:
+    broken = [an_order("02-02 20:00") for _ in range(50)]
+    today = an_order("03-03 20:00")
+    assert chosen(*broken, today, lines=1) == [today]
+
+
+def test_broken_promises_take_turns_by_how_often_they_were_tried() -> None:
+    often = tried(an_order("02-02 20:00"), *[AttemptOutcome.UNIT_NO_ANSWER] * 3, begun_at="02-04 09:00")
+    once = tried(an_order("03-01 20:00"), AttemptOutcome.UNIT_NO_ANSWER, begun_at="03-02 09:00")
+    assert chosen(often, once, lines=1) == [once]
 
 
 def test_of_one_deadline_who_was_tried_least_comes_first() -> None:
@@ -79,6 +92,22 @@ def test_an_enterprise_is_not_rung_for_two_orders_at_once() -> None:
     assert chosen(tax, market) == [tax]
     assert chosen(market, under_way={tax.order_id: tax}) == []
     assert chosen(market, phones_in_use={"13900000001"}) == []  # it is on the phone with us anyway
+
+
+def test_an_enterprise_that_another_node_rings_about_its_other_order_is_not_rung() -> None:
+    rung, other = (an_order(callback_number="13900000001") for _ in range(2))
+    assert chosen(replace(rung, state=OrderState.CALLING_BACK), other) == []
+
+
+def test_an_enterprise_that_may_talk_with_a_lost_node_is_not_rung_about_its_other_order_either() -> None:
+    lost, other = (an_order(callback_number="13900000001") for _ in range(2))
+    lost = tried(lost, AttemptOutcome.UNKNOWN)
+    was_rung = replace(lost.attempts[0], enterprise_rung_at=moment(NINE))
+    lost = replace(lost, attempts=(was_rung,), dial_after=moment("03-04 09:15"))
+    assert chosen(lost, other, at="03-04 09:14:59") == []
+    assert chosen(lost, other, at="03-04 09:15") == [other]  # it was tried least
+    never_rung = replace(lost, attempts=(replace(was_rung, enterprise_rung_at=None),))
+    assert chosen(never_rung, other) == [other]
 
 
 @pytest.mark.parametrize("state", set(OrderState) - {

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from callback_scheduler import segments
 from callback_scheduler.errors import JournalClosed, JournalCorrupt, JournalFull, JournalLocked, JournalWriteFailed
 from callback_scheduler.journal import Journal, JournalEvent
+from callback_scheduler.segments import END_MARK
 
 AT = datetime(2026, 2, 14, 10, 0, tzinfo=timezone.utc)
 
@@ -219,6 +220,7 @@ def test_a_tail_torn_by_a_crash_is_kept_aside_and_reported(book: Book, cut: int)
     path = book.files()[0]
     whole = path.read_bytes()
     path.write_bytes(whole[:-cut])
+    (book.folder / END_MARK).unlink()  # a crash leaves no note of the end
     again = book.open()
     assert names(again) == ["one", "two"]
     assert len(again.torn) == 1
@@ -229,6 +231,37 @@ def test_a_tail_torn_by_a_crash_is_kept_aside_and_reported(book: Book, cut: int)
     book.append(again, "four")
     again.close()
     assert names(book.open()) == ["one", "two", "four"]
+
+
+@pytest.mark.parametrize("kept", ["all but some bytes", "all but a record", "no file"])
+def test_an_end_cut_off_behind_our_back_is_neither_repaired_nor_built_on(book: Book, kept: str) -> None:
+    journal = book.open()
+    book.append(journal, "one", "two", "three")
+    journal.close()
+    path = book.files()[0]
+    whole = path.read_bytes()
+    if kept == "no file":
+        path.unlink()
+    else:
+        path.write_bytes(whole[:-30] if kept == "all but some bytes" else b"".join(whole.splitlines(True)[:-1]))
+    with pytest.raises(JournalCorrupt, match=r"ends at record [02], but its own note of its end knows 3: cut off"):
+        book.open()
+    assert [file.read_bytes() for file in book.files()] in ([], [whole[:-30]], [b"".join(whole.splitlines(True)[:-1])])
+    assert book.files("*.torn") == []
+    path.write_bytes(whole)  # as it lies in the backup
+    assert names(book.open()) == ["one", "two", "three"]
+
+
+def test_a_last_record_that_was_written_anew_is_not_built_on(book: Book) -> None:
+    journal = book.open()
+    book.append(journal, "one")
+    journal.close()
+    path = book.files()[0]
+    header, line = path.read_bytes().splitlines(keepends=True)
+    body = segments.unframe(line)[2].replace(b'"one"', b'"eno"')
+    path.write_bytes(header + segments.frame(1, body, segments.chained(segments.beginning(journal.journal_id), body)))
+    with pytest.raises(JournalCorrupt, match="record 1 is not the one that the journal's own note of its end knows"):
+        book.open()
 
 
 def test_blocks_of_zeros_after_a_power_failure_are_a_torn_tail(book: Book) -> None:

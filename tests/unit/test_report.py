@@ -46,7 +46,7 @@ def order(number: int, unit_id: str = "tax", *tries: Try, due: str = "2026-03-04
 
 
 def talk(at: str) -> Try:
-    return Try(ms(at), ms(at), ms(at), True, AttemptOutcome.REACHED)
+    return Try(ms(at), ms(at), ms(at), True, AttemptOutcome.REACHED.value)
 
 
 def call(at: str = "2026-03-04T09:00", **changes: Any) -> CallFacts:
@@ -124,7 +124,7 @@ def test_what_happened_after_the_moment_of_asking_is_not_known_yet() -> None:
 MOMENTS = st.sampled_from(["2026-03-03T21:00", "2026-03-04T09:10", "2026-03-04T09:50", "2026-03-04T10:20"])
 TRIES = st.builds(
     lambda at, outcome: Try(
-        ms(at), ms(at), ms(at) if outcome is AttemptOutcome.REACHED else 0, True, outcome
+        ms(at), ms(at), ms(at) if outcome is AttemptOutcome.REACHED else 0, True, outcome.value
     ),
     MOMENTS,
     st.sampled_from(AttemptOutcome),

@@ -154,6 +154,14 @@ def test_whole_records_cut_off_at_the_end_are_missed_by_the_journals_own_note(bo
     assert f"ends at record {COUNT - 1}, but the journal's own note of its end knows {COUNT}" in str(found.broken)
 
 
+def test_a_record_cut_in_the_middle_that_was_acknowledged_is_not_called_a_crash(book: Book) -> None:
+    path = book.files()[-1]
+    path.write_bytes(path.read_bytes()[:-10])
+    found = broken_in(book)
+    assert f"knows {COUNT}" in str(found.broken)
+    assert found.torn == ""
+
+
 def test_a_journal_shorter_than_redis_remembers_or_with_another_record_there_is_broken(book: Book) -> None:
     whole = verify(book.folder)
     assert verify(book.folder, [ChainHead(COUNT, whole.head, "Redis")]).is_whole

@@ -1,0 +1,122 @@
+"""Closes orders that a talk has settled, follows up bad ratings, and forgets what has been kept long enough."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import structlog
+from twisted.internet.threads import deferToThread
+
+from callback_scheduler.errors import IllegalTransition, StaleOrder, UnknownOrder
+from callback_scheduler.hands import Notices
+from callback_scheduler.ledger import Ledger
+from callback_scheduler.order import Order
+from callback_scheduler.order_states import OrderEvent
+from callback_scheduler.retention import recordings_of
+from config.keeping import KeepingSettings
+from routing.clock import SHANGHAI
+
+log = structlog.get_logger()
+
+_TIMETABLE = "timetable"
+_CHANGED_MEANWHILE = (StaleOrder, IllegalTransition, UnknownOrder)
+_EVER = datetime(1970, 1, 2, tzinfo=SHANGHAI)
+# A node that was started with the wrong year must not delete on its word.
+_LONGEST_SILENCE = timedelta(days=31)
+_BAD = (1, 2)  # 差评: 不满意 and 非常不满意 (domain.md)
+
+
+class Housekeeping:
+    """May be run as often as one likes, on every node: each forgets its own files, and of one order the first is it.
+
+    `recordings` is the node's folder of them, a folder for each day: YYYY/MM/DD.
+    """
+
+    def __init__(self, ledger: Ledger, settings: KeepingSettings, notices: Notices, recordings: Path) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._notices = notices
+        self._recordings = recordings
+        self._forgot_on: date | None = None
+
+    async def run(self, at: datetime) -> None:
+        """Close what may be closed at `at`, and once a day forget; raises SchedulerError, or OSError for a file."""
+        for order in await self._ledger.reached_orders():
+            try:
+                await self._see_to(order, at)
+            except _CHANGED_MEANWHILE as changed:
+                log.info("order_changed_meanwhile", order_id=order.order_id, error=str(changed))
+        local = at.astimezone(SHANGHAI)
+        if local.time() >= self._settings.sweep_at and self._forgot_on != local.date():
+            await self._forget(at)
+            self._forgot_on = local.date()
+
+    async def _see_to(self, order: Order, at: datetime) -> None:
+        if has_bad_rating(order):
+            await self._follow_up(order, at)
+            return
+        why = why_closed(order, at, self._settings.close_after_days)
+        if why:
+            await self._ledger.change_order(order.order_id, OrderEvent.CLOSED, who=_TIMETABLE, why=why, at=at)
+
+    async def _follow_up(self, order: Order, at: datetime) -> None:
+        """Tell supervisors and the unit of a bad rating, once for each talk; what then is theirs to say."""
+        step = f"bad_rating@{order.attempts[-1].attempt_id if order.attempts else order.order_id}"
+        if step in order.steps_done:
+            return
+        why = "企业评价：未解决" if order.is_solved is False else "企业评价：不满意"
+        await self._notices.tell("bad_rating", order, {"key": f"{order.order_id}/{step}", "cause": why}, at)
+        changes = {"steps_done": [step]}
+        await self._ledger.note_order(
+            order.order_id, "step_done", who=_TIMETABLE, why=why, changes=changes, at=at
+        )  # fmt: skip
+
+    async def _forget(self, at: datetime) -> None:
+        newest = await self._ledger.orders(1)
+        if newest and at - newest[0].opened_at > _LONGEST_SILENCE:
+            log.warning("nothing_forgotten", newest_order=newest[0].opened_at.isoformat(), at=at.isoformat())
+            return
+        before = at - timedelta(days=self._settings.keep_days)
+        archive = self._settings.archive_dir
+        orders = files = 0
+        while True:
+            gone = await self._ledger.forget(before, at, archive)
+            orders, files = orders + len(gone.orders), files + len(gone.files)
+            if not gone.orders:
+                break
+        kept = {path for order in await self._ledger.all_orders(_EVER, before) for path in recordings_of(order)}
+        recordings = await deferToThread(remove_recordings, self._recordings, before, kept)
+        log.info("forgotten", before=before.isoformat(), orders=orders, journal_files=files, recordings=recordings)
+
+
+def has_bad_rating(order: Order) -> bool:
+    """Whether the enterprise said that its matter is not solved, or rated the service 不满意 or worse."""
+    return order.is_solved is False or order.survey_level in _BAD
+
+
+def why_closed(order: Order, at: datetime, after_days: int) -> str:
+    """Return why an order that has been reached is closed at `at`, in Chinese; "" if it is not yet."""
+    if order.is_solved is True:
+        return "企业按键确认：已解决"
+    ended_at = max((attempt.ended_at for attempt in order.attempts if attempt.ended_at is not None), default=None)
+    settled_at = ended_at or order.reached_at
+    if settled_at is not None and at - settled_at >= timedelta(days=after_days):
+        return f"接通后{after_days}天内企业未提出异议"
+    return ""
+
+
+def remove_recordings(folder: Path, before: datetime, kept: Collection[str]) -> int:
+    """Delete the recordings of days before that of `before` but for `kept`, and return how many. Blocks.
+
+    What does not lie in a folder of a day is nobody's and stays.
+    """
+    last = f"{before.astimezone(SHANGHAI):%Y/%m/%d}"
+    old = [
+        path for path in folder.glob("[0-9]*/[0-9]*/[0-9]*/*.wav")
+        if path.parent.relative_to(folder).as_posix() < last and str(path) not in kept
+    ]  # fmt: skip
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)

@@ -1,0 +1,69 @@
+"""A trap in the node's own process: SIGKILL to itself the nth time a point is reached."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NoReturn
+
+from tests.redis.kill.points import POINTS, Way
+from tests.redis.kill.witness import Witness
+
+
+class Trap:
+    """Set once, it springs the `nth` time its point is reached at `armed_at` or later."""
+
+    def __init__(
+        self, point: str, armed_at: datetime, nth: int, now: Callable[[], datetime], witness: Witness
+    ) -> None:
+        self._name, self._point = point, POINTS[point]
+        self._armed_at, self._left, self._now, self._witness = armed_at, nth, now, witness
+
+    def set(self) -> None:
+        """Put the trap into the function of its point."""
+        owner, name = self._point.owner, self._point.name
+        real = getattr(owner, name)
+        is_coroutine = inspect.iscoroutinefunction(real)
+        setattr(owner, name, self._around_coroutine(real) if is_coroutine else self._around(real))
+
+    def _is_it(self, *args: Any) -> bool:
+        if self._now() < self._armed_at or not self._point.only(*args):
+            return False
+        self._left -= 1
+        return self._left == 0
+
+    def _around(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        way = self._point.way
+
+        def instead(*args: Any, **named: Any) -> Any:
+            if way is Way.AFTER:
+                result = real(*args, **named)
+                if self._is_it(*args, result):
+                    self._die()
+                return result
+            if self._is_it(*args):
+                if callable(way):
+                    way(real, *args)
+                self._die()
+            return real(*args, **named)
+
+        return instead
+
+    def _around_coroutine(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        async def instead(*args: Any, **named: Any) -> Any:
+            if self._point.way is Way.BEFORE and self._is_it(*args):
+                self._die()
+            result = await real(*args, **named)
+            if self._point.way is Way.AFTER and self._is_it(*args, result):
+                self._die()
+            return result
+
+        return instead
+
+    def _die(self) -> NoReturn:
+        self._witness.saw("killed", self._now(), point=self._name)
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("still alive")
