@@ -19,6 +19,7 @@ from console.roles import Role
 # Who may hear of what; a unit hears of its own orders only.
 TOPICS: Mapping[str, frozenset[Role]] = {
     "call": frozenset({Role.SUPERVISOR, Role.SEAT, Role.ADMIN}),
+    "callback": frozenset({Role.SUPERVISOR, Role.UNIT}),
     "seat": frozenset({Role.SUPERVISOR, Role.SEAT, Role.ADMIN}),
     "lines": frozenset({Role.SUPERVISOR, Role.ADMIN}),
     "order": frozenset({Role.SUPERVISOR, Role.UNIT}),

@@ -40,6 +40,7 @@ class NumberCheck:
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
         self._running: set[str] = set()
+        self._last: dict[str, dict[str, Any]] = {}
 
     async def run(self, unit_id: str, who: str) -> list[dict[str, Any]]:
         """Return number, name, tier, result, sip_status and seconds of each number, when all have been rung.
@@ -59,11 +60,19 @@ class NumberCheck:
         self._running.add(unit_id)
         try:
             people = [(person, tier) for tier, group in enumerate(tiers, start=1) for person in group.specialists]
-            results = [await self._check(unit_id, person, tier) for person, tier in people]
+            results: list[dict[str, Any]] = []
+            self._last[unit_id] = {"at": at, "who": who, "numbers": len(people), "results": results}
+            for person, tier in people:
+                results.append(await self._check(unit_id, person, tier))
         finally:
             self._running.discard(unit_id)
         await rooms.ledger.write("numbers_checked", {"unit_id": unit_id, "who": who, "results": results}, at)
         return results
+
+    def last(self, unit_id: str) -> dict[str, Any] | None:
+        """Return the last check of a unit since the node started: at, who, how many numbers, results so far."""
+        found = self._last.get(unit_id)
+        return None if found is None else found | {"is_running": unit_id in self._running}
 
     def _check_hour(self) -> None:
         at = in_shanghai(self._rooms.clock.now())

@@ -214,6 +214,10 @@ class CallOperations(SeatOperations):
         """Ring each number of a unit and say a sentence to who answers; see `NumberCheck`."""
         return await self._number_check.run(unit_id, who)
 
+    def last_check(self, unit_id: str) -> dict[str, Any] | None:
+        """Return the last check of a unit's numbers, with what is known of one under way; None if there was none."""
+        return self._number_check.last(unit_id)
+
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def running_calls(self) -> list[Call]:

@@ -10,6 +10,7 @@ from typing import Any
 from config.errors import ConfigError
 from ivr.operations_changes import SiteChanges
 from ivr.operations_errors import OperationRefused
+from ivr.speech.prompt_report import report
 from ivr.speech.prompts import Prompt, SpeechFailed
 from routing.site_changes import PROMPTS
 
@@ -35,6 +36,19 @@ class PromptOperations(SiteChanges):
             }
             for prompt in Prompt
         ]
+
+    async def prompt_figures(self) -> dict[str, dict[str, Any]]:
+        """Return by name how each prompt sounds with long values: seconds, level_dbfs, peak_dbfs, is_clipped."""
+        rows = await report(self._rooms.services.prompts)
+        return {
+            row.key: {
+                "seconds": row.seconds,
+                "level_dbfs": row.level_dbfs,
+                "peak_dbfs": row.peak_dbfs,
+                "is_clipped": "clipped" in row.flags,
+            }
+            for row in rows
+        }
 
     def prompt_wav(self, name: str) -> Path:
         """Return the sound of a prompt: WAV, 8 kHz, 16 bit, mono; of one with values that which stands in for it."""

@@ -2,6 +2,33 @@
 
 from __future__ import annotations
 
-from console.pages import accounts, audit_log, home, login, me, seat, wall, welcome
+from console.pages import (
+    accounts,
+    admin,
+    admin_calendar,
+    admin_directory,
+    admin_hours,
+    admin_prompts,
+    admin_trial,
+    audit_log,
+    compliance,
+    home,
+    login,
+    me,
+    month,
+    order,
+    order_acts,
+    orders,
+    recordings,
+    seat,
+    unit,
+    unit_people,
+    wall,
+    welcome,
+)
 
-ROOMS = (home, login, welcome, me, accounts, audit_log, wall, seat)
+ROOMS = (
+    home, login, welcome, me, accounts, audit_log, compliance, orders, order, order_acts, recordings, month,
+    wall, seat,
+    unit, unit_people, admin, admin_calendar, admin_hours, admin_directory, admin_prompts, admin_trial,
+)  # fmt: skip

@@ -32,7 +32,10 @@ class FakePart:
     the named ones behind the others. Verbs in `SYNCHRONOUS` are no coroutines, as those of the real operations.
     """
 
-    SYNCHRONOUS = frozenset({"seats", "running_calls", "call_in_hand", "live_call", "search", "directory_text"})
+    SYNCHRONOUS = frozenset({
+        "seats", "running_calls", "call_in_hand", "live_call", "search", "directory_text", "last_check", "list_prompts",
+        "prompt_wav",
+    })  # fmt: skip
 
     def __init__(self, name: str, whole: FakeOperations) -> None:
         self._name, self._whole = name, whole
@@ -86,7 +89,7 @@ class FakeOperations:
         self.online = FakePart("online", self)
         self.clock = MovableClock(at, monotonic=lambda: 0.0)
         self.acts: list[tuple[str, tuple[Any, ...]]] = []
-        self.answers: dict[str, Any] = {"calls.seats": []}
+        self.answers: dict[str, Any] = {"calls.seats": [], "site.list_prompts": [], "site.directory_text": ""}
         self.orders_there: dict[str, Order] = {}
         self.events_there: dict[str, list[dict[str, Any]]] = {}
         self.calls_there: list[dict[str, Any]] = []

@@ -1,0 +1,62 @@
+"""The administrator's overview: what needs attention, what counts now, what was changed last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from console.messages import Request, Response
+from console.roles import Role
+from console.routes import route
+from console.spoken_time import speaker
+
+ADMINS = (Role.ADMIN,)
+_CHANGES_SHOWN, _WISHES_SHOWN = 10, 20
+
+
+@route("/admin", roles=ADMINS, nav="nav.admin", nav_order=10)
+async def overview(request: Request) -> Response:
+    """Show how the site stands, each part with its way in."""
+    operations, now = request.operations, request.parts.now()
+    status, calendar = operations.status(), operations.calendar
+    prompts = operations.site.list_prompts() or []
+    accounts = request.parts.accounts.all()
+    return request.page(
+        "admin/overview.html", opening=status["opening"], covers_until=calendar.covers_until,
+        next_year_is_open=calendar.covers_until.year <= now.year and now.month >= 10, switch=standing_switch(request),
+        trunks=status["trunks"], lines=status["lines"], directory=operations.directory, prompts=prompts,
+        accounts=accounts, changes=await last_changes(request), wishes=await wishes(request), say=speaker(request),
+        units={unit.unit_id: unit.name for unit in operations.directory.units},
+    )  # fmt: skip
+
+
+def standing_switch(request: Request) -> Any:
+    """Return the switch that counts now; None if there is none, or its time is over."""
+    switch = request.operations.hours.switch
+    return switch if switch is not None and switch.until > request.parts.now() else None
+
+
+async def last_changes(request: Request, what: str = "", limit: int = _CHANGES_SHOWN) -> list[dict[str, Any]]:
+    """Return the last changes of a part (or of all), newest first."""
+    changes = await request.operations.site.changes(1000) or []
+    return [change for change in changes if what in ("", change["what"])][:limit]
+
+
+def undoable(changes: list[dict[str, Any]], file: str = "") -> dict[str, Any] | None:
+    """Return the change that taking back would take back: the last one that was not taken back yet."""
+    taken_back = 0
+    for change in changes:
+        if file and not change["file"].startswith(file):
+            continue
+        if change["is_undo"]:
+            taken_back += 1
+        elif taken_back:
+            taken_back -= 1
+        else:
+            return change
+    return None
+
+
+async def wishes(request: Request) -> list[Any]:
+    """Return what units asked to have changed, newest first."""
+    acts = await request.parts.audit.last(_WISHES_SHOWN, "", "unit_people.propose")
+    return [act for act in acts if act.what == "unit_people.propose" and act.result.startswith("303")]

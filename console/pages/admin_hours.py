@@ -1,0 +1,76 @@
+"""When the line is open: hours and closures as configured, and the switch for day or night."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from config.hours import Switch
+from console.errors import BadInput
+from console.messages import Request, Response
+from console.pages.admin import ADMINS, last_changes, standing_switch
+from console.routes import route
+from console.spoken_time import speaker
+
+_DAYS_SHOWN = 8
+
+
+@route("/admin/hours", roles=ADMINS, nav="nav.hours", nav_order=30)
+async def hours(request: Request) -> Response:
+    """Show whether the line is open, the days to come, units with hours of their own, closures, and the switch."""
+    operations, now = request.operations, request.parts.now()
+    calendar, table = operations.calendar, operations.hours
+    days = [now.date() + timedelta(days=n) for n in range(_DAYS_SHOWN)]
+    own = operations.settings.hours.units
+    return request.page(
+        "admin/hours.html", opening=table.opening(now, calendar), switch=standing_switch(request), say=speaker(request),
+        week=[(calendar.day(on), table.windows(on, calendar)) for on in days],
+        own=[(unit, own[unit.unit_id]) for unit in operations.directory.units if unit.unit_id in own],
+        closures=sorted(table.closures, key=lambda one: one.start, reverse=True),
+        changes=await last_changes(request, "switch"),
+        units={unit.unit_id: unit.name for unit in operations.directory.units},
+        proposed_until=(now + timedelta(hours=2)).replace(minute=0, second=0, microsecond=0),
+    )  # fmt: skip
+
+
+@route("/admin/hours/preview", methods=("POST",), roles=ADMINS)
+async def preview_switch(request: Request) -> Response:
+    """Show what the switch would do: from now to its end, and what comes after; nothing is changed yet."""
+    switch, now = _switch(request), request.parts.now()
+    operations = request.operations
+    calendar, plain = operations.calendar, operations.hours.switched(None)
+    return request.page(
+        "admin/switch_preview.html", switch=switch, before=operations.hours.opening(now, calendar),
+        after=plain.opening(switch.until, calendar), say=speaker(request), calls=operations.status()["calls"],
+    )  # fmt: skip
+
+
+@route("/admin/hours/apply", methods=("POST",), roles=ADMINS)
+async def set_switch(request: Request) -> Response:
+    """Let the line be open, or closed, from now to the end that is given."""
+    switch = _switch(request)
+    await request.operations.site.set_switch(switch.state, switch.reason, switch.until, request.actor)
+    request.note(about=switch.state, why=switch.reason, result=f"until {switch.until.isoformat()}")
+    return request.go("/admin/hours").saying(request.t(f"admin.hours.set_{switch.state}"))
+
+
+@route("/admin/hours/clear", methods=("POST",), roles=ADMINS)
+async def clear_switch(request: Request) -> Response:
+    """Go by hours and calendar again."""
+    await request.operations.site.clear_switch(request.actor, request.needed("why"))
+    return request.go("/admin/hours").saying(request.t("admin.hours.cleared"))
+
+
+def _switch(request: Request) -> Switch:
+    """Return the switch of a form; BadInput if it is incomplete, or its end is no time to come."""
+    fields: dict[str, Any] = {"state": request.form.get("state", ""), "reason": request.needed("why")}
+    try:
+        until = datetime.fromisoformat(request.form.get("until", ""))
+        switch = Switch.model_validate(fields | {"until": until})
+    except (ValueError, ValidationError) as wrong:
+        raise BadInput(key="admin.hours.incomplete") from wrong
+    if switch.until <= request.parts.now():
+        raise BadInput(key="admin.hours.in_the_past")
+    return switch
