@@ -179,9 +179,9 @@ class Ledger(OrderKeeping):
 
     # -- reading; StoreUnavailable while Redis is away; more of it in OrderKeeping --------------------------------
 
-    async def calls(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Return the last call records, newest first."""
-        return await self._in_thread(self._store.calls, limit)
+    async def calls(self, limit: int = 100, after: str = "") -> list[dict[str, Any]]:
+        """Return the last call records, newest first; with `after`, the id of a call, those older than it."""
+        return await self._in_thread(self._store.calls, limit, after)
 
     async def calls_named(self, call_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the records of calls, in the order of their ids; those that are not kept are left out."""

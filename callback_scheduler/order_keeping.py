@@ -159,6 +159,10 @@ class OrderKeeping:
         """Return the open orders to be rung back at `phone`, or left from it; the longest open one first."""
         return await self._in_thread(self._store.open_orders_of, phone)
 
+    async def count_orders(self) -> dict[tuple[str, str], int]:
+        """Return how many orders each unit has in each state, by unit and state."""
+        return await self._in_thread(self._store.count_orders)
+
     async def order_events(self, order_id: str) -> list[dict[str, Any]]:
         """Return what has happened to an order, oldest first: event_id, type, at (ISO 8601, Shanghai) and payload."""
         return await self._in_thread(self._store.order_events, order_id)

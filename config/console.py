@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -44,6 +45,9 @@ class ConsoleSettings(Strict):
     session_longest_s: int = Field(default=43_200, ge=60, le=604_800)
     first_token_valid_s: int = Field(default=86_400, ge=60, le=604_800)
     lockout: Lockout = Lockout()
+    api_per_s: float = Field(default=20.0, gt=0, le=10_000)  # requests of one token, steadily
+    api_burst: int = Field(default=60, ge=1, le=100_000)  # and at once
+    metrics_from: tuple[Network, ...] = ()  # who may read /metrics without a token
     max_connections: int = Field(default=1000, ge=10)
     max_connections_per_address: int = Field(default=400, ge=10)
     max_body_bytes: int = Field(default=1024 * 1024, ge=16_384)
@@ -61,6 +65,13 @@ class ConsoleSettings(Strict):
     def port(self) -> int:
         """Port of `listen`; 0 lets the system choose."""
         return split_address(self.listen)[1] or 0
+
+    def may_read_metrics(self, address: str) -> bool:
+        """Whether an address needs no token for /metrics."""
+        try:
+            return any(ip_address(address) in network for network in self.metrics_from)
+        except ValueError:
+            return False
 
     @property
     def has_tls(self) -> bool:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from console.problems import Fault
+
 
 class ConsoleError(Exception):
     """A request is refused: with `status`, for a reason people can read (`text`, or the text under `key`)."""
@@ -9,9 +14,11 @@ class ConsoleError(Exception):
     status = 500
     key = "error.500"
 
-    def __init__(self, text: str = "", *, key: str = "", retry_after_s: int = 0) -> None:
+    def __init__(
+        self, text: str = "", *, key: str = "", retry_after_s: int = 0, faults: tuple[Fault, ...] = ()
+    ) -> None:
         super().__init__(text or key or self.key)
-        self.text, self.retry_after_s = text, retry_after_s
+        self.text, self.retry_after_s, self.faults = text, retry_after_s, faults
         if key:
             self.key = key
 
@@ -47,9 +54,10 @@ class NotFound(ConsoleError):
 
 
 class WrongMethod(ConsoleError):
-    """The address does not take this method."""
+    """The address does not take this method; `allowed` are those it takes."""
 
     status, key = 405, "error.405"
+    allowed: tuple[str, ...] = ()
 
 
 class Impossible(ConsoleError):
@@ -62,6 +70,18 @@ class TooLarge(ConsoleError):
     """More was sent than this address takes."""
 
     status, key = 413, "error.413"
+
+
+class WrongType(ConsoleError):
+    """What was sent is of a type that this address does not read."""
+
+    status, key = 415, "error.415"
+
+
+class Unprocessable(ConsoleError):
+    """What was sent can be read, and is not what this address takes; `faults` says where."""
+
+    status, key = 422, "error.422"
 
 
 class TooMany(ConsoleError):

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
-from console.errors import BadInput, TooLarge
+from console.errors import BadInput, TooLarge, WrongType
 from console.messages import Upload
 
 _MOST_PARTS = 500
@@ -28,13 +28,13 @@ class Sent:
 
 
 def read(body: Any, headers: Mapping[str, str], most_bytes: int) -> Sent:
-    """Return what a body (a file open for reading) holds; BadInput if it is not what its type says."""
+    """Return what a body (a file open for reading) holds; BadInput if it is not what its type says, WrongType for others."""
     kind, options = parse_options_header(headers.get("content-type", ""))
     if kind == "application/json":
         return _read_json(body, most_bytes)
     if kind not in ("application/x-www-form-urlencoded", "multipart/form-data"):
         if body.read(1):
-            raise BadInput
+            raise WrongType
         return Sent()
     parser = FormDataParser(max_form_memory_size=most_bytes, max_content_length=most_bytes, max_form_parts=_MOST_PARTS)
     try:

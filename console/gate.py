@@ -21,12 +21,15 @@ from console.errors import (
     NotFound,
     NotLoggedIn,
     Unavailable,
+    WrongMethod,
 )
 from console.messages import HTML, Cookie, Request, Response
-from console.routes import SAFE_METHODS, Route
+from console.problems import PROBLEM, problem
+from console.rate_limit import RateLimit
+from console.routes import SAFE_METHODS, Route, is_api
 from console.security import NOT_KEPT, same
 from console.texts import DEFAULT, LANGUAGES
-from console.tokens import API
+from console.tokens import API, METRICS
 from ivr.operations_errors import OperationRefused
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ class Gate:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._rates = RateLimit(parts.settings, parts.clock)
 
     async def answer(self, arrived: Arrived, route: Route, path_args: dict[str, str]) -> Response:
         """Return the answer to a request that the table has a route for."""
@@ -74,7 +78,7 @@ class Gate:
 
     async def refuse(self, arrived: Arrived, wrong: ConsoleError) -> Response:
         """Return the answer to a request that the table has no route for."""
-        request = self._bare(arrived, _NO_ROUTE if not arrived.path.startswith("/api/") else _NO_API_ROUTE, {})
+        request = self._bare(arrived, _NO_API_ROUTE if is_api(arrived.path) else _NO_ROUTE, {})
         try:
             request = await self._identified(request, arrived)  # who is logged in keeps the navigation
             refused: Exception = wrong
@@ -90,7 +94,7 @@ class Gate:
         wished = query.get("lang") or arrived.cookies.get(security.language_cookie, "")
         return Request(
             parts=self._parts, route=route, method=arrived.method, path=arrived.path, address=arrived.address,
-            args=query | path_args, headers=arrived.headers, cookies=arrived.cookies,
+            args=query | path_args, query=arrived.query, headers=arrived.headers, cookies=arrived.cookies,
             language=wished if wished in LANGUAGES else DEFAULT,
             form_token=arrived.cookies.get(security.form_cookie, "") or secrets.token_urlsafe(24),
         )  # fmt: skip
@@ -113,7 +117,19 @@ class Gate:
     def _identified_program(self, request: Request) -> Request:
         kind, _, text = request.headers.get("authorization", "").partition(" ")
         token = self._parts.tokens.find(text, API) if kind.lower() == "bearer" else None
-        return replace(request, token_name=token.name, scopes=frozenset(token.scopes)) if token else request
+        if token is None:
+            return self._identified_by_address(request)
+        self._rates.take(token.key)
+        self._parts.tokens.note_use(token)
+        return replace(
+            request, token_name=token.name, token_unit_id=token.unit_id, scopes=frozenset(token.scopes)
+        )
+
+    def _identified_by_address(self, request: Request) -> Request:
+        """Let who asks from a network that may read the figures without a token be known as that."""
+        if request.route.scope == METRICS and self._parts.settings.may_read_metrics(request.address):
+            return replace(request, token_name="network", scopes=frozenset({METRICS}))
+        return request
 
     def _authorise(self, request: Request) -> None:
         route = request.route
@@ -201,14 +217,19 @@ class Gate:
         if error.status == 500:
             log.error("console_failed", route=request.route.name, path=request.path, exc_info=wrong)
         retry = (("Retry-After", str(error.retry_after_s)),) if error.retry_after_s else ()
+        allowed = (("Allow", ", ".join(error.allowed)),) if isinstance(error, WrongMethod) else ()
         text = self._words(request, error)
-        if request.route.is_api or "application/json" in request.headers.get("accept", ""):
-            challenge = (("WWW-Authenticate", "Bearer"),) if error.status == 401 and request.route.scope else ()
+        if request.route.is_api:
+            challenge = (("WWW-Authenticate", "Bearer"),) if error.status == 401 else ()
+            body = problem(error.status, error.key, text, request.path, error.faults)
+            return Response(error.status, body, PROBLEM, (*retry, *challenge, *allowed))
+        if "application/json" in request.headers.get("accept", ""):
             answer = request.answer({"error": {"key": error.key, "text": text}}, error.status)
-            return replace(answer, headers=(*retry, *challenge))
+            return replace(answer, headers=(*retry, *allowed))
         if isinstance(error, NotLoggedIn) and request.method in SAFE_METHODS:
             return request.go(f"/login?next={quote(request.path)}")
-        return replace(request.page("error.html", error.status, code=error.status, text=text), headers=retry)
+        page = request.page("error.html", error.status, code=error.status, text=text)
+        return replace(page, headers=(*retry, *allowed))
 
     def _words(self, request: Request, error: ConsoleError) -> str:
         """Return the reason in the language of whoever asks; what the node says is Chinese, unless a text stands in."""

@@ -79,7 +79,8 @@ class Request:
     """A request that has passed the gate: its route serves the role of `account`, its token is right.
 
     `args` are the parts of the path and the query (the path wins); `form` has the first value of each field,
-    `lists` all of them. `scopes` are those of an API token.
+    `lists` all of them. `scopes` are those of an API token, and `token_unit_id` the unit it is
+    bound to. `query` is the query as it was sent.
     """
 
     parts: Parts
@@ -97,7 +98,9 @@ class Request:
     language: str = "zh"
     account: Account | None = None
     session: Session | None = None
+    query: str = ""
     token_name: str = ""
+    token_unit_id: str = ""
     scopes: frozenset[str] = frozenset()
     form_token: str = ""
     notes: Notes = field(default_factory=Notes)
@@ -114,14 +117,15 @@ class Request:
 
     @property
     def unit_id(self) -> str:
-        """The unit of whoever asks, "" unless its role is UNIT."""
-        return self.account.unit_id if self.account else ""
+        """The unit of whoever asks, "" unless its role is UNIT, or its token is bound to one."""
+        return self.account.unit_id if self.account else self.token_unit_id
 
     @property
     def actor(self) -> str:
-        """Who asks, as events and the audit log name them: supervisor:王督办, unit:tax:李四, api:chat."""
+        """Who asks, as events and the audit log name them: supervisor:王督办, unit:tax:李四, api:chat, unit:tax:api:x."""
         if self.account is None:
-            return f"api:{self.token_name}" if self.token_name else self.notes.who
+            name = f"api:{self.token_name}" if self.token_name else self.notes.who
+            return f"unit:{self.token_unit_id}:{name}" if self.token_unit_id else name
         parts = (self.account.role.value, self.account.unit_id, self.account.name)
         return ":".join(part for part in parts if part)
 
@@ -149,7 +153,7 @@ class Request:
 
     # -- answers --------------------------------------------------------------------------------------------------
 
-    def page(self, template: str, status: int = 200, **values: object) -> Response:
+    def page(self, template: str, status: int = 200, /, **values: object) -> Response:
         """Return a page of console/templates."""
         return Response(status, self.parts.templates.render(template, self, values).encode())
 

@@ -16,15 +16,23 @@ from twisted.web import http, server
 from twisted.web.resource import IResource
 
 from config.console import ConsoleSettings
+from console.errors import TooLarge
+from console.problems import PROBLEM, problem
+from console.routes import is_api
 from console.security import HEADERS
 
 # For whoever reads an answer, or a recording, slowly. Event streams have a deadline of their own.
 _READS_S = 900.0
-_TOO_LARGE = (
-    b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\nContent-Length: 18\r\nConnection: close\r\n"
-    + b"".join(f"{name}: {value}\r\n".encode() for name, value in HEADERS)
-    + b"\r\nToo much was sent\n"
-)
+
+
+def _too_large(path: str) -> bytes:
+    """Return the whole answer to a body that is too long: no request is made of it."""
+    kind, body = "text/plain", b"Too much was sent\n"
+    if is_api(path):
+        kind, body = PROBLEM, problem(413, TooLarge.key, "Too much was sent.", path)
+    named = (("Content-Type", kind), ("Content-Length", str(len(body))), ("Connection", "close"), *HEADERS)
+    head = "".join(f"{name}: {value}\r\n" for name, value in named)
+    return f"HTTP/1.1 413 Content Too Large\r\n{head}\r\n".encode() + body
 
 
 class Channel(http.HTTPChannel):
@@ -92,9 +100,11 @@ class WebRequest(server.Request):
     def most_bytes(self) -> int:
         """How long the body may be: the route says, before anything of it is read."""
         site: Console = self.channel.site
+        return site.most_bytes(self._asked_path())
+
+    def _asked_path(self) -> str:
         # what Twisted has read of the head; it becomes `uri` only when the body is complete
-        path = bytes(self.channel._path).partition(b"?")[0].decode("utf-8", "replace")
-        return site.most_bytes(path)
+        return bytes(self.channel._path).partition(b"?")[0].decode("utf-8", "replace")
 
     def gotLength(self, length: int | None) -> None:
         """Refuse a body that says it is too long."""
@@ -113,7 +123,7 @@ class WebRequest(server.Request):
 
     def _refuse(self) -> None:
         self.is_too_large = True
-        self.channel.transport.write(_TOO_LARGE)
+        self.channel.transport.write(_too_large(self._asked_path()))
         self.channel.loseConnection()
 
     def setHeader(self, name: bytes, value: bytes) -> None:

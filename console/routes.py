@@ -46,7 +46,7 @@ class Route:
     @property
     def is_api(self) -> bool:
         """Whether refusals are JSON here, not pages."""
-        return self.path.startswith(("/api/", "/metrics"))
+        return is_api(self.path)
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -70,6 +70,11 @@ class Route:
 
 
 TABLE: list[Route] = []
+
+
+def is_api(path: str) -> bool:
+    """Whether an address is for programs."""
+    return path.startswith(("/api/", "/metrics", "/healthz", "/readyz"))
 
 
 def route(

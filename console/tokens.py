@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
+
+import structlog
+from twisted.internet.defer import ensureDeferred
 
 from console import json_file
 from console.threads import InThread
 from routing.clock import Clock
 
+log = structlog.get_logger()
+
 FIRST_ADMINISTRATOR = "first_administrator"
 INVITATION = "invitation"
 API = "api"
+METRICS = "metrics:read"
+SCOPES = (
+    "orders:read", "orders:act", "calls:read", "reports:read", "online:write", METRICS, "numbers:full",
+)  # fmt: skip
+_INSTANTS = ("expires_at", "made_at", "used_at")
+_NOTED_AGAIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
     """What a token is for; only its hash is kept, as `key`.
 
-    `kind` is first_administrator, invitation (of the account `name`) or api (of the program `name`, with `scopes`).
+    `kind` is first_administrator, invitation (of the account `name`) or api (of the program `name`, with `scopes`,
+    which sees one unit's orders only if it has a `unit_id`).
     """
 
     key: str
@@ -30,6 +43,9 @@ class Token:
     expires_at: datetime
     scopes: tuple[str, ...] = ()
     made_by: str = ""
+    unit_id: str = ""
+    made_at: datetime | None = None
+    used_at: datetime | None = None
 
 
 class Tokens:
@@ -43,19 +59,23 @@ class Tokens:
         """Read the file."""
         kept = json_file.read(self._path) or {"tokens": []}
         for entry in kept["tokens"]:
-            expires_at = datetime.fromisoformat(entry["expires_at"])
-            token = Token(**{**entry, "expires_at": expires_at, "scopes": tuple(entry["scopes"])})
+            instants = {name: datetime.fromisoformat(entry[name]) for name in _INSTANTS if entry.get(name)}
+            token = Token(**{**entry, **instants, "scopes": tuple(entry["scopes"])})
             self._tokens[token.key] = token
 
     async def make(
-        self, kind: str, name: str, valid_s: float, *, scopes: tuple[str, ...] = (), made_by: str = ""
-    ) -> str:
+        self, kind: str, name: str, valid_s: float, *, scopes: tuple[str, ...] = (), made_by: str = "",
+        unit_id: str = "",
+    ) -> str:  # fmt: skip
         """Return a new token, to be shown once; an earlier one of the same kind and name is worth nothing any more."""
         text = secrets.token_urlsafe(24)
-        expires_at = self._clock.now() + timedelta(seconds=valid_s)
+        now = self._clock.now()
+        expires_at = now + timedelta(seconds=valid_s)
         for key in [one.key for one in self._tokens.values() if (one.kind, one.name) == (kind, name)]:
             del self._tokens[key]
-        self._tokens[_key(text)] = Token(_key(text), kind, name, expires_at, scopes, made_by)
+        self._tokens[_key(text)] = Token(
+            _key(text), kind, name, expires_at, scopes, made_by, unit_id, now
+        )  # fmt: skip
         await self._save()
         return text
 
@@ -65,6 +85,13 @@ class Tokens:
         if token is None or token.kind not in kinds or token.expires_at <= self._clock.now():
             return None
         return token
+
+    def note_use(self, token: Token) -> None:
+        """Remember that a token was used; on disk every ten minutes at most, since nothing depends on it."""
+        now = self._clock.now()
+        if token.used_at is None or now - token.used_at >= _NOTED_AGAIN:
+            self._tokens[token.key] = replace(token, used_at=now)
+            ensureDeferred(self._save()).addErrback(lambda why: log.warning("token_use_not_kept", error=str(why.value)))
 
     async def use_up(self, token: Token) -> bool:
         """Take a token away; False if somebody else has used it meanwhile."""
@@ -88,9 +115,14 @@ class Tokens:
     async def _save(self) -> None:
         now = self._clock.now()
         self._tokens = {key: one for key, one in self._tokens.items() if one.expires_at > now}
-        kept = [asdict(one) | {"expires_at": one.expires_at.isoformat()} for one in self._tokens.values()]
+        kept = [_as_fields(one) for one in self._tokens.values()]
         content = {"tokens": kept}
         await self._in_thread(lambda: json_file.write(self._path, content))
+
+
+def _as_fields(token: Token) -> dict[str, Any]:
+    fields = asdict(token)
+    return fields | {name: fields[name].isoformat() for name in _INSTANTS if fields[name]}
 
 
 def _key(text: str) -> str:

@@ -89,9 +89,9 @@ class Operations:
 
     # -- calls that were, and recordings ------------------------------------------------------------------------------
 
-    async def recent_calls(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Return the last call records, newest first."""
-        return await self._rooms.ledger.calls(limit)
+    async def recent_calls(self, limit: int = 100, after: str = "") -> list[dict[str, Any]]:
+        """Return the last call records, newest first; with `after`, the id of a call, those older than it."""
+        return await self._rooms.ledger.calls(limit, after)
 
     async def call(self, call_id: str) -> dict[str, Any] | None:
         """Return the record of a call; None if it is not kept."""

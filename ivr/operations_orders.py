@@ -61,6 +61,10 @@ class OrderOperations:
         """Return orders by their numbers: those behind a figure."""
         return await self._ledger.orders_of(order_ids)
 
+    async def counts(self) -> dict[tuple[str, str], int]:
+        """Return how many orders each unit has in each state, by unit and state."""
+        return await self._ledger.count_orders()
+
     async def events(self, order_id: str) -> list[dict[str, Any]]:
         """Return what has happened to an order, oldest first: event_id, type, at (ISO 8601) and payload."""
         return await self._ledger.order_events(order_id)

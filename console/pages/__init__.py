@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from console.api import rooms as api_rooms
 from console.pages import (
     accounts,
     admin,
@@ -10,6 +11,7 @@ from console.pages import (
     admin_hours,
     admin_prompts,
     admin_trial,
+    api_tokens,
     audit_log,
     compliance,
     home,
@@ -31,4 +33,5 @@ ROOMS = (
     home, login, welcome, me, accounts, audit_log, compliance, orders, order, order_acts, recordings, month,
     wall, seat,
     unit, unit_people, admin, admin_calendar, admin_hours, admin_directory, admin_prompts, admin_trial,
+    api_tokens, api_rooms,
 )  # fmt: skip

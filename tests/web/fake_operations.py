@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
@@ -54,12 +55,27 @@ class FakePart:
 class FakeOrders(FakePart):
     """The orders of `orders_there`; acts are noted, and answered with the order as it is."""
 
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        ask = super().__getattr__(verb)
+
+        async def act(order_id: str, *arguments: Any, **named: Any) -> Any:
+            answer = await ask(order_id, *arguments, **named)
+            return self._whole.orders_there.get(order_id) if answer is None else answer
+
+        return act
+
     async def one(self, order_id: str) -> Order | None:
         return self._whole.orders_there.get(order_id)
 
     async def find(self, asked: Any) -> list[Order]:
-        fitting = [order for order in self._whole.orders_there.values() if asked.fits(order)]
-        return sorted(fitting, key=lambda order: order.opened_at, reverse=True)[: asked.limit]
+        fitting = [order for order in self._whole.orders_there.values() if _fits(asked, order)]
+        fitting.sort(key=lambda order: (order.opened_at, order.order_id), reverse=True)
+        ids = [order.order_id for order in fitting]
+        first = ids.index(asked.after) + 1 if asked.after in ids else 0
+        return fitting[first : first + asked.limit]
+
+    async def counts(self) -> dict[tuple[str, str], int]:
+        return dict(Counter((order.unit_id, order.state.value) for order in self._whole.orders_there.values()))
 
     async def owed(self, limit: int = 1000) -> list[Order]:
         owed = [order for order in self._whole.orders_there.values() if order.state.is_open]
@@ -124,8 +140,10 @@ class FakeOperations:
     def status(self) -> dict[str, Any]:
         return {"at": self.now().isoformat()} | self.status_now
 
-    async def recent_calls(self, limit: int = 100) -> list[dict[str, Any]]:
-        return self.calls_there[:limit]
+    async def recent_calls(self, limit: int = 100, after: str = "") -> list[dict[str, Any]]:
+        ids = [call["call_id"] for call in self.calls_there]
+        first = ids.index(after) + 1 if after else 0
+        return self.calls_there[first : first + limit]
 
     async def call(self, call_id: str) -> dict[str, Any] | None:
         return next((call for call in self.calls_there if call["call_id"] == call_id), None)
@@ -159,6 +177,13 @@ class FakeOperations:
             raise answer
         self.acts.append((verb, arguments))
         return answer
+
+
+def _fits(asked: Any, order: Order) -> bool:
+    is_in_time = (asked.since is None or order.opened_at >= asked.since) and (
+        asked.until is None or order.opened_at < asked.until
+    )
+    return asked.fits(order) and is_in_time and asked.phone in ("", order.callback_number, order.caller_number)
 
 
 async def _later(answer: Any) -> Any:

@@ -154,7 +154,7 @@ def test_every_page_in_the_navigation_has_a_name_in_each_language() -> None:
 
 
 def test_the_api_is_refused_in_json_and_pages_in_html(house: House) -> None:
-    assert json.loads(house.visitor().get("/api/nothing").body)["error"]["key"] == "error.404"
+    assert json.loads(house.visitor().get("/api/nothing").body)["key"] == "error.404"
     assert "<html" in text(house.visitor().get("/nothing"))
     asked_by_script = house.visitor(Role.SEAT).get("/accounts", accept="application/json")
     assert (asked_by_script.status, json.loads(asked_by_script.body)["error"]["key"]) == (403, "error.403")

@@ -1,0 +1,165 @@
+"""The hand-over from the online assistant: a chat asks for a call now or a callback, and how soon somebody reacted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from callback_scheduler.order import Order
+from callback_scheduler.order_states import OrderState
+from console.api.declared import Answer, Asked, Body, Query, operation, path_id
+from console.errors import NotAllowed, NotFound, Unprocessable
+from console.problems import Fault
+from routing.search import DirectorySearch, FoundKind
+
+_MATTERS = 5
+
+
+class OnlineRequest(Body):
+    """What the chat wants; `matter_id`, or a text that names the matter."""
+
+    matter_id: str | None = Field(default=None, pattern=r"^[a-z0-9_]{1,64}$")
+    text: str = Field(default="", max_length=4000, description="What the enterprise typed; kept with the order.")
+    number: str = Field(pattern=r"^\+?[0-9]{5,15}$", description="The phone to ring.")
+    wants: Literal["call_now", "callback"]
+
+    @model_validator(mode="after")
+    def _has_matter(self) -> OnlineRequest:
+        if self.matter_id is None and not self.text.strip():
+            raise ValueError("matter_id or text must say what it is about")
+        return self
+
+
+class OnlineOpened(Answer):
+    """What the chat can tell the enterprise at once."""
+
+    order_id: str
+    matter_id: str
+    was_merged: bool = Field(description="An open order of this number and matter took the request up.")
+    asked_at: datetime
+    due_at: datetime = Field(description="The latest time of the callback.")
+    is_calling: bool = Field(description="The unit's phone rings now; the enterprise's follows.")
+    why_not_calling: str = Field(description="line.closed out of hours, lines.none_free, …; empty if it rings.")
+
+
+class OnlineState(Answer):
+    """How a request stands."""
+
+    order_id: str
+    state: OrderState
+    unit_id: str
+    asked_at: datetime
+    due_at: datetime
+    first_response_at: datetime | None = Field(description="When somebody at the unit first reacted to it.")
+    first_response_s: float | None
+    reached_at: datetime | None
+    written_answer: str
+    closed_at: datetime | None
+
+
+class MatterAnswer(Answer):
+    """A matter that can be asked about here."""
+
+    matter_id: str
+    name: str
+    unit_id: str
+
+
+class Matters(Answer):
+    """Matters, those that fit best first."""
+
+    matters: list[MatterAnswer]
+
+
+class MattersQuery(Query):
+    """What is looked for."""
+
+    q: str | None = Field(default=None, min_length=1, max_length=60, description="Chinese, pinyin or initials.")
+
+
+STATE_LINK = {"state": {"operationId": "online_state", "parameters": {"order_id": "$response.body#/order_id"}}}
+
+
+@operation(
+    "/api/v1/online-requests", "POST", scope="online:write", tag="online", answer=OnlineOpened, body=OnlineRequest,
+    status=201, links=STATE_LINK, summary="Ask for a call now, or a callback",
+)  # fmt: skip
+async def ask_online(asked: Asked) -> OnlineOpened:
+    """An order is opened in any case, so that nothing is lost if the call does not come about.
+
+    With a text alone the matter is the only one that it names; if that is none or several, 422 names them in
+    `faults`, for the chat to ask.
+    """
+    wish: OnlineRequest = asked.body
+    request = asked.request
+    matter_id = wish.matter_id or _matter_of(asked, wish.text)
+    if asked.unit_id and not any(one.matter_id == matter_id for one in _matters(asked)):
+        raise NotAllowed(key="api.other_unit")
+    opened = await request.operations.online.open_for_online(
+        matter_id, wish.number, wish.text, wish.wants, request.actor
+    )
+    request.note(about=opened["order_id"])
+    return OnlineOpened(matter_id=matter_id, **opened)
+
+
+@operation(
+    "/api/v1/online-requests/<order_id>", scope="online:write", tag="online", answer=OnlineState, refusals=(404,),
+    summary="How a request stands",
+)  # fmt: skip
+async def online_state(asked: Asked) -> OnlineState:
+    """Only orders that a chat asked for; no phone number is told."""
+    request = asked.request
+    order: Order | None = await request.operations.orders.one(path_id(request, "order_id"))
+    if order is None or not _is_online(order) or asked.unit_id not in ("", order.unit_id):
+        raise NotFound(key="api.no_order")
+    return OnlineState(
+        order_id=order.order_id, state=order.state, unit_id=order.unit_id, asked_at=order.opened_at,
+        due_at=order.due_at, first_response_at=order.first_response_at,
+        first_response_s=await request.operations.online.first_response_s(order.order_id),
+        reached_at=order.reached_at, written_answer=order.written_answer, closed_at=order.closed_at,
+    )  # fmt: skip
+
+
+@operation(
+    "/api/v1/matters", scope="online:write", tag="online", answer=Matters, query=MattersQuery,
+    summary="What can be asked about",
+)  # fmt: skip
+async def matters(asked: Asked) -> Matters:
+    """All matters that are served here, or those that fit what is looked for."""
+    query: MattersQuery = asked.query
+    return Matters(matters=_matters(asked) if query.q is None else _found(asked, query.q))
+
+
+def _matters(asked: Asked) -> list[MatterAnswer]:
+    return [
+        MatterAnswer(matter_id=one.matter_id, name=one.name, unit_id=one.unit_id)
+        for one in asked.request.operations.directory.matters
+        if one.belongs_elsewhere is None and asked.unit_id in ("", one.unit_id)
+    ]
+
+
+def _found(asked: Asked, words: str) -> list[MatterAnswer]:
+    served = {one.matter_id: one for one in _matters(asked)}
+    found = DirectorySearch(asked.request.operations.directory).find(words)
+    return [served[one.key] for one in found if one.kind is FoundKind.MATTER and one.key in served]
+
+
+def _matter_of(asked: Asked, text: str) -> str:
+    """Return the one matter whose name or alias stands in a text; Unprocessable if that is none or several."""
+    named: dict[str, str] = {
+        one.matter_id: one.name
+        for one in asked.request.operations.directory.matters
+        if one.belongs_elsewhere is None and any(name in text for name in (one.name, *one.aliases))
+    }
+    if len(named) == 1:
+        return next(iter(named))
+    told = [f"{matter_id} {name}" for matter_id, name in list(named.items())[:_MATTERS]]
+    faults = [Fault(where="body/text", what=f"may be about {one}") for one in told]
+    missing = Fault(where="body/matter_id", what="the text names no matter")
+    raise Unprocessable(key="api.which_matter", faults=tuple(faults) or (missing,))
+
+
+def _is_online(order: Order) -> bool:
+    return "online" in (order.key_path, *(merged.key_path for merged in order.merged_calls))

@@ -1,0 +1,197 @@
+"""The OpenAPI 3.1 document, made of the table of routes and the models that requests and answers are checked by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from console.api import idempotency
+from console.api.declared import OPERATIONS, Operation, Query, document
+from console.messages import JSON, Request, Response
+from console.problems import PROBLEM, Problem
+from console.routes import TABLE, Route, route
+from console.tokens import METRICS, SCOPES
+
+VERSION = "1.0.0"
+_REF = "#/components/schemas/{model}"
+_TAGS = {
+    "orders": "Work orders: what units owe enterprises.",
+    "calls": "Calls that were, and those of this moment.",
+    "reports": "The figures of `hotline report --json`.",
+    "online": "Hand-over from the online assistant.",
+    "watching": "For machines that watch this node.",
+}
+_ABOUT = """The 12345 hotline's enterprise line, for programs.
+
+Authentication: a bearer token that an administrator makes in the console; its scopes say what it may do, and it may
+be bound to one unit. Phone numbers are masked unless it has `numbers:full`; then each answer is in the audit log.
+Acts need an `Idempotency-Key`: the same request sent again within a day answers what the first one did
+(`Idempotency-Replayed: true`) and does nothing. Refusals are problem details (RFC 9457), whose `key` is for programs.
+"""
+_KEY = {
+    "name": "Idempotency-Key", "in": "header", "required": True,
+    "description": "Chosen by the client, new for each act, the same when it is sent again.",
+    "schema": {
+        "type": "string", "minLength": idempotency.SHORTEST, "maxLength": idempotency.LONGEST, "pattern": "^[!-~]+$",
+    },
+}  # fmt: skip
+
+
+@route("/api/openapi.json", is_public=True)
+async def openapi(request: Request) -> Response:
+    """This document."""
+    return Response(200, _text(), JSON)
+
+
+document(openapi, Operation("openapi", "This document", "OpenAPI 3.1, of this very version.", "watching", None))
+
+
+@cache
+def _text() -> bytes:
+    return json.dumps(build(), ensure_ascii=False).encode()
+
+
+def build(table: Iterable[Route] = TABLE) -> dict[str, Any]:
+    """Return the document; KeyError if a route of the API is not declared."""
+    declared = [(one, OPERATIONS[one.handler]) for one in table if one.is_api]
+    schemas = _schemas([each for _, each in declared])
+    paths: dict[str, dict[str, Any]] = {}
+    for one, each in sorted(declared, key=lambda pair: pair[0].path):
+        path = one.path.replace("<", "{").replace(">", "}")
+        for method in one.methods:
+            paths.setdefault(path, {})[method.lower()] = _operation(one, each)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "hotline-12345", "version": VERSION, "description": _ABOUT},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": about} for name, about in _TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": f"Scopes: {', '.join(SCOPES)}."}
+            },
+        },
+    }
+
+
+def _schemas(declared: list[Operation]) -> dict[str, Any]:
+    wanted: dict[tuple[type[BaseModel], Any], None] = {(Problem, "serialization"): None}
+    for each in declared:
+        answers = [model for model in (each.answer, *each.also.values()) if model]
+        wanted |= dict.fromkeys([(model, "serialization") for model in answers])
+        if each.body:
+            wanted[each.body, "validation"] = None
+    schemas: dict[str, Any] = models_json_schema(list(wanted), ref_template=_REF)[1]["$defs"]
+    return schemas
+
+
+def _operation(one: Route, each: Operation) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "operationId": each.operation_id,
+        "summary": each.summary,
+        "description": each.about,
+        "tags": [each.tag],
+        "security": [{"token": [one.scope]}] if one.scope else [],
+        "responses": _responses(one, each),
+    }
+    if one.scope == METRICS:
+        told["description"] += " Addresses in `console.metrics_from` need no token."
+    parameters = [_path_parameter(name) for name in one.part_names]
+    parameters += _query_parameters(each.query) if one.path.startswith("/api/v1/") else []
+    parameters += [_KEY] if each.has_key else []
+    if parameters:
+        told["parameters"] = parameters
+    if each.body:
+        told["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(each.body)}}}
+    return told
+
+
+def _responses(one: Route, each: Operation) -> dict[str, Any]:
+    usual: dict[str, Any] = {"description": HTTPStatus(each.status).phrase}
+    schema: dict[str, Any] = _ref(each.answer) if each.answer else {}
+    if each.answers_with.startswith("text/"):
+        schema = {"type": "string"}
+    usual["content"] = {each.answers_with.partition(";")[0]: {"schema": schema or {"type": "object"}}}
+    if each.has_key:
+        usual["headers"] = {
+            "Idempotency-Replayed": {"description": "true if this is what came of it before.",
+                                     "schema": {"type": "string"}}
+        }  # fmt: skip
+    if each.links:
+        usual["links"] = {name: dict(link) for name, link in each.links.items()}
+    found = {str(each.status): usual}
+    for status, model in each.also.items():
+        content = {"application/json": {"schema": _ref(model)}}
+        found[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
+    for status in _refusals(one, each):
+        found.setdefault(str(status), _refusal(status))
+    return dict(sorted(found.items()))
+
+
+def _refusals(one: Route, each: Operation) -> set[int]:
+    found = {400, 500, 503} | set(each.refusals)
+    if one.scope:
+        found |= {401, 403, 429}
+    if one.path.startswith("/api/v1/"):
+        found |= {422}
+    if each.has_key:
+        found |= {413, 415}
+    return found
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "description": HTTPStatus(status).phrase,
+        "content": {PROBLEM: {"schema": _ref(Problem)}},
+    }
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        told["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"}}}
+    if status == HTTPStatus.UNAUTHORIZED:
+        told["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    return told
+
+
+def _ref(model: type[BaseModel]) -> dict[str, Any]:
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": "^[0-9A-Za-z._-]{1,64}$"}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameters(model: type[Query]) -> list[dict[str, Any]]:
+    schema = model.model_json_schema(by_alias=True, ref_template=_REF)
+    kinds = schema.get("$defs", {})
+    found = []
+    for name, whole in schema["properties"].items():
+        told = _without_null(whole, kinds)
+        about = told.pop("description", None)
+        parameter = {"name": name, "in": "query", "required": False, "schema": told}
+        if told.get("type") == "array":
+            parameter |= {"style": "form", "explode": False}
+        found.append(parameter | ({"description": about} if about else {}))
+    return found
+
+
+def _without_null(schema: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a field of a query: it is there or not, never null; enums are written out."""
+    told = {name: value for name, value in schema.items() if name not in ("anyOf", "title")}
+    for choice in schema.get("anyOf", ()):
+        if choice.get("type") != "null":
+            told |= choice
+    if told.get("default", 0) is None:
+        del told["default"]
+    if "items" in told:
+        told["items"] = _without_null(told["items"], kinds)
+    if "$ref" in told:
+        kind = kinds[told.pop("$ref").rpartition("/")[2]]
+        told |= {name: value for name, value in kind.items() if name in ("type", "enum")}
+    return told

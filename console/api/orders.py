@@ -1,0 +1,96 @@
+"""Orders to read: a list with filters in pages, and one with its timeline."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from callback_scheduler.order import Order
+from callback_scheduler.order_search import OrderFilter
+from callback_scheduler.order_states import OrderState
+from console.api.declared import Asked, Instant, Query, operation, path_id
+from console.api.hidden import note_numbers
+from console.api.order_models import OrderPage, OrderWithTimeline, moment, order_answer, order_fields
+from console.errors import NotAllowed, NotFound
+
+CURSOR = Field(default=None, pattern=r"^[0-9A-Za-z.-]{1,64}$", description="`next` of the page before.")
+LIMIT = Field(default=50, ge=1, le=200, description="The most that a page holds.")
+UNIT = Field(default=None, pattern=r"^[a-z0-9_]{1,64}$", description="A unit_id of the directory.")
+
+
+def _listed(given: Any) -> Any:
+    return given.split(",") if isinstance(given, str) else given
+
+
+class OrdersQuery(Query):
+    """Which orders; those that everything given here fits."""
+
+    unit: str | None = UNIT
+    state: Annotated[list[OrderState], BeforeValidator(_listed), Field(min_length=1)] | None = Field(
+        default=None, description="One state or more, with commas between them."
+    )
+    since: Instant | None = Field(default=None, description="Opened then or later.")
+    until: Instant | None = Field(default=None, description="Opened before.")
+    phone: str | None = Field(default=None, pattern=r"^\+?[0-9]{2,15}$", description="Rung back, or left from.")
+    cursor: str | None = CURSOR
+    limit: int = LIMIT
+
+
+ONE_ORDER = {
+    "oneOrder": {"operationId": "one_order", "parameters": {"order_id": "$response.body#/orders/0/order_id"}},
+    "acknowledge": {"operationId": "acknowledge", "parameters": {"order_id": "$response.body#/orders/0/order_id"}},
+}
+
+
+@operation(
+    "/api/v1/orders", scope="orders:read", tag="orders", answer=OrderPage, query=OrdersQuery, links=ONE_ORDER,
+    refusals=(404,), summary="List orders, newest first",
+)  # fmt: skip
+async def orders(asked: Asked) -> OrderPage:
+    """Pages are stable: what is opened meanwhile stands before the first page, and moves nothing between others.
+
+    A token bound to a unit sees the orders which that unit has now.
+    """
+    query: OrdersQuery = asked.query
+    operations = asked.request.operations
+    if query.cursor is not None and await operations.orders.one(query.cursor) is None:
+        raise NotFound(key="api.cursor")
+    found: list[Order] = await operations.orders.find(
+        OrderFilter(
+            unit_id=own_unit(asked, query.unit), states=frozenset(query.state or ()), since=query.since,
+            until=query.until, phone=query.phone or "", after=query.cursor or "", limit=query.limit + 1,
+        )
+    )  # fmt: skip
+    page = found[: query.limit]
+    await note_numbers(asked, f"{len(page)} orders")
+    following = page[-1].order_id if len(found) > len(page) else None
+    return OrderPage(orders=[order_answer(asked, order) for order in page], next=following)
+
+
+@operation(
+    "/api/v1/orders/<order_id>", scope="orders:read", tag="orders", answer=OrderWithTimeline, refusals=(404,),
+    summary="One order with its timeline",
+)  # fmt: skip
+async def one_order(asked: Asked) -> OrderWithTimeline:
+    """A number that was merged into another order (并单) gives that one: `order_id` is the number that counts."""
+    order = await visible_order(asked)
+    events = await asked.request.operations.orders.events(order.order_id)
+    await note_numbers(asked, order.order_id)
+    timeline = [moment(asked, event) for event in events]
+    return OrderWithTimeline(**order_fields(asked, order), timeline=timeline)
+
+
+async def visible_order(asked: Asked) -> Order:
+    """Return the order of the path; NotFound if there is none, or it is another unit's."""
+    order: Order | None = await asked.request.operations.orders.one(path_id(asked.request, "order_id"))
+    if order is None or asked.unit_id not in ("", order.unit_id):
+        raise NotFound(key="api.no_order")
+    return order
+
+
+def own_unit(asked: Asked, unit_id: str | None) -> str:
+    """Return the unit that is asked for; NotAllowed if the token is bound to another."""
+    if asked.unit_id and unit_id not in (None, asked.unit_id):
+        raise NotAllowed(key="api.other_unit")
+    return unit_id or asked.unit_id
