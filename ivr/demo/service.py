@@ -47,6 +47,7 @@ class Service:
         self.data_dir = folder / "var"
         self.sip_port = free_udp_port()
         self.log_path = folder / "service.log"
+        self.console: dict[str, Any] = {}  # where it is, and the first token, if there is one
         self._config = self._write_config(base, trunk_port, changes or {})
         self._process = self._start(at)
 
@@ -75,7 +76,8 @@ class Service:
         ]
         with self.log_path.open("ab") as log:
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+                bufsize=0,  # what Python had read ahead, select would not see
             )
         self._wait_started(process)
         return process
@@ -90,7 +92,10 @@ class Service:
             if not line:
                 break
             with contextlib.suppress(ValueError):
-                if json.loads(line).get("event") == "service_started":
+                told = json.loads(line)
+                if told.get("event") == "console_started":
+                    self.console = told
+                if told.get("event") == "service_started":
                     return
         process.kill()
         process.wait()

@@ -1,0 +1,168 @@
+"""A seat at its desk in a real browser, with real phones: a caller is put through by the page, and three talk."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.select import Select
+
+from ivr.demo.phone import Phone
+from tests.sip import processes
+from tests.sip.house import SEAT_TONE, SPECIALIST_TONE, House, until
+from tests.web.browsers import PASSWORD, chromium, complaints, fill, find, press, wait_for_path
+
+pytestmark = [pytest.mark.browser, pytest.mark.sip]
+SUPERVISOR_TONE = 1490
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_left_behind() -> Iterator[None]:
+    """Fail when a process or port of these tests is still there at their end."""
+    mine = processes.MARK not in os.environ
+    os.environ.setdefault(processes.MARK, uuid.uuid4().hex)
+    known, ports = {process.pid for process in processes.of_this_run()}, processes.own_ports()
+    yield
+    left = processes.left_after(5.0, known, ports)
+    if mine:
+        del os.environ[processes.MARK]
+    assert not left, "left behind:\n" + "\n".join(left)
+
+
+class Floor:
+    """The house on a morning: seat 8001 and tax specialist 6111 are there, the others are busy; opens browsers."""
+
+    def __init__(self, folder: Path, running: ExitStack) -> None:
+        self._folder, self._running = folder, running
+        self.admin = self.browser("admin")  # first: without Chromium nothing else is started
+        (folder / "house").mkdir()
+        console = {"enabled": True, "listen": "127.0.0.1:0"}
+        self.house = running.enter_context(House(folder / "house", console=console))
+        self.house.close_numbers("8002", "8003", "6112", "6113")
+        self.seat = self.house.desk_phone("8001", SEAT_TONE)
+        self.specialist = self.house.desk_phone("6111", SPECIALIST_TONE)
+        self.url = self.house.service.console["url"]
+        self.admin.get(self.house.service.console["first_administrator"])
+        fill(self.admin, name="chen", password=PASSWORD, password_again=PASSWORD)
+        press(self.admin)
+        until("the administrator's first page", lambda: "/welcome" not in self.admin.current_url)
+
+    def browser(self, name: str) -> WebDriver:
+        (self._folder / name).mkdir()
+        return self._running.enter_context(chromium(self._folder / name))
+
+    def logged_in(self, name: str, role: str, number: str, first_page: str) -> WebDriver:
+        """Let the administrator make an account; return a browser in which its owner has set a password."""
+        self.admin.get(f"{self.url}/new-account")
+        fill(self.admin, name=name, number=number)
+        Select(find(self.admin, "#role")).select_by_value(role)
+        press(self.admin)
+        link = until("the invitation", lambda: _invitation(self.admin))
+        browser = self.browser(name)
+        browser.get(link)
+        fill(browser, password=PASSWORD, password_again=PASSWORD)
+        press(browser)
+        wait_for_path(browser, first_page)
+        return browser
+
+    def caller_with_seat(self) -> Phone:
+        """Let a caller choose a matter and reach the seat, who accepts."""
+        self.seat.auto_answer(2.0, then_press="1", press_after_s=0.3)
+        caller = self.house.caller()
+        self.house.ring_up(caller, "1")
+        return caller
+
+    def hear_each_other(self, *phones: Phone) -> None:
+        matrix = self.house.exchange.audio_matrix(*phones, seconds=1.0)
+        assert matrix.all_hear_each_other(), matrix
+
+
+def _invitation(browser: WebDriver) -> str:
+    return next((one.text for one in browser.find_elements(By.ID, "invitation")), "")
+
+
+@pytest.fixture(scope="module")
+def floor(tmp_path_factory: pytest.TempPathFactory, _nothing_is_left_behind: None) -> Iterator[Floor]:
+    with ExitStack() as running:
+        yield Floor(tmp_path_factory.mktemp("floor"), running)
+
+
+def shows(browser: WebDriver, css: str, words: str) -> None:
+    """Wait until the page itself, without being loaded anew, shows words in an element."""
+
+    def there() -> bool:
+        shown = browser.execute_script("return document.querySelector(arguments[0])?.innerText || ''", css)
+        return words in shown
+
+    until(f"{words!r} in {css} of {browser.current_url}", there)
+
+
+def parties(browser: WebDriver) -> list[str]:
+    """Return the state of each party that the desk shows."""
+    script = "return [...document.querySelectorAll('.parties li')].map(one => one.dataset.state)"
+    states: list[str] = browser.execute_script(script)
+    return states
+
+
+def test_a_seat_puts_a_real_caller_through_to_a_real_specialist_from_the_page_and_leaves(floor: Floor) -> None:
+    desk = floor.logged_in("li", "seat", "8001", "/seat")
+    shows(desk, "#desk-call", "现在没有来电")
+    desk.execute_script("window.notLoadedAnew = true")
+
+    caller = floor.caller_with_seat()
+    shows(desk, "#desk-call", "来电振铃")  # while the phone still rings
+    shows(desk, "#desk-call", f"{caller.number[:3]}****{caller.number[-4:]}")
+    shows(desk, "#desk-call", "企业登记")
+    floor.seat.wait_answered(20)
+    until("caller and seat talking on the page", lambda: parties(desk) == ["talking", "talking"])
+    assert not find(desk, "#act-leave").is_enabled()
+    shows(desk, "#why-leave", "您不能退出")
+
+    find(desk, "#text").send_keys("企业问税务")  # typing is not lost when the page changes, and no key of it acts
+    floor.specialist.auto_answer(0.5, then_press="1", press_after_s=0.5)
+    find(desk, "body").send_keys(Keys.F2)
+    desk.switch_to.active_element.send_keys("swbl")
+    shows(desk, "#found [aria-selected=true]", "税务办理")
+    desk.switch_to.active_element.send_keys(Keys.ENTER)
+    shows(desk, "#said", "正在呼叫专业人员")
+    floor.specialist.wait_answered(20)
+    until("three talking on the page", lambda: parties(desk) == ["talking"] * 3)
+    time.sleep(2.0)  # all are told that they are joined
+    floor.hear_each_other(caller, floor.seat, floor.specialist)
+
+    find(desk, "#act-hold").click()
+    shows(desk, "#desk-call", "来电人正在听音乐")
+    find(desk, "body").send_keys(Keys.F4)
+    until("the caller taken back on the page", lambda: parties(desk) == ["talking"] * 3)
+
+    find(desk, "#act-leave").click()
+    assert floor.seat.wait_ended(10).by_remote
+    shows(desk, "#desk-call", "现在没有来电")
+    floor.hear_each_other(caller, floor.specialist)
+    assert find(desk, "#text").get_attribute("value") == "企业问税务"
+    assert desk.execute_script("return window.notLoadedAnew")
+    find(desk, "#text").send_keys(Keys.CONTROL, Keys.ENTER)
+    shows(desk, "#said", "记录已保存")
+
+    for phone in (caller, floor.specialist):
+        phone.hangup()
+    record = floor.house.record(caller)
+    assert record["transfer"] == "accepted"
+    assert [leg["number"] for leg in record["legs"] if leg["accepted_at"] and leg["role"] == "specialist"] == ["6111"]
+    assert complaints(desk) == []
+    _is_audited(floor, record["call_id"], "seat:li", ["seat.transfer", "seat.hold", "seat.hold", "seat.leave"])
+
+
+def _is_audited(floor: Floor, call_id: str, who: str, acts: list[str]) -> None:
+    floor.admin.get(f"{floor.url}/audit?who={who}")
+    rows = [row.text for row in reversed(floor.admin.find_elements(By.CSS_SELECTOR, "main tbody tr"))]
+    done = [act for row in rows if call_id in row for act in ("transfer", "hold", "leave") if f"seat.{act}" in row]
+    assert [f"seat.{act}" for act in done] == acts
