@@ -28,7 +28,7 @@ class Sent:
 
 
 def read(body: Any, headers: Mapping[str, str], most_bytes: int) -> Sent:
-    """Return what a body (a file open for reading) holds; BadInput if it is not what its type says, WrongType for others."""
+    """Return what a body (a file open for reading) holds; BadInput if it is not what it says, WrongType for others."""
     kind, options = parse_options_header(headers.get("content-type", ""))
     if kind == "application/json":
         return _read_json(body, most_bytes)
