@@ -66,6 +66,24 @@ def test_calls_and_surveys_are_written_and_read(node: Node) -> None:
     assert node.ask("surveys") == [{"rating": 5}]
 
 
+def test_pages_of_calls_follow_each_other_without_gap_or_repetition_while_calls_come(node: Node) -> None:
+    node.start()
+
+    def ring(number: int) -> None:
+        node.ask("write", "call_ended", {"call_id": f"c{number:02}", "legs": []}, EVENING + timedelta(minutes=number))
+
+    for number in range(12):
+        ring(number)
+    node.settle()
+    found: list[str] = []
+    while page := node.ask("calls", 5, found[-1] if found else ""):
+        found += [call["call_id"] for call in page]
+        ring(12 + len(found))
+        node.settle()
+    assert found == [f"c{number:02}" for number in reversed(range(12))]
+    assert node.ask("calls", 5, "no such call") == []
+
+
 def test_orders_and_numbers_go_on_after_a_restart(node: Node) -> None:
     node.start()
     node.open_order("1")

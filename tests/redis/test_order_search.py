@@ -63,6 +63,15 @@ def test_an_order_is_listed_under_its_state_and_unit_of_now_only(shelf: Shelf) -
     assert shelf.places(unit_id="tax", states=frozenset({S.OPENED})) == [6, 3, 0]
 
 
+def test_orders_are_counted_by_unit_and_state(shelf: Shelf) -> None:
+    shelf.happens(shelf.ids[1], E.SENT)
+    counts = shelf.node.ask("count_orders")
+    assert {place: count for place, count in counts.items() if count} == {
+        ("tax", "opened"): 3, ("labour", "opened"): 3, ("market", "opened"): 2, ("market", "sent"): 1,
+    }  # fmt: skip
+    assert counts["tax", "closed"] == 0
+
+
 def test_times_cut_a_list_and_pages_follow_each_other_without_gap_or_repetition(shelf: Shelf) -> None:
     since, until = EVENING + timedelta(minutes=2), EVENING + timedelta(minutes=6)
     assert shelf.places(since=since, until=until) == [5, 4, 3, 2]
