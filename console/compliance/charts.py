@@ -23,6 +23,7 @@ _STYLE = Style(
     colors=("#0b5394", "#9a5b00", "#5b6675"), opacity="1", font_family=_FONT, label_font_size=13,
     major_label_font_size=13, legend_font_size=14, value_font_size=13, value_label_font_size=13, title_font_size=15,
 )  # fmt: skip
+_ROOM_FOR_CHINESE = 48  # pygal takes a letter for half as wide as it is
 _SIZES = {False: (860, 300), True: (380, 280)}  # on a desk, on a phone
 
 
@@ -77,13 +78,13 @@ def trend_svg(labels: tuple[str, ...], lines: tuple[tuple[str, tuple[float | Non
     chart = pygal.Line(
         range=(min([70.0, *(value for _, values in lines for value in values if value is not None)]), 100),
         show_minor_x_labels=False, x_labels_major_every=10 if is_narrow else 5, dots_size=3, truncate_legend=-1,
-        value_formatter=lambda value: f"{value:g}%", allow_interruptions=True, **_look(is_narrow),
+        truncate_label=-1, value_formatter=lambda value: f"{value:g}%", allow_interruptions=True, **_look(is_narrow),
     )  # fmt: skip
     chart.x_labels = labels
     dashes = ("", "7, 4")
     for (name, values), dash in zip(lines, dashes, strict=False):
         chart.add(name, values, stroke_style={"width": 2.5, **({"dasharray": dash} if dash else {})})
-    chart.add(goal, [goal_percent] * len(labels), show_dots=False, stroke_style={"width": 1.5, "dasharray": "2, 4"})
+    chart.add(goal, [goal_percent] * len(labels), show_dots=False, stroke_style={"width": 2, "dasharray": "2, 5"})
     return _written(chart)
 
 
@@ -91,12 +92,11 @@ def trend_svg(labels: tuple[str, ...], lines: tuple[tuple[str, tuple[float | Non
 def funnel_svg(steps: tuple[tuple[str, int], ...], is_narrow: bool) -> bytes:
     """Return the chart of the steps of a funnel."""
     chart = pygal.HorizontalBar(
-        show_legend=False, print_values=True, print_values_position="top", range=(0, max([1, *dict(steps).values()])),
-        show_x_guides=False, show_y_guides=False, show_x_labels=True, value_formatter=lambda value: f"{value:.0f}",
-        spacing=14, **_look(is_narrow),
+        show_legend=False, range=(0, max([1, *dict(steps).values()])), show_x_guides=False, show_y_guides=False,
+        truncate_label=-1, spacing=14, **{**_look(is_narrow), "margin_left": _ROOM_FOR_CHINESE},
     )  # fmt: skip
     # pygal draws the first of them at the bottom
-    chart.x_labels = [name for name, _ in reversed(steps)]
+    chart.x_labels = [f"{name} {count}" for name, count in reversed(steps)]
     chart.add("", [count for _, count in reversed(steps)])
     return _written(chart)
 

@@ -9,7 +9,6 @@ from hashlib import sha256
 from typing import Any
 
 from callback_scheduler.order import Order
-from ivr.calls.desk import masked
 from routing.clock import in_shanghai
 
 _TALK = {"callback", "dial_in", "in", "reminder"}
@@ -96,13 +95,7 @@ def _of_event(event: Mapping[str, Any]) -> Told:
     fields["unit_id"] = payload.get("changes", {}).get("unit_id", "")
     fields["outcome"] = (payload.get("attempt") or {}).get("outcome", "")
     at = in_shanghai(datetime.fromisoformat(event["at"]))
-    return Told(at, str(what), _who(payload), str(payload.get("why", "")), fields)
-
-
-def _who(payload: Mapping[str, Any]) -> str:
-    """Return who did it; a specialist without a name is named by his number, which is masked."""
-    before, sign, name = str(payload.get("who") or "").rpartition(":")
-    return f"{before}{sign}{masked(name) if name.lstrip('+').isdecimal() else name}"
+    return Told(at, str(what), str(payload.get("who") or ""), str(payload.get("why", "")), fields)
 
 
 def _of_call(call: Mapping[str, Any], known: Mapping[str, Recording]) -> Told:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from callback_scheduler.causes import cause
@@ -13,8 +14,9 @@ from console.compliance.risk import Best, Risk, risk_of
 from console.compliance.story import recordings, story
 from console.errors import NotFound
 from console.messages import Request, Response
-from console.pages.compliance import SUPERVISORS, leader_of, shared
+from console.pages.compliance import SUPERVISORS, leader_of, shared, unit_names
 from console.routes import route
+from ivr.calls.desk import masked
 from routing.errors import UnknownMatter
 
 
@@ -61,7 +63,7 @@ async def _page(request: Request, order: Order, *, is_unmasked: bool = False) ->
         "orders/order.html", **shared(request, Asked("today", now.date(), now.date())), order=order, verdict=verdict,
         cause=cause(facts, verdict, at_ms, OWN_RULE.due_ms(facts)), told=story(order, events, calls), risk=risk,
         recordings=recordings(order, calls), acts=_ordered_acts(order, risk), matter=matter_name(request, order),
-        is_unmasked=is_unmasked, at=now,
+        is_unmasked=is_unmasked, at=now, person=_namer(request),
     )  # fmt: skip
 
 
@@ -76,6 +78,23 @@ def _ordered_acts(order: Order, risk: Risk | None) -> list[Any]:
     """Return the acts that are possible, the best one first."""
     best = ACTS.get(risk.best.value) if risk is not None and risk.best is not Best.WATCH else None
     return sorted(possible(order), key=lambda act: act is not best)
+
+
+def _namer(request: Request) -> Callable[[str], str]:
+    """Return what says who did something: unit:tax:李四 becomes 区税务局 李四; a number in it is masked."""
+    units = unit_names(request)
+
+    def name(who: str) -> str:
+        kind, _, rest = who.partition(":")
+        unit_id, sign, person = rest.partition(":") if kind == "unit" else ("", "", rest)
+        person = masked(person) if person.lstrip("+").isdecimal() else person
+        before = units.get(unit_id, unit_id) if sign else ""
+        if not before:
+            key = f"by.{kind}"
+            before = request.t(key) if request.parts.texts.has(key) else kind
+        return f"{before} {person}".strip()
+
+    return name
 
 
 def matter_name(request: Request, order: Order) -> str:

@@ -63,6 +63,8 @@
     said.textContent = "✓ " + text;
     said.hidden = false;
   }
+  if (sessionStorage.getItem("said")) say(sessionStorage.getItem("said"));
+  sessionStorage.removeItem("said");
   async function ask(link) {
     const answer = await fetch(link.href, { credentials: "same-origin" });
     const form = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("act-form");
@@ -96,7 +98,7 @@
     try {
       const done = await hotline.post(form.getAttribute("action"), new FormData(form));
       dialog.close();
-      if (shown) { location.reload(); return; }
+      if (shown) { sessionStorage.setItem("said", done.text || ""); location.reload(); return; }
       say(done.text || "");
       refreshSoon(0);
     } catch (wrong) {
