@@ -37,6 +37,7 @@ class Orders:
             "sip_call_id": record.sip_call_id,
             "caller": record.caller_number,
             "called": record.called_number,
+            "offered_at": record.offered_at.isoformat(),
             "was_closed": call.request.was_closed,
             "direction": record.direction.value,
             "attempt_id": record.attempt_id,
