@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from ivr.calls.cdr import Direction, Outcome, TransferResult
 
+disable_created_metrics()  # a second series for each counter, which nobody asks for
 _WAITING_AT_MOST = 5000
 _TRIES = 5
 _ANSWER_S = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300)

@@ -11,6 +11,7 @@ from pydantic import Field
 from console.api.declared import Answer, Asked
 from console.api.hidden import number, words
 from ivr.calls.cdr import Direction, Outcome, Role, TransferResult
+from routing.clock import SHANGHAI
 
 
 class LegAnswer(Answer):
@@ -102,9 +103,9 @@ def call_answer(asked: Asked, record: Mapping[str, Any]) -> CallAnswer:
     return CallAnswer(
         call_id=record["call_id"],
         direction=record.get("direction") or Direction.IN,
-        caller_number=number(asked, record.get("caller_number", "")),
-        called_number=number(asked, record.get("called_number", "")),
-        offered_at=record["offered_at"],
+        caller_number=number(asked, record.get("caller_number") or record.get("caller") or ""),
+        called_number=number(asked, record.get("called_number") or record.get("called") or ""),
+        offered_at=record.get("offered_at") or _told_by_id(record["call_id"]),
         was_open=record.get("was_open"),
         steps=list(record.get("steps") or ()),
         transfer=record.get("transfer") or TransferResult.NONE,
@@ -117,6 +118,11 @@ def call_answer(asked: Asked, record: Mapping[str, Any]) -> CallAnswer:
         **{name: record.get(name) for name in _INSTANTS},
         **{name: record.get(name) or "" for name in _TEXTS},
     )
+
+
+def _told_by_id(call_id: str) -> datetime:
+    """Return when a call was offered by its id: older journals have no other word of a call that never ended."""
+    return datetime.strptime(call_id.partition("-")[0], "%Y%m%dT%H%M%S").replace(tzinfo=SHANGHAI)
 
 
 def _leg(asked: Asked, leg: Mapping[str, Any]) -> LegAnswer:

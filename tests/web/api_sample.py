@@ -70,6 +70,14 @@ def _record(number: int, at: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def just_offered(call_id: str = "20260310T090400-0000abcd") -> dict[str, Any]:
+    """Return the record of a call that runs, or was lost with its node: what `call_offered` tells."""
+    return {
+        "call_id": call_id, "sip_call_id": "x", "caller": PHONE, "called": "12345", "was_closed": False,
+        "direction": "in", "attempt_id": "",
+    }  # fmt: skip
+
+
 def running(call_id: str = "20260310T090100-00000001", unit_id: str = "tax") -> dict[str, Any]:
     """Return a call of this moment as `ivr.calls.desk.status_of` tells it."""
     return {

@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from callback_scheduler.order_states import OrderState
-from tests.web.api_sample import call_records, healthy, orders_of_a_day, report_of
+from tests.web.api_sample import call_records, healthy, just_offered, orders_of_a_day, report_of
 from tests.web.fake_operations import MORNING, FakeOperations
 from tests.web.serving import serve
 
@@ -18,7 +18,7 @@ def operations() -> FakeOperations:
     """Return operations with something to read everywhere, and acts that all come about."""
     made = FakeOperations()
     made.orders_there = {order.order_id: order for order in orders_of_a_day(MORNING, 60)}
-    made.calls_there = call_records(MORNING, 60)
+    made.calls_there = [just_offered(), *call_records(MORNING, 60)]
     made.status_now |= healthy()
     made.answers["report"] = report_of(list(made.orders_there.values()), date(2026, 3, 1), MORNING)
     made.answers["online.open_for_online"] = {

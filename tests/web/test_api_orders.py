@@ -10,7 +10,7 @@ from callback_scheduler.errors import StoreUnavailable
 from console.errors import Unavailable
 from ivr.operations_errors import OperationRefused
 from tests.web.api_programs import Program, key_of, told
-from tests.web.api_sample import PHONE, UNIT_PHONE, call_records, orders_of_a_day, running
+from tests.web.api_sample import PHONE, UNIT_PHONE, call_records, just_offered, orders_of_a_day, running
 from tests.web.fake_operations import MORNING
 from tests.web.visitors import House, header
 
@@ -204,6 +204,13 @@ def test_what_is_no_proper_body_is_refused_and_says_why(house: House, sent: str)
     assert key_of(answer)[0] == status
     assert bool(told(answer)["faults"]) == (status == 422)
     assert house.operations.acts == []
+
+
+def test_a_call_that_has_not_ended_is_told_as_far_as_it_is_known(house: House) -> None:
+    house.operations.calls_there.insert(0, just_offered())
+    call = told(Program(house).get("/api/v1/calls?limit=1"))["calls"][0]
+    assert (call["offered_at"], call["caller_number"]) == ("2026-03-10T09:04:00+08:00", "138****1234")
+    assert (call["ended_at"], call["outcome"], call["legs"]) == (None, None, [])
 
 
 def test_an_order_that_is_not_there_is_not_found(house: House) -> None:
