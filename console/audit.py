@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from callback_scheduler.journal import Journal, JournalEvent
+from callback_scheduler.verification import VerifyResult, verify
 from console.threads import InThread
 from routing.clock import Clock, in_shanghai
 
@@ -70,6 +71,12 @@ class Audit:
     async def last(self, limit: int = 200, who: str = "", what: str = "") -> list[Act]:
         """Return the last acts, newest first: those whose `who` or `what` hold these words."""
         found: list[Act] = await self._in_thread(lambda: self._last(limit, who, what))
+        return found
+
+    async def verified(self) -> VerifyResult:
+        """Read the whole log and return whether it is what was written."""
+        folder = self._journal.folder
+        found: VerifyResult = await self._in_thread(lambda: verify(folder))
         return found
 
     def _last(self, limit: int, who: str, what: str) -> list[Act]:

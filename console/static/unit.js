@@ -29,8 +29,9 @@
   // -- countdowns, by the service's clock, which a rehearsal may move
   const ahead = live.dataset.at ? Date.parse(live.dataset.at) - Date.now() : 0;
   function tick() {
+    const now = Date.now() + ahead;
     for (const one of document.querySelectorAll(".left[data-due]")) {
-      const seconds = Math.floor((Date.parse(one.dataset.due) - Date.now() - ahead) / 1000);
+      const seconds = Math.round((Date.parse(one.dataset.due) - now) / 1000);
       if (Math.abs(seconds) >= 3600) continue; // hours and days are as the server wrote them
       const two = (number) => String(number).padStart(2, "0");
       const left = Math.abs(seconds);

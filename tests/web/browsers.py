@@ -17,6 +17,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.sip.processes import dying_with_us
@@ -114,7 +115,24 @@ def enter(browser: WebDriver, first_administrator: str, name: str = "chen") -> N
     browser.get(first_administrator)
     fill(browser, name=name, password=PASSWORD, password_again=PASSWORD)
     press(browser)
-    wait_for_path(browser, "/home")
+    wait_for_path(browser, "/admin")
+
+
+def invited(
+    browser: WebDriver, url: str, name: str, role: str, *, number: str = "", unit_id: str = ""
+) -> None:
+    """Let the administrator who is logged in make an account, and its owner set a password in the same browser."""
+    browser.get(f"{url}/new-account")
+    fill(browser, name=name, number=number)
+    Select(find(browser, "#role")).select_by_value(role)
+    Select(find(browser, "#unit_id")).select_by_value(unit_id)
+    press(browser)
+    address = find(browser, "#invitation").text
+    browser.delete_all_cookies()
+    browser.get(address)
+    fill(browser, password=PASSWORD, password_again=PASSWORD)
+    press(browser)
+    WebDriverWait(browser, _WAIT_S).until(lambda _: "/welcome" not in browser.current_url)
 
 
 PASSWORD = "correct horse battery"

@@ -112,7 +112,7 @@ class FakeOperations:
         self.recordings_there: dict[str, Path] = {}
         self.status_now: dict[str, Any] = {
             "opening": {"is_open": True, "reason": "", "until": None}, "calls": [], "seats": [], "lines": {},
-            "door": {}, "trunks": [], "ledger": {}, "timetable": {}, "notices": [],
+            "door": {}, "trunks": {}, "ledger": {}, "timetable": {}, "notices": [],
         }  # fmt: skip
         self._listeners: list[Listener] = []
 

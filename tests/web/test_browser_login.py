@@ -34,6 +34,7 @@ def test_a_newcomer_opens_the_printed_address_sets_a_password_logs_out_and_in_ag
     browser.get(served["url"])
     wait_for(browser, "/login")
     become_administrator(browser, served["first_administrator"])
+    browser.get(served["url"] + "/home")
     assert "chen" in find(browser, "h1").text
     find(browser, "details.user summary").click()
     press(browser, ".user-menu button")
@@ -42,7 +43,7 @@ def test_a_newcomer_opens_the_printed_address_sets_a_password_logs_out_and_in_ag
     wait_for(browser, "/login")
     fill(browser, name="chen", password=PASSWORD)
     press(browser)
-    wait_for(browser, "/home")
+    wait_for(browser, "/admin")
     assert browser.get_cookies()
     assert not browser.execute_script("return document.cookie"), "no script can read the session's cookie"
     assert complaints(browser) == []

@@ -86,6 +86,12 @@ def test_whoever_changes_the_log_afterwards_is_found_out(tmp_path: Path, tamper:
     assert not verify(folder).is_whole
 
 
+def test_the_log_is_verified_while_it_is_written(log: Log) -> None:
+    write(log, 3)
+    found = log.wait(log.audit.verified())
+    assert (found.is_whole, found.records) == (True, 3)
+
+
 def test_the_log_is_this_users_only(log: Log, tmp_path: Path) -> None:
     write(log, 1)
     assert (tmp_path / "console").stat().st_mode & 0o077 == 0

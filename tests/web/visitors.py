@@ -25,6 +25,7 @@ from twisted.internet.task import Clock as VirtualTime
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
+from callback_scheduler.verification import VerifyResult
 from config.console import ConsoleSettings
 from console.accounts import Account
 from console.audit import Act
@@ -89,6 +90,10 @@ class FakeAudit:
     def __init__(self) -> None:
         self.acts: list[Act] = []
         self.fails_with: Exception | None = None
+        self.found = VerifyResult(0, 1, "", "", None)
+
+    async def verified(self) -> VerifyResult:
+        return self.found
 
     async def write(
         self, who: str, role: str, address: str, what: str, *, about: str = "", why: str = "", result: str = ""
