@@ -166,3 +166,43 @@ def _is_audited(floor: Floor, call_id: str, who: str, acts: list[str]) -> None:
     rows = [row.text for row in reversed(floor.admin.find_elements(By.CSS_SELECTOR, "main tbody tr"))]
     done = [act for row in rows if call_id in row for act in ("transfer", "hold", "leave") if f"seat.{act}" in row]
     assert [f"seat.{act}" for act in done] == acts
+
+
+def test_a_supervisor_sees_the_call_move_on_the_wall_listens_barges_in_and_stops(floor: Floor) -> None:
+    phone = floor.house.desk_phone("7001", SUPERVISOR_TONE)
+    phone.auto_answer(0.5)
+    wall = floor.logged_in("zhou", "supervisor", "7001", "/compliance")
+    wall.get(f"{floor.url}/wall")
+    shows(wall, "#live", "实时")
+    shows(wall, "#no-calls", "现在没有来电")
+    wall.execute_script("window.notLoadedAnew = true")
+
+    caller = floor.caller_with_seat()
+    shows(wall, "#calls", "坐席电话振铃")
+    assert caller.number not in wall.page_source
+    shows(wall, "#calls", "与坐席通话")
+    shows(wall, "[data-seat='8001']", "正在通话，暂不分配来电")
+    shows(wall, "#n-calls", "1")
+
+    find(wall, "#calls .act button").click()
+    shows(wall, "#said", "正在呼叫您的电话")
+    phone.wait_answered(20)
+    time.sleep(1.0)
+    listening = floor.house.exchange.audio_matrix(caller, floor.seat, phone, seconds=1.0)
+    assert listening.hears(phone.name, caller.name), listening
+    assert listening.hears(phone.name, floor.seat.name), listening
+    assert not any(listening.hears(other.name, phone.name, -50) for other in (caller, floor.seat)), listening
+
+    find(wall, "#calls .modes form:nth-of-type(3) button").click()
+    shows(wall, "#calls .modes [aria-pressed=true]", "强插")
+    time.sleep(3.0)  # all are told that somebody has joined
+    floor.hear_each_other(caller, floor.seat, phone)
+
+    find(wall, "#calls .modes .danger").click()
+    assert phone.wait_ended(10).by_remote
+    floor.hear_each_other(caller, floor.seat)
+    caller.hangup()
+    floor.seat.hangup()
+    shows(wall, "#no-calls", "现在没有来电")
+    assert wall.execute_script("return window.notLoadedAnew")
+    assert complaints(wall) == []
