@@ -11,6 +11,7 @@ from callback_scheduler.order import Order
 from callback_scheduler.order_states import OrderState
 
 _LONGEST_PAGE = 1000
+_ADDED_MEANWHILE = 20
 _Found = tuple[float, str]  # when it was opened, in milliseconds, and its number
 
 
@@ -61,6 +62,32 @@ def find(
     if not asked.phone:
         return read(numbers[:limit])
     return [order for order in read(numbers) if asked.fits(order)][:limit]
+
+
+def count(
+    redis: Any, key: Callable[..., str], ask: Callable[[Callable[[], Any]], Any]
+) -> dict[tuple[str, str], int]:
+    """Return how many orders each unit has in each state, by unit and state; those of which there are none too."""
+    units = sorted(ask(lambda: redis.smembers(key("units"))))
+    places = [(unit, state.value) for unit in units for state in OrderState]
+    pipeline = redis.pipeline(transaction=False)
+    for unit, state in places:
+        pipeline.zcard(key("filed", f"{unit}|{state}"))
+    return dict(zip(places, ask(pipeline.execute) if places else [], strict=True))
+
+
+def behind(redis: Any, name: str, after: str, limit: int, ask: Callable[[Callable[[], Any]], Any]) -> list[str]:
+    """Return what stands behind `after` ("": from the first) in a sorted set, the latest first; [] if it is not there.
+
+    What is added between the two questions moves `after` down: it is looked for, and a few more are read.
+    """
+    if not after:
+        return list(ask(lambda: redis.zrevrange(name, 0, limit - 1)))
+    rank = ask(lambda: redis.zrevrank(name, after))
+    if rank is None:
+        return []
+    found = list(ask(lambda: redis.zrevrange(name, rank, rank + limit + _ADDED_MEANWHILE)))
+    return found[found.index(after) + 1 :][:limit] if after in found else []
 
 
 def _cursor(

@@ -36,7 +36,6 @@ from callback_scheduler.journal import Durable, JournalEvent
 from callback_scheduler.order import Lease, Order
 from callback_scheduler.order_fields import from_fields
 from callback_scheduler.order_search import OrderFilter
-from callback_scheduler.order_states import OrderState
 from callback_scheduler.stretches import Stretch, Stretches
 from routing.clock import SHANGHAI
 
@@ -48,7 +47,6 @@ _LEASE_SCRIPT = Path(__file__).with_name("lease.lua").read_text(encoding="utf-8"
 # What an older version wrote in another form is not read: all is built anew from the journal.
 _FORM = "3:"
 _CHUNK = 2000
-_ADDED_MEANWHILE = 20
 _T = TypeVar("_T")
 
 
@@ -267,12 +265,7 @@ class Store:
 
     def count_orders(self) -> dict[tuple[str, str], int]:
         """Return how many orders each unit has in each state, by unit and state; those of which there are none too."""
-        units = sorted(self._ask(lambda: self._redis.smembers(self.key("units"))))
-        places = [(unit, state.value) for unit in units for state in OrderState]
-        pipeline = self._redis.pipeline(transaction=False)
-        for unit, state in places:
-            pipeline.zcard(self.key("filed", f"{unit}|{state}"))
-        return dict(zip(places, self._ask(pipeline.execute) if places else [], strict=True))
+        return order_search.count(self._redis, self.key, self._ask)
 
     def calls_named(self, call_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the records of calls, in the order of their ids; those that are not kept are left out."""
@@ -326,16 +319,7 @@ class Store:
         return found
 
     def _records(self, kind: str, limit: int, after: str = "") -> list[dict[str, Any]]:
-        name, first = self.key(kind + "s"), 0
-        if after:
-            rank = self._ask(lambda: self._redis.zrevrank(name, after))
-            if rank is None:
-                return []
-            first = rank
-        # what is added between the two questions moves `after` down: it is looked for, and a few more are read
-        ids = self._ask(lambda: self._redis.zrevrange(name, first, first + limit + (_ADDED_MEANWHILE if after else -1)))
-        if after:
-            ids = ids[ids.index(after) + 1 :][:limit] if after in ids else []
+        ids = order_search.behind(self._redis, self.key(kind + "s"), after, limit, self._ask)
         if not ids:
             return []
         records = self._ask(lambda: self._redis.mget([self.key(kind, record_id) for record_id in ids]))

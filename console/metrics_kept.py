@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 
 from ivr.calls.cdr import Direction, Outcome, TransferResult
 
-disable_created_metrics()  # a second series for each counter, which nobody asks for
+# a second series for each counter, which nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]
 _WAITING_AT_MOST = 5000
 _TRIES = 5
 _ANSWER_S = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300)

@@ -58,7 +58,9 @@ def test_the_call_is_on_disk_before_the_caller_is_answered(tell: Tell) -> None:
     story = tell()
     story.run(0.1)
     answered = next(i for i, (_, command) in enumerate(story.slot.sent) if isinstance(command, m.Answer))
-    assert story.ledger.events[0][0] == "call_offered"
+    event_type, told = story.ledger.events[0]
+    assert event_type == "call_offered"
+    assert told["offered_at"], "a call that is lost with its node would have no time"
     assert answered == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -135,3 +136,10 @@ def test_no_token_is_made_of_a_wrong_form(wrong: dict[str, str]) -> None:
     form = {"name": "chat", "scopes": "online:write", "unit_id": "", "days": "30"} | wrong
     assert house.visitor(Role.ADMIN).post("/api-tokens", form).status == 400
     assert house.parts.tokens.of_kind(API) == []
+
+
+def test_the_page_about_the_api_lists_every_route_with_its_scope() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    for route in (one for one in TABLE if one.is_api):
+        address = f"{route.methods[0]} {route.path.replace('<', '{').replace('>', '}')}"
+        assert f"| `{address}` | {f'`{route.scope}`' if route.scope else 'none'} |" in page, address
