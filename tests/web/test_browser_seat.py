@@ -17,7 +17,7 @@ from selenium.webdriver.support.select import Select
 
 from ivr.demo.phone import Phone
 from tests.sip import processes
-from tests.sip.house import SEAT_TONE, SPECIALIST_TONE, House, until
+from tests.sip.house import SEAT_TONE, SPECIALIST_TONE, TUESDAY_MORNING, House, until
 from tests.web.browsers import PASSWORD, chromium, complaints, fill, find, press, wait_for_path
 
 pytestmark = [pytest.mark.browser, pytest.mark.sip]
@@ -44,7 +44,7 @@ class Floor:
         self._folder, self._running = folder, running
         self.admin = self.browser("admin")  # first: without Chromium nothing else is started
         (folder / "house").mkdir()
-        console = {"enabled": True, "listen": "127.0.0.1:0"}
+        console = {"enabled": True, "listen": f"127.0.0.1:{processes.free_port()}"}
         self.house = running.enter_context(House(folder / "house", console=console))
         self.house.close_numbers("8002", "8003", "6112", "6113")
         self.seat = self.house.desk_phone("8001", SEAT_TONE)
@@ -206,3 +206,24 @@ def test_a_supervisor_sees_the_call_move_on_the_wall_listens_barges_in_and_stops
     shows(wall, "#no-calls", "现在没有来电")
     assert wall.execute_script("return window.notLoadedAnew")
     assert complaints(wall) == []
+
+
+def test_a_wall_that_has_lost_its_service_says_since_when_and_comes_back_by_itself(floor: Floor) -> None:
+    wall = floor.logged_in("wu", "supervisor", "", "/compliance")
+    wall.get(f"{floor.url}/wall")
+    shows(wall, "#live", "实时")
+    floor.house.service.kill()
+    shows(wall, "#lost", "与服务器断开")
+    assert not wall.execute_script("return document.getElementById('live').checkVisibility()")
+    floor.house.service.start_again(TUESDAY_MORNING)
+    until("the wall to be live again", lambda: _is_live(wall))
+    caller = floor.caller_with_seat()
+    shows(wall, "#calls", "与坐席通话")
+    caller.hangup()
+    floor.seat.hangup()
+
+
+def _is_live(wall: WebDriver) -> bool:
+    script = "return document.readyState === 'complete' && document.getElementById('live')?.checkVisibility()"
+    lost = "return document.getElementById('lost')?.checkVisibility()"
+    return bool(wall.execute_script(script)) and not wall.execute_script(lost)
