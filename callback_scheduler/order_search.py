@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from callback_scheduler.order import Order
@@ -62,6 +63,22 @@ def find(
     if not asked.phone:
         return read(numbers[:limit])
     return [order for order in read(numbers) if asked.fits(order)][:limit]
+
+
+def opened_before(
+    redis: Any,
+    key: Callable[..., str],
+    read: Callable[[Sequence[str]], list[Order]],
+    before: datetime,
+    ask: Callable[[Callable[[], Any]], Any],
+) -> Iterator[Order]:
+    """Yield the orders opened before `before`, oldest first, read page by page as they are wanted."""
+    until, start = f"({_milliseconds(before)}", 0
+    while numbers := ask(
+        partial(redis.zrangebyscore, key("orders"), "-inf", until, start=start, num=_LONGEST_PAGE)
+    ):
+        yield from read(numbers)
+        start += _LONGEST_PAGE
 
 
 def count(

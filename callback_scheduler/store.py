@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from hashlib import sha1
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -190,16 +191,8 @@ class Store:
 
     def settled_orders(self, before: datetime, limit: int) -> list[Order]:
         """Return up to `limit` orders opened before `before` that are not owed any more, oldest first."""
-        found: list[Order] = []
-        until, start = f"({_milliseconds(before)}", 0
-        while len(found) < limit:
-            page = partial(self._redis.zrangebyscore, self.key("orders"), "-inf", until, start=start, num=_CHUNK)
-            numbers = self._ask(page)
-            if not numbers:
-                break
-            found.extend(order for order in self._orders(numbers) if not order.state.is_open)
-            start += _CHUNK
-        return found[:limit]
+        pages = order_search.opened_before(self._redis, self.key, self._orders, before, self._ask)
+        return list(islice((order for order in pages if not order.state.is_open), limit))
 
     def reached_orders(self) -> list[Order]:
         """Return the orders whose callback reached the enterprise and that are not closed, longest reached first."""
@@ -257,10 +250,7 @@ class Store:
         return [_timeline_entry(json.loads(event)) for event in told]
 
     def calls(self, limit: int = 100, after: str = "") -> list[dict[str, Any]]:
-        """Return the last call records, newest first; one that only has what was known when it was offered goes on.
-
-        With `after`, the id of a call, those that are older than it.
-        """
+        """Return the last call records (behind the call `after`), newest first; a running one has what was offered."""
         return self._records("call", limit, after)
 
     def count_orders(self) -> dict[tuple[str, str], int]:
