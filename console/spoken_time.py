@@ -35,6 +35,8 @@ def measurer(request: Request) -> Callable[[float], str]:
     def measure(seconds: float) -> str:
         whole = round(abs(seconds))
         days, hours, minutes = whole // 86_400, whole // 3600 % 24, whole // 60 % 60
+        if days and not hours:
+            return request.t("when.whole_days", days=days)
         if days:
             return request.t("when.days", days=days, hours=hours)
         if hours:

@@ -75,12 +75,14 @@ Point = tuple[str, float | None]
 def trend_svg(labels: tuple[str, ...], lines: tuple[tuple[str, tuple[float | None, ...]], ...], goal: str,
               goal_percent: int, is_narrow: bool) -> bytes:  # fmt: skip
     """Return the chart of some rates (percent, None for a day of nothing) and their goal."""
+    lowest = int(min([70.0, *(value for _, values in lines for value in values if value is not None)])) // 10 * 10
     chart = pygal.Line(
-        range=(min([70.0, *(value for _, values in lines for value in values if value is not None)]), 100),
+        range=(lowest, 100),
         show_minor_x_labels=False, x_labels_major_every=10 if is_narrow else 5, dots_size=3, truncate_legend=-1,
         truncate_label=-1, value_formatter=lambda value: f"{value:g}%", allow_interruptions=True, **_look(is_narrow),
     )  # fmt: skip
     chart.x_labels = labels
+    chart.y_labels = range(lowest, 101, 10)
     dashes = ("", "7, 4")
     for (name, values), dash in zip(lines, dashes, strict=False):
         chart.add(name, values, stroke_style={"width": 2.5, **({"dasharray": dash} if dash else {})})

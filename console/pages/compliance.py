@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from callback_scheduler.compliance import Verdict
+from callback_scheduler.order import Order
+from callback_scheduler.order_search import OrderFilter
+from callback_scheduler.order_states import OrderState
 from callback_scheduler.report import Question, Report
 from callback_scheduler.report_orders import By, total
 from callback_scheduler.rules import RULE_NAMES, rule_named
@@ -106,7 +109,7 @@ async def _now(request: Request, asked: Asked) -> dict[str, Any]:
     operations, now = request.operations, request.parts.now()
     today = Question(now, rule_named("own", operations.calendar), now.date(), now.date(), asked.unit_id)
     report: Report = await operations.report(today)
-    owed = [one for one in await operations.orders.owed(_OWED_LOOKED_AT) if asked.unit_id in ("", one.unit_id)]
+    owed = await _owed(request, asked.unit_id)
     with_leader = frozenset(unit.unit_id for unit in operations.directory.units if leader_of(unit))
     risks = at_risk(owed, now, with_leader)
     return {
@@ -115,6 +118,17 @@ async def _now(request: Request, asked: Asked) -> dict[str, Any]:
         "late_count": sum(one.is_late for one in risks), "at": now, "tries_needed": TRIES_NEEDED,
         "all_today": Asked("today", now.date(), now.date(), asked.unit_id), "with_leader": with_leader,
     }  # fmt: skip
+
+
+async def _owed(request: Request, unit_id: str) -> list[Order]:
+    """Return the orders owed until the end of the next workday, and those that nobody has, whenever they are due."""
+    operations, today = request.operations, request.parts.now()
+    next_day = operations.calendar.next_workday(today.date()).on
+    until = datetime.combine(next_day, time.max, today.tzinfo)
+    due = await operations.orders.due_before(until, _OWED_LOOKED_AT)
+    returned = await operations.orders.find(OrderFilter(states=frozenset({OrderState.RETURNED}), limit=_RISKS_SHOWN))
+    found = {order.order_id: order for order in (*due, *returned)}
+    return [order for order in found.values() if unit_id in ("", order.unit_id)]
 
 
 def leader_of(unit: Any) -> str:

@@ -92,6 +92,15 @@ def test_the_page_shows_each_order_at_risk_with_why_and_one_button(house: Superv
     assert order.callback_number not in page
 
 
+def test_an_order_that_nobody_has_is_shown_however_far_its_deadline(house: Supervised, supervisor: Visitor) -> None:
+    later = replace(due_today().deadline, due_at=NOW + timedelta(days=9))
+    returned = house.put(due_today(deadline=later, state=OrderState.RETURNED, return_reason="不归我们"))
+    sent = house.put(due_today(deadline=later))
+    page = text(supervisor.get("/compliance/now"))
+    assert returned.order_id in page
+    assert sent.order_id not in page
+
+
 def test_nothing_at_risk_says_so(supervisor: Visitor) -> None:
     page = text(supervisor.get("/compliance"))
     assert "现在没有需要处理的工单" in page
