@@ -122,7 +122,7 @@ class Request:
 
     @property
     def actor(self) -> str:
-        """Who asks, as events and the audit log name them: supervisor:王督办, unit:tax:李四, api:chat, unit:tax:api:x."""
+        """Who asks, as events and the audit log name them: supervisor:王督办, unit:tax:李四, api:a, unit:tax:api:b."""
         if self.account is None:
             name = f"api:{self.token_name}" if self.token_name else self.notes.who
             return f"unit:{self.token_unit_id}:{name}" if self.token_unit_id else name

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.errors import StoreUnavailable
-from console.errors import Unavailable
+from console.errors import Impossible, Unavailable
+from console.messages import Response
 from ivr.operations_errors import OperationRefused
 from tests.web.api_programs import Program, key_of, told
 from tests.web.api_sample import PHONE, UNIT_PHONE, call_records, just_offered, orders_of_a_day, running
 from tests.web.fake_operations import MORNING
-from tests.web.visitors import House, header
+from tests.web.visitors import House, finished, header
 
 ACTS = {
     "acknowledge": (None, "orders.acknowledge", ()),
@@ -170,6 +172,22 @@ def test_an_act_whose_end_nobody_knows_is_not_done_again(house: House) -> None:
     del house.operations.answers["orders.ring_unit_now"]
     assert key_of(program.post(path, key="ring-it-now")) == (409, "api.outcome_unknown")
     assert house.operations.acts == []
+
+
+def test_a_key_whose_act_is_under_way_is_refused(house: House) -> None:
+    answered: Deferred[Response] = Deferred()
+
+    async def act() -> Response:
+        return await answered
+
+    once = house.parts.idempotency.once
+    first = ensureDeferred(once("api:chat", "some-good-key", "close", act))
+    with pytest.raises(Impossible) as refused:
+        finished(once("api:chat", "some-good-key", "close", act))
+    assert refused.value.key == "api.under_way"
+    answered.callback(Response(200, b"{}"))
+    assert finished(first).body == b"{}"
+    assert finished(once("api:chat", "some-good-key", "close", act)).body == b"{}"
 
 
 def test_an_act_without_a_possible_key_is_not_done(house: House) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from console.tokens import API, SCOPES, Tokens
 from routing.clock import SystemClock
+from tests.sip.processes import dying_with_us
 from tests.web.browsers import console
 from tests.web.visitors import at_once, finished
 
@@ -38,14 +42,38 @@ def test_every_answer_is_documented_and_none_is_an_error_of_ours(seed: int, tmp_
         command = [
             sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run",
             f"{served['url']}/api/openapi.json", "--header", f"Authorization: Bearer {token}", "--seed", str(seed),
-            "--max-examples", "15", "--phases", "examples,coverage,fuzzing,stateful",
+            "--max-examples", "10", "--phases", "examples,coverage,fuzzing,stateful",
             "--continue-on-failure", "--no-color", "--generation-database", "none", "--suppress-health-check", "all",
             "--warnings", "off", "--request-timeout", "20",
         ]  # fmt: skip
-        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+        ended = subprocess.run(
+            dying_with_us(command), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+        )
     told = ended.stdout[-12_000:]
     print(told)
     assert ended.returncode == 0, told + ended.stderr[-2000:]
     tried = re.search(r"(\d+) generated", told)
     assert tried is not None
     assert int(tried[1]) > 500, "schemathesis hardly tried anything"
+
+
+def test_what_is_refused_before_the_api_sees_it_is_a_problem_too(tmp_path: Path) -> None:
+    token = token_in(tmp_path)
+    with console(tmp_path, _SERVING) as served:
+        def ask(method: str, path: str, says_bytes: int = 0) -> tuple[http.client.HTTPResponse, dict[str, object]]:
+            connection = http.client.HTTPConnection(urlsplit(served["url"]).netloc, timeout=20)
+            headers = {"Authorization": f"Bearer {token}", "Content-Length": str(says_bytes)}
+            connection.request(method, path, headers=headers)
+            answer = connection.getresponse()
+            assert answer.headers["content-type"] == "application/problem+json"
+            told = json.loads(answer.read())
+            connection.close()
+            return answer, told
+
+        answer, told = ask("POST", "/api/v1/online-requests", says_bytes=1_100_000)
+        assert (answer.status, told["key"]) == (413, "error.413")
+        answer, told = ask("DELETE", "/api/v1/orders")
+        assert (answer.status, told["key"]) == (405, "error.405")
+        assert answer.headers["allow"] == "GET, HEAD"
+        answer, told = ask("GET", "/api/v1/nothing")
+        assert (answer.status, told["key"]) == (404, "error.404")
