@@ -43,7 +43,7 @@ def test_a_newcomer_opens_the_printed_address_sets_a_password_logs_out_and_in_ag
     wait_for(browser, "/login")
     fill(browser, name="chen", password=PASSWORD)
     press(browser)
-    wait_for(browser, "/admin")
+    wait_for(browser, "/home")
     assert browser.get_cookies()
     assert not browser.execute_script("return document.cookie"), "no script can read the session's cookie"
     assert complaints(browser) == []
