@@ -138,13 +138,14 @@ class Hub:
         client = Client(sink, allowed, viewer)
         client.ends_at_s = self._reactor.seconds() + LONGEST_LIFE_S
         missed = self._missed(last_seen)
-        client.give(f"retry: 2000\nid: {self.position}\nevent: hello\ndata: {{}}\n\n".encode())
         if missed is None:
             client.give(b"event: reset\ndata: {}\n\n")
         self._clients[client] = self._last
         for event in missed or []:
             if client.wants(event):
                 client.give(event.text)
+        # behind what was missed: a connection that breaks in the middle must not count it as seen
+        client.give(f"retry: 2000\nid: {self.position}\nevent: hello\ndata: {{}}\n\n".encode())
         if not self._is_beating:
             self._is_beating = True
             self._reactor.callLater(HEARTBEAT_S, self._beat)

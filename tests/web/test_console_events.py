@@ -105,6 +105,17 @@ def test_a_reconnect_misses_nothing_and_hears_nothing_twice(time: VirtualTime) -
     assert "reset" not in second.got
 
 
+def test_a_reconnect_that_breaks_in_the_middle_hears_the_rest_the_next_time(time: VirtualTime) -> None:
+    hub, first, second, third = Hub(time), Browser(), Browser(), Browser()
+    hub.leave(hub.join(first, ALL, SUPERVISOR))
+    happen(hub, time, 1, 2, 3)
+    hub.leave(hub.join(second, ALL, SUPERVISOR, last_seen=first.last_id))
+    arrived = second.got[: second.got.index('"n": 1')].rpartition("id: ")[0]  # and no more than this
+    last_id = re.findall(r"^id: (.*)$", first.got + arrived, re.M)[-1]
+    hub.join(third, ALL, SUPERVISOR, last_seen=last_id)
+    assert third.events == ["1", "2", "3"]
+
+
 def test_a_reconnect_between_publishing_and_sending_hears_it_once(time: VirtualTime) -> None:
     hub, browser = Hub(time), Browser()
     hub.join(Browser(), ALL, SUPERVISOR)
