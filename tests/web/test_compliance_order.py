@@ -226,6 +226,8 @@ def test_what_the_node_refuses_is_told_in_its_words(house: Supervised, superviso
     assert "该单位的电话都在通话中。" in text(answer)
     by_script = supervisor.post(f"/orders/{order.order_id}/act/ring", accept="application/json")
     assert "该单位的电话都在通话中。" in text(by_script)
+    in_english = supervisor.post(f"/orders/{order.order_id}/act/ring?lang=en")
+    assert "All phones of the unit are busy." in text(in_english)
 
 
 def test_what_the_state_does_not_allow_is_said_before_anything_is_typed(
