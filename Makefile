@@ -7,7 +7,7 @@ DECLARED := setup.cfg pyproject.toml
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint bench clean
+.PHONY: help demo run test lint bench screenshots clean
 .DELETE_ON_ERROR:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make test    all tests (ARGS=... goes to pytest)"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   load and latency figures (several minutes)"
+	@echo "make screenshots  a picture of every page of the console, into docs/images"
 	@echo "make clean   remove .venv and caches, but not var/ (orders and recordings)"
 
 demo: $(VENV)/.installed
@@ -35,6 +36,10 @@ lint: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-test
 	@.ci/install-test-tools
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: $(VENV)/.installed-test
+	@.ci/install-test-tools
+	@$(BIN)/python -m tests.web.screenshots $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,28 @@ from tests.web.visitors import FakeShelf
 reactor: Any = installed_reactor
 
 
-def serve(folder: Path, operations: FakeOperations, **settings_of_console: Any) -> None:
-    """Serve until standard input is closed; prints where, and the first token, as the service does."""
+Prepare = Callable[[WebConsole], Awaitable[None]]
+
+
+def serve(
+    folder: Path, operations: FakeOperations, prepare: Prepare | None = None, **settings_of_console: Any
+) -> None:
+    """Serve until standard input is closed; prints where, and the first token, as the service does.
+
+    `prepare` is awaited once the console listens.
+    """
     console = ConsoleSettings(**{"enabled": True, "listen": "127.0.0.1:0"} | settings_of_console)
     settings = operations.settings.model_copy(update={"data_dir": folder, "console": console})
     web = WebConsole(operations, FakeShelf(), settings, reactor)
     failures: list[Any] = []
 
+    async def begin() -> None:
+        await web.start()
+        if prepare is not None:
+            await prepare(web)
+
     def start() -> None:
-        ensureDeferred(web.start()).addErrback(lambda failure: (failures.append(failure), reactor.stop()))
+        ensureDeferred(begin()).addErrback(lambda failure: (failures.append(failure), reactor.stop()))
         threading.Thread(target=wait_for_parent, daemon=True).start()
 
     def wait_for_parent() -> None:

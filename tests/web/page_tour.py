@@ -1,0 +1,150 @@
+"""Every page of the console, by role, from the table of routes: a new route is a page here or says why it is none.
+
+    with pictured_console(folder) as served, chromium(folder) as browser:
+        for page in pages():
+            served.open(browser, page)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from console import pages as rooms
+from console.roles import Role
+from console.routes import TABLE, Route
+from tests.web.browsers import PASSWORD, console, fill, find, press
+from tests.web.pictured_morning import ACCOUNTS, build, shown_orders
+
+assert rooms.ROOMS  # importing them has filled the table
+_SERVING = Path(__file__).with_name("pictured_morning.py")
+
+# what stands in the variable parts of an address, {late} and others: see pictured_morning.shown_orders
+EXAMPLES = {
+    "/orders": "/orders?verdict=missed",
+    "/orders/<order_id>": "/orders/{late}",
+    "/orders/<order_id>/numbers": "/orders/{late}/numbers",
+    "/orders/<order_id>/act/<act>": "/orders/{risky}/act/reassign",
+    "/orders/<order_id>/recordings/<key>/download": "/orders/{late}",  # the key is a hash: opened by its link
+    "/unit/orders/<order_id>": "/unit/orders/{reached}",
+    "/reports/month": "/reports/month?month=2026-02",
+    "/accounts/<name>": "/accounts/wang",
+    "/admin/prompts/<name>": "/admin/prompts/greeting",
+    "/seat": "/seat?q=swbl",
+}
+NO_PAGES = {
+    "/": "leads to the first page of the role",
+    "/login/code": "is asked for only between password and code",
+    "/static/<name>": "a file",
+    "/events": "a stream",
+    "/compliance/now": "a part of /compliance",
+    "/compliance/chart/<name>": "a drawing",
+    "/orders/<order_id>/recordings/<key>": "sound",
+    "/orders/<order_id>/recordings/<key>/waveform": "a drawing",
+    "/reports/month.csv": "a file",
+    "/reports/month.xlsx": "a file",
+    "/me/second-factor.svg": "a drawing",
+    "/admin/prompts/<name>/sound": "sound",
+    "/wall/figures": "a part of /wall",
+    "/seat/now": "a part of /seat",
+    "/seat/search": "JSON",
+    "/unit/now": "a part of /unit",
+    "/unit/orders/<order_id>/now": "a part of the order's page",
+    "/unit/orders/<order_id>/recordings/<key>": "sound",
+    "/unit/people/now": "a part of /unit/people",
+}
+SAME_FOR_ALL = frozenset({"/home", "/me", "/me/second-factor"})
+_LOADS_S = 60.0
+_CLICKED = {"/orders/<order_id>/recordings/<key>/download": "main a[href$='/download']"}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one role sees at one address; `role` is None for whoever is not logged in; `clicked` is a link on it."""
+
+    role: Role | None
+    name: str
+    address: str
+    clicked: str = ""
+
+    @property
+    def is_pictured(self) -> bool:
+        """Whether it has pictures of its own: what is the same for all roles is shown once."""
+        return self.address not in SAME_FOR_ALL or self.role is Role.SUPERVISOR
+
+    @property
+    def picture(self) -> str:
+        """Name of its pictures, but for the size."""
+        return f"{self.role.value if self.role else 'visitor'}-{self.name}"
+
+
+@cache
+def pages() -> tuple[Page, ...]:
+    """Return every page of every role; AssertionError for a route of which nothing is said."""
+    return tuple(
+        _page(route, role)
+        for role in (None, Role.SUPERVISOR, Role.SEAT, Role.UNIT, Role.ADMIN)
+        for route in TABLE
+        if _may_be_page(route) and (route.is_public if role is None else route.serves(role))
+    )
+
+
+def _may_be_page(route: Route) -> bool:
+    return "GET" in route.methods and not route.is_api and route.path not in NO_PAGES
+
+
+def _page(route: Route, role: Role | None) -> Page:
+    address = EXAMPLES.get(route.path, route.path)
+    assert "<" not in address, f"{route.path}: say in EXAMPLES which one is shown, or in NO_PAGES why it is no page"
+    parts = [part for part in route.path.split("/") if part and not part.startswith("<")]
+    name = "-".join(parts) + ("-one" if route.path.endswith(">") else "")
+    return Page(role, name, address, _CLICKED.get(route.path, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The console that is toured."""
+
+    url: str
+    numbers: dict[str, str]
+
+    def log_in(self, browser: WebDriver, role: Role | None) -> None:
+        """Be nobody, or the account of a role."""
+        browser.set_page_load_timeout(_LOADS_S)
+        browser.get(self.url + "/login")
+        browser.delete_all_cookies()
+        browser.get(self.url + "/login")
+        if role is not None:
+            fill(browser, name=ACCOUNTS[role].name, password=PASSWORD)
+            press(browser)
+            find(browser, "details.user")
+
+    def open(self, browser: WebDriver, page: Page, language: str = "") -> None:
+        """Open a page as who is logged in; all that its scripts load first is there."""
+        address = self.url + page.address.format(**self.numbers)
+        if language:
+            address += f"{'&' if '?' in address else '?'}lang={language}"
+        browser.get(address)
+        if page.clicked:
+            browser.get(str(find(browser, page.clicked).get_attribute("href")))
+        headings = browser.find_elements(By.CSS_SELECTOR, "h1")
+        assert len(headings) == 1, f"{len(headings)} h1: {browser.current_url}"
+
+
+@contextmanager
+def pictured_console(folder: Path) -> Iterator[Served]:
+    """Yield a console with the whole morning in it, in a process of its own."""
+    with TemporaryDirectory() as sample:
+        numbers = shown_orders(build(Path(sample)))
+    with console(folder, _SERVING) as told:
+        yield Served(told["url"], numbers)
