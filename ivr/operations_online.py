@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 import structlog
@@ -69,7 +70,8 @@ class OnlineOperations:
         order = await self._rooms.ledger.order(order_id)
         if order is None or order.first_response_at is None:
             return None
-        return (order.first_response_at - order.opened_at).total_seconds()
+        asked_at = online_since(order)
+        return (order.first_response_at - asked_at).total_seconds() if asked_at is not None else None
 
     def on_event(self, event: JournalEvent, outcome: Outcome) -> None:
         """Hear of an event that counts: the first response to an order from a chat is stored with it."""
@@ -111,7 +113,7 @@ class OnlineOperations:
     async def _note_response(self, order_id: str, event: JournalEvent, what: str) -> None:
         try:
             order = await self._rooms.ledger.order(order_id)
-            if order is not None and is_online(order) and order.first_response_at is None:
+            if order is not None and online_since(order) is not None and order.first_response_at is None:
                 at = order.reached_at if what == "reached" and order.reached_at else event.at
                 await self._note(order_id, "first_response", {"first_response_at": at}, f"online:{what}")
         except SchedulerError as wrong:
@@ -120,6 +122,8 @@ class OnlineOperations:
             log.exception("first_response_failed", order_id=order_id)
 
 
-def is_online(order: Order) -> bool:
-    """Whether an order was handed over by the online assistant."""
-    return order.key_path == _KEY_PATH
+def online_since(order: Order) -> datetime | None:
+    """Return when a chat first asked for an order, or was merged into one of a phone call; None if none did."""
+    if order.key_path == _KEY_PATH:
+        return order.opened_at
+    return next((merged.opened_at for merged in order.merged_calls if merged.key_path == _KEY_PATH), None)

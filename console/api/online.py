@@ -12,6 +12,7 @@ from callback_scheduler.order_states import OrderState
 from console.api.declared import Answer, Asked, Body, Query, operation, path_id
 from console.errors import NotAllowed, NotFound, Unprocessable
 from console.problems import Fault
+from ivr.operations_online import online_since
 from routing.search import DirectorySearch, FoundKind
 
 _MATTERS = 5
@@ -112,10 +113,11 @@ async def online_state(asked: Asked) -> OnlineState:
     """Only orders that a chat asked for; no phone number is told."""
     request = asked.request
     order: Order | None = await request.operations.orders.one(path_id(request, "order_id"))
-    if order is None or not _is_online(order) or asked.unit_id not in ("", order.unit_id):
+    asked_at = online_since(order) if order is not None else None
+    if order is None or asked_at is None or asked.unit_id not in ("", order.unit_id):
         raise NotFound(key="api.no_order")
     return OnlineState(
-        order_id=order.order_id, state=order.state, unit_id=order.unit_id, asked_at=order.opened_at,
+        order_id=order.order_id, state=order.state, unit_id=order.unit_id, asked_at=asked_at,
         due_at=order.due_at, first_response_at=order.first_response_at,
         first_response_s=await request.operations.online.first_response_s(order.order_id),
         reached_at=order.reached_at, written_answer=order.written_answer, closed_at=order.closed_at,
@@ -159,7 +161,3 @@ def _matter_of(asked: Asked, text: str) -> str:
     faults = [Fault(where="body/text", what=f"may be about {one}") for one in told]
     missing = Fault(where="body/matter_id", what="the text names no matter")
     raise Unprocessable(key="api.which_matter", faults=tuple(faults) or (missing,))
-
-
-def _is_online(order: Order) -> bool:
-    return "online" in (order.key_path, *(merged.key_path for merged in order.merged_calls))

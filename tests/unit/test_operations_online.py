@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,12 +10,13 @@ import pytest
 from twisted.internet.defer import ensureDeferred
 
 from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order import OpenedOrder, OrderKind
+from callback_scheduler.order import MergedCall, OpenedOrder, OrderKind
 from callback_scheduler.order_states import OrderState
 from callback_scheduler.store import Outcome
 from ivr.calls.request import Request
 from ivr.operations_errors import OperationRefused
-from ivr.operations_online import OnlineOperations
+from ivr.operations_online import OnlineOperations, online_since
+from routing.clock import SHANGHAI
 from tests.fake_orders import done
 from tests.unit.test_operations_orders import TAX, Desk
 
@@ -116,6 +118,17 @@ def test_the_first_response_is_measured_once(chat: Chat) -> None:
     chat.hear(order_id)
     assert chat.first_response_s(order_id) == 90.0
     assert chat.ledger.notes(order_id, "first_response")[0]["who"] == "online:acknowledged"
+
+
+def test_a_chat_merged_into_an_order_of_a_phone_call_is_measured_from_its_own_wish(chat: Chat) -> None:
+    left_at = datetime(2026, 3, 4, 9, 30, tzinfo=SHANGHAI)
+    wish = MergedCall(
+        order_id="26030410009", call_id="online-x", kind=OrderKind.ONLINE, opened_at=left_at + timedelta(minutes=5),
+        caller_number="138", company="", key_path="online", message_path="",
+    )  # fmt: skip
+    order = chat.put(opened_at="03-04 09:30", merged_calls=(wish,))
+    assert online_since(order) == wish.opened_at
+    assert online_since(chat.put(opened_at="03-04 09:30")) is None
 
 
 def test_an_order_left_by_telephone_has_no_first_response(chat: Chat) -> None:
