@@ -6,8 +6,13 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from twisted.internet.defer import ensureDeferred
 from twisted.python.failure import Failure
+
+from ivr.operations_errors import OperationRefused
+
+log = structlog.get_logger()
 
 _KEPT = 100
 
@@ -36,6 +41,8 @@ class Jobs:
             if not isinstance(failure.value, Exception):
                 failure.raiseException()
             job.wrong = failure.value
+            if not isinstance(job.wrong, OperationRefused):
+                log.error("job_failed", key=key, exc_info=job.wrong)
 
         def end(result: Any) -> None:
             job.result = result

@@ -106,7 +106,7 @@ class WebConsole:
         self.parts.accounts.load()
         self.parts.tokens.load()
         await self.parts.audit.open()
-        self._unsubscribe = self.parts.operations.subscribe(self._tell)
+        self._unsubscribe = self.parts.operations.subscribe(self.hear)
         self._connections = Connections(
             resource(self.parts, Gate(self.parts), TABLE), self._settings, self._reactor, self._most_bytes
         )
@@ -140,7 +140,8 @@ class WebConsole:
             "refused": connections.refused if connections else 0,
         }
 
-    def _tell(self, kind: str, fields: dict[str, Any]) -> None:
+    def hear(self, kind: str, fields: dict[str, Any]) -> None:
+        """Take in what happens on the node, and let the viewers hear it."""
         self.parts.metrics.hear(kind, fields)
         if kind in TOPICS:
             self.parts.events.publish(kind, fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from console.messages import Request, Response
@@ -57,6 +58,9 @@ def undoable(changes: list[dict[str, Any]], file: str = "") -> dict[str, Any] | 
 
 
 async def wishes(request: Request) -> list[Any]:
-    """Return what units asked to have changed, newest first."""
+    """Return what units asked to have changed since the directory was changed last, newest first."""
+    changed = await last_changes(request, "directory", 1)
+    since = datetime.fromisoformat(changed[0]["at"]) if changed else None
     acts = await request.parts.audit.last(_WISHES_SHOWN, "", "unit_people.propose")
-    return [act for act in acts if act.what == "unit_people.propose" and act.result.startswith("303")]
+    sent = [act for act in acts if act.what == "unit_people.propose" and act.result.startswith("303")]
+    return [act for act in sent if since is None or act.at > since]

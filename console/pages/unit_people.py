@@ -10,6 +10,7 @@ from console.messages import Request, Response
 from console.pages.unit import UNITS, unit_of
 from console.routes import route
 from console.spoken_time import measurer, speaker
+from ivr.operations_errors import OperationRefused
 
 _LONGEST = 1000
 _DAYS_SHOWN = 14
@@ -55,9 +56,11 @@ def _shown(request: Request) -> dict[str, Any]:
         [(person, directory.is_absent(person, now), results.get(person.number)) for person in tier.specialists]
         for tier in (unit.tiers if unit else ())
     ]
+    job = request.parts.jobs.last(f"check:{request.unit_id}")
     return {
         "unit": unit, "tiers": tiers, "last": last, "say": speaker(request), "measure": measurer(request),
-        "absences": _absences(request, unit), "job": request.parts.jobs.last(f"check:{request.unit_id}"),
+        "absences": _absences(request, unit), "job": job,
+        "why_failed": str(job.wrong) if job is not None and isinstance(job.wrong, OperationRefused) else "",
         "matters": [one for one in directory.matters if one.unit_id == request.unit_id],
     }  # fmt: skip
 

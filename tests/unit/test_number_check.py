@@ -109,6 +109,21 @@ def test_each_number_is_rung_in_turn_and_the_journal_keeps_what_came_of_it(site:
     assert all(slot.is_released and not slot.live for slot in check.lines.slots)
 
 
+def test_a_check_under_way_tells_how_far_it_is_and_its_end_stays_to_be_seen(site: Site, tmp_path: Path) -> None:
+    check = Check(site, tmp_path, dict.fromkeys(MARKET, Behaviour(3.0)))
+    assert check.check.last("market") is None
+    check.begin().run(5)
+    under_way = check.check.last("market")
+    assert under_way is not None
+    assert (under_way["is_running"], under_way["numbers"], under_way["who"]) == (True, 3, BOSS)
+    assert len(under_way["results"]) < 3
+    check.run(60)
+    assert check.check.last("market") == {
+        "at": EIGHT, "who": BOSS, "numbers": 3, "results": check.results, "is_running": False,
+    }  # fmt: skip
+    assert check.check.last("tax") is None
+
+
 def test_a_phone_nobody_answers_rings_no_longer_than_any_other(site: Site, tmp_path: Path) -> None:
     check = Check(site, tmp_path, {"6101": Behaviour(None), "6102": Behaviour(1.0), "6103": Behaviour(1.0)}).begin()
     check.run(60)

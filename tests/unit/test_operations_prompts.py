@@ -85,6 +85,16 @@ def test_another_text_is_heard_at_once_and_after_a_restart_and_taken_back_after_
     assert again.refusal("undo_prompt", "greeting", ADMIN) == "site.nothing_to_undo"
 
 
+def test_every_prompt_is_measured_as_it_sounds_now(studio: Studio) -> None:
+    figures = now(studio.operations.prompt_figures())
+    assert set(figures) == {prompt.value for prompt in Prompt}
+    assert 1.0 < figures["greeting"]["seconds"] < Prompt.GREETING.limit_s
+    assert -45.0 < figures["greeting"]["level_dbfs"] < figures["greeting"]["peak_dbfs"] <= 0.0
+    assert not figures["greeting"]["is_clipped"]
+    studio.do("set_prompt_text", "greeting", "好。", ADMIN)
+    assert now(studio.operations.prompt_figures())["greeting"]["seconds"] < figures["greeting"]["seconds"]
+
+
 def test_a_recording_is_heard_and_a_text_typed_later_takes_its_place(studio: Studio, tmp_path: Path) -> None:
     recording(tmp_path / "made" / "x.wav", 1.5)
     wav = (tmp_path / "made" / "x.wav").read_bytes()

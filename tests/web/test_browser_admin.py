@@ -92,3 +92,42 @@ def test_a_notice_for_2027_shows_which_open_orders_it_re_dates_then_does_and_can
     assert (applied["what"], applied["who"], applied["why"]) == ("calendar", "admin:chen", "国办发明电")
     assert (undone["is_undo"], undone["why"]) == (True, "通知有更正")
     assert [one for one in complaints(browser) if "422" not in one] == []
+
+
+def test_directory_and_prompts_are_changed_on_a_running_service_and_every_change_is_in_the_audit_log(
+    house: House, browser: WebDriver
+) -> None:
+    url = house.service.console["url"]
+    enter(browser, house.service.console["first_administrator"])
+    browser.get(url + "/admin/directory/edit")
+    browser.execute_script("const one = document.getElementById('yaml'); one.value += 'nonsense: 1\\n';")
+    fill(browser, why="新号码")
+    press(browser)
+    wait_for_path(browser, "/admin/directory/preview")
+    assert "nonsense" in find(browser, ".note.bad").text
+    script = "const one = document.getElementById('yaml'); one.value = one.value.replace('nonsense: 1', '')"
+    browser.execute_script(script + ".replace('number: 6112', 'number: 6114');")
+    press(browser)
+    until("the difference", lambda: "6114" in find(browser, ".difference").text)
+    assert "区税务局" in find(browser, ".summary").text
+    press(browser, "#apply")
+    wait_for_path(browser, "/admin/directory")
+    assert "6114" in find(browser, "main").text
+
+    browser.get(url + "/admin/prompts/greeting")
+    fill(browser, text="您好，企业专席。")
+    find(browser, "#text-why").send_keys("缩短")
+    press(browser, "form[action$='/text'] button")
+    shows(browser, "提示音文字已修改")
+    assert "您好，企业专席。" in find(browser, "blockquote").text
+
+    def figures() -> bool:
+        browser.get(url + "/admin/prompts?q=greeting")
+        return "dBFS" in find(browser, "table").text
+
+    until("length and level", figures)
+    browser.get(url + "/audit?verify=1")
+    told = find(browser, "main").text
+    assert "日志完整" in told
+    assert told.index("admin_prompts.set_text") < told.index("admin_directory.apply_directory")
+    assert [change["what"] for change in house.service.ask("site_changes")] == ["prompt", "directory"]

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.task import Clock as VirtualTime
 
 from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, Order
 from callback_scheduler.order_states import OrderState
+from console.events import Viewer
 from console.jobs import Jobs
 from console.roles import Role
+from console.site import WebConsole
 from ivr.operations_errors import OperationRefused
 from tests.fake_orders import an_order
-from tests.web.fake_operations import MORNING
-from tests.web.visitors import House, Visitor, header, text
+from tests.web.fake_operations import MORNING, FakeOperations
+from tests.web.visitors import NOON, FakeShelf, House, Visitor, header, text
 
 
 @pytest.fixture
@@ -246,6 +249,12 @@ def test_a_wish_for_a_change_comes_to_the_administrator(house: House, clerk: Vis
     assert "窗口二改为6114" in page
     assert "xxxx" not in page
     assert "区税务局" in page
+    assert "提出了1条" in text(house.visitor(Role.ADMIN).get("/admin"))
+    house.operations.answers["site.changes"] = [
+        {"at": NOON.isoformat(), "what": "directory", "file": "units.yaml", "who": "admin:chen", "why": "窗口二",
+         "is_undo": False, "version_before": "", "version_after": "1"}
+    ]  # fmt: skip
+    assert "提出了" not in text(house.visitor(Role.ADMIN).get("/admin")), "the directory was changed since"
 
 
 def test_a_job_that_fails_at_once_is_raised_and_one_that_fails_later_is_kept() -> None:
@@ -262,3 +271,35 @@ def test_a_job_that_fails_at_once_is_raised_and_one_that_fails_later_is_kept() -
     job = jobs.begin("b", answer())
     assert (job.is_running, job.result) == (False, 7)
     assert jobs.last("b") is job
+
+
+class Listener:
+    """A browser that listens."""
+
+    def __init__(self) -> None:
+        self.heard = ""
+
+    def write(self, text: bytes) -> None:
+        self.heard += text.decode()
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def test_a_unit_hears_where_its_own_callbacks_are_without_a_number_and_nothing_of_other_calls(tmp_path: Path) -> None:
+    operations, time = FakeOperations(), VirtualTime()
+    settings = operations.settings.model_copy(update={"data_dir": tmp_path})
+    web = WebConsole(operations, FakeShelf(), settings, time)
+    tax, market = Listener(), Listener()
+    for listener, unit_id in ((tax, "tax"), (market, "market")):
+        web.parts.events.join(listener, frozenset({"call", "callback"}), Viewer(Role.UNIT, unit_id))
+    call = {"call_id": "c1", "caller": "138****5678", "stage": "enterprise", "orders": ["1"], "unit_id": "tax"}
+    web.hear("call", call | {"direction": "callback", "what": "step"})
+    web.hear("call", call | {"direction": "in", "what": "step", "orders": ["2"]})
+    time.advance(1.0)
+    assert '"orders": ["1"]' in tax.heard
+    assert '"stage": "enterprise"' in tax.heard
+    assert "5678" not in tax.heard
+    assert '["2"]' not in tax.heard
+    assert "event: call\n" not in tax.heard + market.heard
+    assert "event: callback" not in market.heard
