@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -18,6 +18,7 @@ from routing.calendar import Calendar
 log = structlog.get_logger()
 
 _LEASE = "calendar"  # held in the way of an order's
+_FURTHEST = timedelta(days=366)  # no deadline is as far ahead as that
 
 
 def new_deadline(order: Order, calendar: Calendar, at: datetime) -> Deadline | None:
@@ -68,7 +69,9 @@ async def redate_all(ledger: OrderKeeping, hands: Hands, calendar: Calendar, at:
         await ledger.note_order(order.order_id, "redated", who=TIMETABLE, why=why, changes=changes, at=at)
 
     try:
-        await each(await ledger.open_orders(), redate_one, lambda: ledger.renew(lease))
+        for stretch in await ledger.due_stretches(at + _FURTHEST):
+            if not await each(await ledger.due_in(stretch, {}), redate_one, lambda: ledger.renew(lease)):
+                break
     finally:
         await ledger.release(lease)
     if moved:
