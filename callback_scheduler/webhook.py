@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from twisted.web import client as twisted_client
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer
-from zope.interface import implementer  # type: ignore[import-untyped]
+from zope.interface import implementer
 
 from callback_scheduler.errors import NotDelivered, NoticeRefused
 from callback_scheduler.feed import Letter
