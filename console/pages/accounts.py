@@ -19,7 +19,9 @@ _ADMIN = (Role.ADMIN,)
 async def accounts(request: Request) -> Response:
     """List all accounts, and what is locked."""
     locked = request.parts.failed_logins.locked()
-    return request.page("admin/accounts.html", accounts=request.parts.accounts.all(), locked=locked)
+    units = {unit.unit_id: unit.name for unit in request.operations.directory.units}
+    accounts = request.parts.accounts.all()
+    return request.page("admin/accounts.html", accounts=accounts, locked=locked, units=units)
 
 
 @route("/new-account", roles=_ADMIN)

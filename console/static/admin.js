@@ -8,7 +8,11 @@
       if (!answer.ok || answer.redirected) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const is = page.getElementById("trial");
-      if (is.dataset.state !== "running") { running().replaceWith(is); clearInterval(timer); }
+      if (is.dataset.state === "running") return;
+      const shown = running(); // stays where it is, so that a reader of screens tells what has come into it
+      shown.innerHTML = is.innerHTML;
+      shown.dataset.state = is.dataset.state;
+      clearInterval(timer);
     } catch { /* the next one may come through */ }
   }, 1000);
 

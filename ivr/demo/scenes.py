@@ -21,6 +21,7 @@ from routing.clock import SHANGHAI
 CALLER_NUMBER = "13912345678"
 MORNING = datetime(2026, 3, 10, 10, 30, tzinfo=SHANGHAI)  # a Tuesday
 EVENING = datetime(2026, 3, 10, 21, 0, tzinfo=SHANGHAI)
+_RECORD_S = 10.0
 LATER = timedelta(minutes=10)  # the last call is known by its time
 
 
@@ -75,9 +76,14 @@ class Stage:
         return phone
 
     def last_call(self) -> dict[str, Any]:
-        """Return the record of the call that ended last."""
+        """Return the record of the call that ended last, once its end is in the store."""
         self.service.wait_idle()
-        return dict(self.service.ask("calls", limit=1)[0])
+        until = time.monotonic() + _RECORD_S
+        while "outcome" not in (call := dict(self.service.ask("calls", limit=1)[0])):
+            if time.monotonic() > until:
+                raise TimeoutError(f"no end of {call['call_id']} in the store")
+            time.sleep(0.05)
+        return call
 
     def order(self, call: dict[str, Any]) -> dict[str, Any]:
         """Return the order a call led to."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import signal
 import sys
 import time
 from pathlib import Path
 
+from ivr.demo.afterwards import keep_calling
 from ivr.demo.exchange import PhoneExchange
 from ivr.demo.scenes import MORNING, SCENES, SceneReport, Stage, play
 from ivr.demo.scenes_callback import CALLBACK_SCENES
@@ -17,12 +16,13 @@ from ivr.demo.service import Service
 from ivr.demo.switchboard import Switchboard
 
 # Shorter than on a real line, so that the demo is over in less than four minutes; see the sample's hotline.yaml.
-_IMPATIENT = {
+IMPATIENT = {
     "phone": {
         "ring_s": 5, "next_tier_after_s": 3, "ring_all_s": 9, "accept_key_s": 2, "seat_wait_s": 4,
         "waiting_word_every_s": 5, "first_digit_s": 4,
     },
     "lines": {"count": 6, "spare": 2},
+    "console": {"enabled": True, "listen": "127.0.0.1:0"},
 }
 
 
@@ -36,17 +36,18 @@ def show(config: Path, data_dir: Path, *, as_json: bool, keep: bool) -> int:
     folder.mkdir(parents=True)
     began = time.monotonic()
     with Switchboard() as switchboard, PhoneExchange() as exchange:
-        with Service(config, folder, switchboard.port, MORNING, _IMPATIENT) as service:
+        with Service(config, folder, switchboard.port, MORNING, IMPATIENT) as service:
             stage = Stage(exchange, switchboard, service)
             _tell(f"service on {service.uri}, log in {service.log_path}", as_json)
+            _tell(f"watch it live at {_wall(service)}", as_json)
             reports = []
             for title, scene in (*SCENES, *CALLBACK_SCENES):
                 reports.append(play(stage, title, scene))
                 _tell(_table(reports[-1]), as_json)
             took_s = round(time.monotonic() - began, 1)
             if keep:
-                _tell(f"The service runs on: {service.uri}, data in {service.data_dir}. Ctrl-C ends it.", as_json)
-                _wait_for_interrupt()
+                _tell(invitation(service), as_json)
+                keep_calling(stage)
         held = all(report.held for report in reports)
     if as_json:
         summary = {"held": held, "took_s": took_s, "folder": str(folder), "scenes": [r.as_json() for r in reports]}
@@ -82,10 +83,22 @@ def _leg_row(leg: dict[str, object]) -> str:
     )
 
 
+def _wall(service: Service) -> str:
+    return f"{service.console['first_administrator']} (choose a name and a password, then 实时大屏)"
+
+
+def invitation(service: Service) -> str:
+    """Say how to see the calls that go on, to whoever has never seen the console."""
+    url = service.console["url"]
+    return (
+        f"\nThe service runs on: {service.uri}, data in {service.data_dir}. Ctrl-C ends it.\n"
+        f"The console: {url}\n"
+        f"  one-time token: {service.console['token']}\n"
+        f"  1. open {service.console['first_administrator']}\n"
+        "  2. choose a name and a password: you are its first administrator\n"
+        f"  3. open {url}/wall (实时大屏): a new call comes every half minute, and moves\n"
+    )
+
+
 def _tell(text: str, as_json: bool) -> None:
     print(text, file=sys.stderr if as_json else sys.stdout, flush=True)
-
-
-def _wait_for_interrupt() -> None:
-    with contextlib.suppress(KeyboardInterrupt):
-        signal.sigwait({signal.SIGTERM})

@@ -24,6 +24,7 @@ from console import site as console_site
 from console.accounts import Account, Accounts
 from console.roles import Role
 from console.site import WebConsole
+from console.tokens import API
 from routing.clock import MovableClock
 from routing.working_time import WorkingTime
 from tests.web import live_sample, unit_sample
@@ -210,6 +211,9 @@ def _make_accounts(folder: Path) -> None:
 
 
 async def _write_acts(web: WebConsole) -> None:
+    await web.parts.tokens.make(
+        API, "city-platform", 365 * 86_400.0, scopes=("orders:read", "reports:read"), made_by="admin:陈管理"
+    )
     for who, role, what, about, why, result in _ACTS:
         await web.parts.audit.write(who, role, "127.0.0.1", what, about=about, why=why, result=result)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import base64
 import io
+import os
 import sys
 import tempfile
 import time
@@ -61,6 +62,7 @@ class Photographer:
 
     def _take(self, page: Page) -> int:
         self._served.open(self._browser, page, self._language)
+        self._browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})  # type: ignore[attr-defined]
         written = 0
         for size in SIZES:
             resize(self._browser, size)
@@ -99,6 +101,7 @@ def main() -> int:
     parser.add_argument("--lang", default="", help="en for English")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
+    os.environ["LANGUAGE"] = "zh_CN" if options.lang != "en" else "en"  # of what the browser itself writes
     if options.folder == IMAGES and not options.only:
         for old in IMAGES.glob("*.png"):
             old.unlink()
