@@ -66,6 +66,7 @@ class Photographer:
         written = 0
         for size in SIZES:
             resize(self._browser, size)
+            self._browser.execute_script("window.scrollTo(0, 0)")  # a page with a field in focus has scrolled to it
             time.sleep(_SETTLES_S)
             if is_too_wide(self._browser):
                 self.faults.append(f"{page.picture} is wider than {size}")
