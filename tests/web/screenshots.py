@@ -20,7 +20,7 @@ from PIL import Image
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from tests.web.browsers import SIZES, chromium, complaints, is_too_wide, resize
-from tests.web.page_tour import Page, Served, pages, pictured_console
+from tests.web.page_tour import Page, Served, pages, pictured_console, unexpected
 
 _ROOT = Path(__file__).resolve().parents[2]
 IMAGES, DOCUMENT = _ROOT / "docs" / "images", _ROOT / "docs" / "console.md"
@@ -72,7 +72,7 @@ class Photographer:
                 self.faults.append(f"{page.picture} is wider than {size}")
             path = self._folder / f"{page.picture}-{size}.png"
             written += _write_small(self._picture(size), path)
-        self.faults += [f"{page.picture}: {one}" for one in complaints(self._browser)]
+        self.faults += [f"{page.picture}: {one}" for one in unexpected(complaints(self._browser))]
         return written
 
     def _picture(self, size: str) -> bytes:
