@@ -25,6 +25,7 @@ from console.accounts import Account, Accounts
 from console.roles import Role
 from console.site import WebConsole
 from console.tokens import API
+from ivr.site_previews import Redated
 from routing.clock import MovableClock
 from routing.working_time import WorkingTime
 from tests.web import live_sample, unit_sample
@@ -66,6 +67,7 @@ def build(folder: Path) -> FakeOperations:
     operations.answers["calls.seats"] = operations.status_now["seats"]
     operations.answers["calls.seat_call"] = _later(live_sample.call_in_hand(**_history(story)))
     operations.answers |= _later(unit_sample.site_answers(sound))
+    _redate(operations)
     operations.answers["calls.last_check"] = _later(_LAST_CHECK)
     operations.report = _counted_by(operations, story)  # type: ignore[method-assign]
     return operations
@@ -92,6 +94,14 @@ def _later(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("2026-03-10T"):
         return (datetime.fromisoformat(value) + (NOW - MORNING)).isoformat()
     return value
+
+
+def _redate(operations: FakeOperations) -> None:
+    """Let the notice of 2027 move the deadlines of orders of that year."""
+    before, after = (NOW.replace(year=2027, month=2, day=day, hour=10, minute=0) for day in (8, 15))
+    preview = operations.answers["site.preview_calendar"]
+    moved = tuple(Redated(one.order_id, one.unit_id, before, after) for one in preview.moved)
+    operations.answers["site.preview_calendar"] = replace(preview, moved=moved)
 
 
 def _history(story: Story) -> dict[str, Any]:
