@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from twisted.internet import reactor, threads
 from twisted.internet.defer import ensureDeferred
+from twisted.internet.process import reapAllProcesses
+from twisted.internet.task import LoopingCall
 
 from callback_scheduler.embedded_redis import EmbeddedRedis, redis_server_binary
 from callback_scheduler.store import Store
@@ -44,6 +46,8 @@ def in_reactor() -> Iterator[InReactor]:
 
 
 def _run_reactor() -> None:
+    # without signal handlers nobody tells it of a child that ended after its pipes had closed
+    LoopingCall(reapAllProcesses).start(0.2)
     reactor.run(installSignalHandlers=False)  # type: ignore[attr-defined]
 
 
