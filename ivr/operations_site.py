@@ -1,4 +1,4 @@
-"""What administrators change while the node runs: calendar, day and night, directory; previewed, told, taken back."""
+"""What administrators change while the node runs: calendar, hours, switch, directory; shown before, taken back."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ import structlog
 from pydantic import ValidationError
 
 from config.errors import ConfigError
-from config.hours import Switch
+from config.hours import HoursSettings, Switch
+from config.hours_file import hours_text
+from ivr.hours_preview import HoursPreview, hours_preview
 from ivr.operations_errors import OperationRefused
 from ivr.operations_prompts import PromptOperations
 from ivr.site_previews import CalendarPreview, DirectoryPreview, bad_lines, calendar_preview, directory_preview
 from ivr.trial_rehearsal import RehearsalFailed, trial_rehearsal
 from routing.calendar import Calendar, load_calendar
 from routing.directory import Directory
+from routing.hours import Hours
 from routing.site import Site
-from routing.site_changes import CALENDAR, SWITCH, UNITS, changed_directory
+from routing.site_changes import CALENDAR, HOURS, SWITCH, UNITS, changed_directory, changed_hours
 
 log = structlog.get_logger()
 
@@ -31,7 +34,7 @@ _DAYS_REHEARSED, _ORDERS_REHEARSED, _REHEARSAL_MOST_S = 4, 60, 120.0
 
 
 class SiteOperations(PromptOperations):
-    """Calendar, day and night, directory, and what there is for prompts; see `SiteChanges` for every change."""
+    """Calendar, hours, day and night, directory, and what there is for prompts; see `SiteChanges` for every change."""
 
     # -- calendar -----------------------------------------------------------------------------------------------------
 
@@ -98,6 +101,54 @@ class SiteOperations(PromptOperations):
         await self.change("switch", SWITCH, b'{"state": null}', who, why)
         self._rooms.office.take_hours(self._rooms.office.hours.switched(None))
 
+    # -- hours and closures -------------------------------------------------------------------------------------------
+
+    def hours_text(self) -> str:
+        """Return hours and closures as they count now, without the switch, as a file to be edited."""
+        content = self.files.read(HOURS)
+        return content.decode() if content is not None else hours_text(self._rooms.site.settings.hours)
+
+    async def preview_hours(self, yaml_text: str) -> HoursPreview:
+        """Return what other hours and closures, as in the settings, would change; nothing is changed."""
+        try:
+            settings = await self._in_thread(self._hours_of, yaml_text.encode())
+        except ConfigError as wrong:
+            return HoursPreview(faults=bad_lines(wrong))
+        office = self._rooms.office
+        return hours_preview(office.hours, Hours(settings), office.calendar, self._rooms.clock.now())
+
+    async def apply_hours(self, yaml_text: str, who: str, why: str = "") -> HoursPreview:
+        """Go by other hours from now on; a switch that is set goes on, and so do calls. Returns the preview."""
+        preview = await self.preview_hours(yaml_text)
+        if preview.faults or preview.hours is None:
+            raise OperationRefused(f"开放时间有{len(preview.faults)}处错误，未作更改。", "hours.faults")
+        await self.change("hours", HOURS, yaml_text.encode(), who, why)
+        self._go_by(preview.hours)
+        return preview
+
+    async def undo_hours(self, who: str, why: str = "") -> None:
+        """Take the last change of hours and closures back; a switch that is set goes on."""
+        _, content = self._last(HOURS)
+        try:
+            before = await self._in_thread(self._hours_of, content)
+        except ConfigError as wrong:
+            raise OperationRefused("更改前的开放时间已不可用。", "hours.faults") from wrong
+        await self.take_back("hours", HOURS, who, why)
+        self._go_by(Hours(before))
+
+    def _go_by(self, hours: Hours) -> None:
+        office = self._rooms.office
+        office.take_hours(hours.switched(office.hours.switch))
+
+    def _hours_of(self, content: bytes | None) -> HoursSettings:
+        """Return the hours of a text; None: those configured."""
+        if content is None:
+            content = hours_text(self._rooms.site.settings.hours).encode()
+        with TemporaryDirectory(prefix="hotline-hours-") as folder:
+            path = Path(folder, HOURS)
+            path.write_bytes(content)
+            return changed_hours(path, self._rooms.office.directory)
+
     # -- directory ----------------------------------------------------------------------------------------------------
 
     async def preview_directory(self, yaml_text: str) -> DirectoryPreview:
@@ -136,7 +187,9 @@ class SiteOperations(PromptOperations):
         await self.take_back("directory", UNITS, who, why)
         self._rooms.office.directory.become(before)
 
-    async def rehearse(self, preview: CalendarPreview | DirectoryPreview | None = None) -> dict[str, Any]:
+    async def rehearse(
+        self, preview: CalendarPreview | DirectoryPreview | HoursPreview | None = None
+    ) -> dict[str, Any]:
         """Play some days of made-up calls as if a preview counted already; None: as things are.
 
         Returns what `hotline rehearse --json` prints: orders, verdicts, units, breaches (the first 20, and
@@ -149,7 +202,7 @@ class SiteOperations(PromptOperations):
         directory = getattr(preview, "directory", None) or office.directory
         days = getattr(preview, "days", ())
         since = (days[0].on if days else self._rooms.clock.now().date()) - timedelta(days=1)
-        site = Site(settings, directory, calendar, office.hours)
+        site = Site(settings, directory, calendar, getattr(preview, "hours", None) or office.hours)
         self._is_rehearsing = True
         try:
             return await trial_rehearsal(
@@ -169,10 +222,10 @@ class SiteOperations(PromptOperations):
 
     def _directory_of(self, content: bytes | None) -> Directory:
         """Return the directory of a text; None: the one configured."""
-        settings = self._rooms.site.settings
+        settings, hours = self._rooms.site.settings, self._rooms.office.hours.settings
         if content is None:
-            return changed_directory(settings, settings.directory_file)
+            return changed_directory(settings, settings.directory_file, hours)
         with TemporaryDirectory(prefix="hotline-directory-") as folder:
             path = Path(folder, UNITS)
             path.write_bytes(content)
-            return changed_directory(settings, path)
+            return changed_directory(settings, path, hours)

@@ -35,6 +35,11 @@ class Hours:
         self._settings = settings
 
     @property
+    def settings(self) -> HoursSettings:
+        """What these hours are of."""
+        return self._settings
+
+    @property
     def switch(self) -> Switch | None:
         """The manual switch as last set; it may have expired."""
         return self._settings.switch

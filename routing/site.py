@@ -76,12 +76,18 @@ def _unknown_names(document: Document, directory: Directory) -> Iterator[Fault]:
     for key, matter_id in _items(document, "phone", "menu_matters"):
         if matter_id not in matter_ids:
             yield document.fault(key, f"no matter is called {matter_id!r}")
-    for unit_id in members(document, "hours", "units"):
-        if unit_id not in unit_ids:
-            yield document.fault(("hours", "units", unit_id), f"no unit is called {unit_id!r}")
     for unit_id in members(document, "ladder", "units"):
         if unit_id not in unit_ids:
             yield document.fault(("ladder", "units", unit_id), f"no unit is called {unit_id!r}")
+    yield from hours_of_no_unit(document, directory)
+
+
+def hours_of_no_unit(document: Document, directory: Directory) -> Iterator[Fault]:
+    """Yield a fault for each unit that the hours in a file name and the directory does not have."""
+    unit_ids = {unit.unit_id for unit in directory.units}
+    for unit_id in members(document, "hours", "units"):
+        if unit_id not in unit_ids:
+            yield document.fault(("hours", "units", unit_id), f"no unit is called {unit_id!r}")
     for closure, _ in _items(document, "hours", "closures"):
         for key, unit_id in _items(document, *closure, "units"):
             if unit_id not in unit_ids:

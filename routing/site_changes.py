@@ -2,6 +2,7 @@
 
     data_dir/site/calendar/2027.csv   stands in for the file of that name in `calendar_dir`
     data_dir/site/units.yaml          stands in for `directory_file`
+    data_dir/site/hours.yaml          stands in for `hours`, but for its switch
     data_dir/site/switch.json         stands in for `hours.switch`; {"state": null} is no switch
     data_dir/site/prompts/zh/         <key>.txt and <key>.wav stand in for a text or a recording; see `PromptBook`
 """
@@ -17,20 +18,27 @@ from pydantic import ValidationError
 
 from config import yaml_lines
 from config.errors import ConfigError, Fault
-from config.hours import Switch
+from config.hours import HoursSettings, Switch
+from config.hours_file import hours_of
 from config.settings import Settings
 from routing.calendar import Calendar, load_calendar
 from routing.directory import Directory, load_directory
-from routing.site import Site, numbers_rung, tiers_never_rung
+from routing.hours import Hours
+from routing.site import Site, hours_of_no_unit, numbers_rung, tiers_never_rung
 
 FOLDER, CALENDAR, UNITS, SWITCH, PROMPTS = "site", "calendar", "units.yaml", "switch.json", "prompts"
+HOURS = "hours.yaml"
 
 
 def with_changes(site: Site, folder: Path) -> Site:
     """Return a site as it was changed at run time; ConfigError if a change does not fit its configuration any more."""
     directory, hours = site.directory, site.hours
+    if (folder / HOURS).exists():
+        hours = Hours(hours_of(yaml_lines.read(folder / HOURS))).switched(hours.switch)
     if (folder / UNITS).exists():
-        directory = changed_directory(site.settings, folder / UNITS)
+        directory = changed_directory(site.settings, folder / UNITS, hours.settings)
+    if (folder / HOURS).exists():
+        changed_hours(folder / HOURS, directory)
     calendar = changed_calendar(site.settings, folder) if (folder / CALENDAR).exists() else site.calendar
     if (folder / SWITCH).exists():
         hours = hours.switched(read_switch(folder / SWITCH))
@@ -42,21 +50,30 @@ def changed_calendar(settings: Settings, folder: Path) -> Calendar:
     return load_calendar(settings.calendar_dir, folder / CALENDAR)
 
 
-def changed_directory(settings: Settings, units_file: Path) -> Directory:
-    """Return the directory with other units; ConfigError with every fault, also against the settings."""
+def changed_hours(hours_file: Path, directory: Directory) -> HoursSettings:
+    """Return the hours of a file, without a switch; ConfigError with every fault, also against the directory."""
+    document = yaml_lines.read(hours_file)
+    document.faults += hours_of_no_unit(document, directory)
+    return hours_of(document)
+
+
+def changed_directory(settings: Settings, units_file: Path, hours: HoursSettings) -> Directory:
+    """Return the directory with other units; ConfigError with every fault, also against settings and hours."""
     directory = load_directory(units_file, settings.matters_file, settings.phone.next_tier_after_s)
-    faults = [*_unknown_units(settings, units_file, directory), *_own_numbers(settings, units_file, directory)]
+    faults = [*_unknown_units(settings, hours, units_file, directory), *_own_numbers(settings, units_file, directory)]
     faults += tiers_never_rung(units_file, directory, settings.phone)
     if faults:
         raise ConfigError(faults)
     return directory
 
 
-def _unknown_units(settings: Settings, units_file: Path, directory: Directory) -> Iterator[Fault]:
-    """Yield a fault for each unit that the settings name and that is not there any more."""
+def _unknown_units(
+    settings: Settings, hours: HoursSettings, units_file: Path, directory: Directory
+) -> Iterator[Fault]:
+    """Yield a fault for each unit that settings or hours name and that is not there any more."""
     known = {unit.unit_id for unit in directory.units}
-    named = {*settings.hours.units, *settings.ladder.units}
-    named |= {unit_id for closure in settings.hours.closures for unit_id in closure.units}
+    named = {*hours.units, *settings.ladder.units}
+    named |= {unit_id for closure in hours.closures for unit_id in closure.units}
     for unit_id in sorted(named - known):
         yield Fault(str(units_file), 0, "units", f"the settings name a unit {unit_id!r}, which is not there")
 

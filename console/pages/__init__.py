@@ -9,6 +9,7 @@ from console.pages import (
     admin_calendar,
     admin_directory,
     admin_hours,
+    admin_hours_edit,
     admin_prompts,
     admin_trial,
     api_tokens,
@@ -32,6 +33,6 @@ from console.pages import (
 ROOMS = (
     home, login, welcome, me, accounts, audit_log, compliance, orders, order, order_acts, recordings, month,
     wall, seat,
-    unit, unit_people, admin, admin_calendar, admin_hours, admin_directory, admin_prompts, admin_trial,
-    api_tokens, api_rooms,
+    unit, unit_people, admin, admin_calendar, admin_hours, admin_hours_edit, admin_directory, admin_prompts,
+    admin_trial, api_tokens, api_rooms,
 )  # fmt: skip

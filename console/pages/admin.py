@@ -36,10 +36,10 @@ def standing_switch(request: Request) -> Any:
     return switch if switch is not None and switch.until > request.parts.now() else None
 
 
-async def last_changes(request: Request, what: str = "", limit: int = _CHANGES_SHOWN) -> list[dict[str, Any]]:
-    """Return the last changes of a part (or of all), newest first."""
+async def last_changes(request: Request, *of: str, limit: int = _CHANGES_SHOWN) -> list[dict[str, Any]]:
+    """Return the last changes of some parts (none named: of all), newest first."""
     changes = await request.operations.site.changes(1000) or []
-    return [change for change in changes if what in ("", change["what"])][:limit]
+    return [change for change in changes if not of or change["what"] in of][:limit]
 
 
 def undoable(changes: list[dict[str, Any]], file: str = "") -> dict[str, Any] | None:
@@ -59,7 +59,7 @@ def undoable(changes: list[dict[str, Any]], file: str = "") -> dict[str, Any] | 
 
 async def wishes(request: Request) -> list[Any]:
     """Return what units asked to have changed since the directory was changed last, newest first."""
-    changed = await last_changes(request, "directory", 1)
+    changed = await last_changes(request, "directory", limit=1)
     since = datetime.fromisoformat(changed[0]["at"]) if changed else None
     acts = await request.parts.audit.last(_WISHES_SHOWN, "", "unit_people.propose")
     sent = [act for act in acts if act.what == "unit_people.propose" and act.result.startswith("303")]

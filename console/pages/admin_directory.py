@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from hashlib import sha256
-
 from console.errors import Impossible
 from console.messages import Request, Response
 from console.pages.admin import ADMINS, last_changes, undoable, wishes
 from console.pages.admin_trial import begin_trial
+from console.pages.yaml_forms import LARGEST, difference, sent, version_of
 from console.routes import route
 from console.spoken_time import speaker
-
-_LARGEST = 2_500_000
-_MOST_DIFFERENCE = 400
 
 
 @route("/admin/directory", roles=ADMINS, nav="nav.directory", nav_order=40)
@@ -35,13 +30,13 @@ async def directory(request: Request) -> Response:
 async def edit(request: Request) -> Response:
     """Show the file as it counts now, to be edited."""
     text = request.operations.site.directory_text()
-    return request.page("admin/directory_edit.html", text=text, version=_version(text), preview=None, why="")
+    return request.page("admin/directory_edit.html", text=text, version=version_of(text), preview=None, why="")
 
 
-@route("/admin/directory/preview", methods=("POST",), roles=ADMINS, max_body_bytes=_LARGEST)
+@route("/admin/directory/preview", methods=("POST",), roles=ADMINS, max_body_bytes=LARGEST)
 async def preview_directory(request: Request) -> Response:
     """Show what another directory would change; with errors, the text again with each by its line."""
-    text, before = _sent(request), request.operations.site.directory_text()
+    text, before = sent(request), request.operations.site.directory_text()
     found = await request.operations.site.preview_directory(text)
     request.note(result=f"{len(found.faults)} faults")
     version, why = request.form.get("version", ""), request.form.get("why", "").strip()
@@ -54,15 +49,15 @@ async def preview_directory(request: Request) -> Response:
     names |= {unit.unit_id: unit.name for unit in getattr(found.directory, "units", ())}
     return request.page(
         "admin/directory_preview.html", preview=found, text=text, version=version, why=why, names=names,
-        difference=_difference(before, text), trial=begin_trial(request, found), is_stale=version != _version(before),
+        difference=difference(before, text), trial=begin_trial(request, found), is_stale=version != version_of(before),
     )  # fmt: skip
 
 
-@route("/admin/directory/apply", methods=("POST",), roles=ADMINS, max_body_bytes=_LARGEST)
+@route("/admin/directory/apply", methods=("POST",), roles=ADMINS, max_body_bytes=LARGEST)
 async def apply_directory(request: Request) -> Response:
     """Go by the directory that was shown, unless somebody changed it meanwhile."""
-    text, why, site = _sent(request), request.needed("why"), request.operations.site
-    if request.form.get("version") != _version(site.directory_text()):
+    text, why, site = sent(request), request.needed("why"), request.operations.site
+    if request.form.get("version") != version_of(site.directory_text()):
         raise Impossible(key="admin.changed_meanwhile")
     await site.apply_directory(text, request.actor, why)
     return request.go("/admin/directory").saying(request.t("admin.directory.applied"))
@@ -73,20 +68,3 @@ async def undo_directory(request: Request) -> Response:
     """Take the last change back."""
     await request.operations.site.undo_directory(request.actor, request.needed("why"))
     return request.go("/admin/directory").saying(request.t("admin.undone"))
-
-
-def _sent(request: Request) -> str:
-    """Return the text of the form; browsers send lines ended as on typewriters."""
-    request.needed("yaml")
-    return request.form["yaml"].replace("\r\n", "\n")
-
-
-def _version(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:12]
-
-
-def _difference(before: str, after: str) -> list[tuple[str, str]]:
-    """Return the lines that differ with what is around them: kind (added, removed, place, same) and text."""
-    kinds = {"+": "added", "-": "removed", "@": "place", " ": "same"}
-    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), n=2, lineterm=""))[2:]
-    return [(kinds[line[0]], line[1:] if line[0] != "@" else line) for line in lines[:_MOST_DIFFERENCE]]

@@ -1,4 +1,4 @@
-"""When the line is open: hours and closures as configured, and the switch for day or night."""
+"""When the line is open: hours and closures as they count now, and the switch for day or night."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pydantic import ValidationError
 from config.hours import Switch
 from console.errors import BadInput
 from console.messages import Request, Response
-from console.pages.admin import ADMINS, last_changes, standing_switch
+from console.pages.admin import ADMINS, last_changes, standing_switch, undoable
 from console.routes import route
 from console.spoken_time import speaker
 
 _DAYS_SHOWN = 8
+_UNDONE_AT_MOST = 1000
 
 
 @route("/admin/hours", roles=ADMINS, nav="nav.hours", nav_order=30)
@@ -23,13 +24,14 @@ async def hours(request: Request) -> Response:
     operations, now = request.operations, request.parts.now()
     calendar, table = operations.calendar, operations.hours
     days = [now.date() + timedelta(days=n) for n in range(_DAYS_SHOWN)]
-    own = operations.settings.hours.units
+    own = table.settings.units
     return request.page(
         "admin/hours.html", opening=table.opening(now, calendar), switch=standing_switch(request), say=speaker(request),
         week=[(calendar.day(on), table.windows(on, calendar)) for on in days],
         own=[(unit, own[unit.unit_id]) for unit in operations.directory.units if unit.unit_id in own],
         closures=sorted(table.closures, key=lambda one: one.start, reverse=True),
-        changes=await last_changes(request, "switch"),
+        changes=await last_changes(request, "hours", "switch"),
+        undo=undoable(await last_changes(request, "hours", limit=_UNDONE_AT_MOST)),
         units={unit.unit_id: unit.name for unit in operations.directory.units},
         proposed_until=(now + timedelta(hours=2)).replace(minute=0, second=0, microsecond=0),
     )  # fmt: skip

@@ -35,7 +35,7 @@ async def prompt(request: Request) -> Response:
     one = _named(request)
     changes = [
         change
-        for change in await last_changes(request, "prompt", 1000)
+        for change in await last_changes(request, "prompt", limit=1000)
         if change["file"].rpartition("/")[2].rpartition(".")[0] == one["name"]
     ]
     return request.page(

@@ -32,7 +32,7 @@ class Office:
         self.calendar = calendar
 
     def take_hours(self, hours: Hours) -> None:
-        """Go by other hours from now on: somebody has switched to day or night."""
+        """Go by other hours from now on: they were changed, or somebody switched to day or night."""
         self.hours = hours
 
     def as_it_is(self) -> Office:

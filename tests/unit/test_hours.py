@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from config import yaml_lines
 from config.hours import HoursSettings
+from config.hours_file import hours_of, hours_text
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI
 from routing.hours import Hours, Switch
@@ -149,3 +151,20 @@ def test_nothing_changes_before_until_and_it_changes_at_until(when):
 def test_windows_of_a_day_are_told_in_order():
     starts = [f"{window.start:%H:%M}" for window in hours().windows(date(2026, 2, 24), CALENDAR)]
     assert starts == ["09:00", "13:30"]
+
+
+@pytest.mark.parametrize("written", [
+    {},
+    {"workday": ["08:00:30-12:00"], "weekdays": {"friday": [], "saturday": ["09:00-11:00", "14:00-16:00"]}},
+    {"units": {"tax": {"workday": ["10:00-16:00"], "weekdays": {"monday": ["08:30-12:00"]}}, "no": {"workday":
+     ["09:00-10:00"]}, "甲 #1": {"workday": ["09:00-10:00"]}}},
+    {"closures": [
+        {"start": "2026-02-24T10:15", "end": "2026-02-24T11:00:05", "reason": "停电：\"一期\" #2 \n{a: b}"},
+        {"start": "2026-02-24T10:15Z", "end": "2026-02-25T10:15Z", "reason": "~", "units": ["tax", "甲"]},
+    ]},
+])  # fmt: skip
+def test_hours_written_as_a_file_are_read_as_they_were(tmp_path, written):
+    settings = HoursSettings.model_validate(written)
+    file = tmp_path / "hours.yaml"
+    file.write_text(hours_text(settings), encoding="utf-8")
+    assert hours_of(yaml_lines.read(file)) == settings

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from callback_scheduler.order import Order
+from config.hours_file import hours_text
 from config.settings import Settings
 from ivr.operations_errors import OperationRefused
 from routing.clock import SHANGHAI, MovableClock
@@ -34,8 +35,8 @@ class FakePart:
     """
 
     SYNCHRONOUS = frozenset({
-        "seats", "running_calls", "call_in_hand", "live_call", "search", "directory_text", "last_check", "list_prompts",
-        "prompt_wav",
+        "seats", "running_calls", "call_in_hand", "live_call", "search", "directory_text", "hours_text", "last_check",
+        "list_prompts", "prompt_wav",
     })  # fmt: skip
 
     def __init__(self, name: str, whole: FakeOperations) -> None:
@@ -106,6 +107,7 @@ class FakeOperations:
         self.clock = MovableClock(at, monotonic=lambda: 0.0)
         self.acts: list[tuple[str, tuple[Any, ...]]] = []
         self.answers: dict[str, Any] = {"calls.seats": [], "site.list_prompts": [], "site.directory_text": ""}
+        self.answers["site.hours_text"] = hours_text(self.settings.hours)
         self.orders_there: dict[str, Order] = {}
         self.events_there: dict[str, list[dict[str, Any]]] = {}
         self.calls_there: list[dict[str, Any]] = []

@@ -80,6 +80,16 @@ def _change_number(browser: WebDriver) -> None:
     press(browser)
 
 
+def _open_earlier(browser: WebDriver) -> None:
+    closure = "  closures:\\n    - {start: 2026-03-11T14:00, end: 2026-03-11T17:30, reason: 系统升级}\\n"
+    browser.execute_script(
+        f"const y = document.getElementById('yaml');"
+        f" y.value = y.value.replace('09:00-12:00', '08:30-12:00').replace('  # weekdays', '{closure}  # weekdays')"
+    )
+    fill(browser, why="早半小时开放")
+    press(browser)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """What one role sees at one address; `role` is None for whoever is not logged in.
@@ -108,6 +118,9 @@ class Page:
 # what is no GET route of its own: the answer to a form, and an error
 MORE = (
     Page(Role.ADMIN, "admin-calendar-preview", "/admin/calendar", act=_load_notice, ends_at="/admin/calendar/preview"),
+    Page(
+        Role.ADMIN, "admin-hours-preview", "/admin/hours/edit", act=_open_earlier, ends_at="/admin/hours/edit/preview"
+    ),
     Page(
         Role.ADMIN, "admin-directory-preview", "/admin/directory/edit", act=_change_number,
         ends_at="/admin/directory/preview",

@@ -102,6 +102,7 @@ def _redate(operations: FakeOperations) -> None:
     preview = operations.answers["site.preview_calendar"]
     moved = tuple(Redated(one.order_id, one.unit_id, before, after) for one in preview.moved)
     operations.answers["site.preview_calendar"] = replace(preview, moved=moved)
+    operations.answers["site.preview_hours"] = unit_sample.earlier_hours(NOW)
 
 
 def _history(story: Story) -> dict[str, Any]:

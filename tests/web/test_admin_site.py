@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from callback_scheduler.verification import Broken
+from config.hours_file import hours_text
 from console.pages.admin import undoable
 from console.roles import Role
+from ivr.hours_preview import HoursPreview, hours_preview
 from ivr.operations_errors import OperationRefused
 from ivr.site_previews import BadLine, CalendarPreview, DayChange, DirectoryPreview, Redated
+from routing.hours import Closure, Hours, Switch, Window
 from tests.web.fake_operations import CONFIG, MORNING
 from tests.web.visitors import House, Visitor, finished, header, text
 
@@ -163,6 +166,94 @@ def test_hours_show_the_days_to_come_and_the_units_with_hours_of_their_own(chen:
     page = text(chen.get("/admin/hours"))
     assert "09:00–12:00" in page
     assert "区行政服务中心：09:00–17:30" in page
+
+
+# -- hours and closures -----------------------------------------------------------------------------------------------
+
+
+def other_hours(house: House) -> tuple[str, HoursPreview]:
+    """Return the text of hours with an earlier opening and a closure of the tax unit, and the real preview of it."""
+    before = house.operations.hours
+    workday = (Window(time(8), time(12)), *before.settings.workday[1:])
+    closure = Closure(start=MORNING, end=MORNING + timedelta(hours=2), reason="搬迁 & 整理", units=("tax",))
+    after = before.settings.model_copy(update={"workday": workday, "closures": (closure,)})
+    found = hours_preview(before, Hours(after), house.operations.calendar, MORNING)
+    house.operations.answers["site.preview_hours"] = found
+    return hours_text(after), found
+
+
+def hours_version(visitor: Visitor) -> str:
+    return text(visitor.get("/admin/hours/edit")).partition('name="version" value="')[2].partition('"')[0]
+
+
+def test_other_hours_are_shown_with_the_week_before_they_are_applied_with_their_reason(
+    house: House, chen: Visitor
+) -> None:
+    typed, found = other_hours(house)
+    form = {"yaml": typed.replace("\n", "\r\n"), "why": "提前一小时", "version": hours_version(chen)}
+    page = text(chen.post("/admin/hours/edit/preview", form))
+    told = page.partition('id="changes"')[2].partition("</ul>")[0]
+    places = [told.index(words) for words in ("热线 工作日", "08:00–12:00", "搬迁 &amp; 整理", "区税务局")]
+    assert places == sorted(places)
+    week = page.partition('id="openings"')[2].partition("</table>")[0]
+    assert week.count("<tr>") == len(found.openings) + 1
+    assert "08:00–12:00" in week
+    assert "未办结工单的时限不变" in page
+    assert acts(house, "site.apply_hours") == []
+    assert chen.post("/admin/hours/edit/apply", form | {"why": " "}).status == 400
+    assert header(chen.post("/admin/hours/edit/apply", form), "location") == "/admin/hours"
+    assert acts(house, "site.apply_hours") == [("site.apply_hours", (typed, "admin:chen", "提前一小时"))]
+    act = house.audit.acts[-1]
+    assert (act.what, act.why) == ("admin_hours_edit.apply_hours", "提前一小时")
+
+
+def test_hours_that_somebody_changed_meanwhile_are_not_overwritten(house: House, chen: Visitor) -> None:
+    typed, _ = other_hours(house)
+    form = {"yaml": typed, "why": "提前一小时", "version": hours_version(chen)}
+    house.operations.answers["site.hours_text"] += "# changed\n"
+    page = text(chen.post("/admin/hours/edit/preview", form))
+    assert "已有别的更改" in page
+    assert "disabled" in page.partition('id="apply"')[2].partition(">")[0]
+    assert chen.post("/admin/hours/edit/apply", form).status == 409
+    assert acts(house, "site.apply_hours") == []
+
+
+def test_faults_of_hours_are_told_by_line_and_what_was_typed_is_kept(house: House, chen: Visitor) -> None:
+    fault = BadLine(2, "hours.workday[0]", "the window closes before it opens")
+    house.operations.answers["site.preview_hours"] = HoursPreview(faults=(fault,))
+    typed = "hours:\n  workday: [12:00-09:00] # </textarea>"
+    answer = chen.post("/admin/hours/edit/preview", {"yaml": typed, "why": "x", "version": "1"})
+    page = text(answer)
+    assert answer.status == 422
+    assert "第2行" in page
+    assert "hours.workday[0]" in page
+    assert "# &lt;/textarea&gt;" in page
+    assert 'id="apply"' not in page
+
+
+def test_a_switch_that_is_set_is_told_on_the_preview_to_go_on(
+    house: House, chen: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed, _ = other_hours(house)
+    form = {"yaml": typed, "why": "x", "version": hours_version(chen)}
+    assert "人工切换保持不变" not in text(chen.post("/admin/hours/edit/preview", form))
+    switch = Switch(state="night", reason="防汛", until=MORNING + timedelta(hours=1))
+    switched = house.operations.hours.switched(switch)
+    monkeypatch.setattr(type(house.operations), "hours", property(lambda _: switched))
+    assert "人工切换保持不变" in text(chen.post("/admin/hours/edit/preview", form))
+
+
+def test_only_a_change_of_hours_is_offered_to_be_taken_back_however_often_the_switch_was_set(
+    house: House, chen: Visitor
+) -> None:
+    switches = [change(what="switch", file="switch.json", why="防汛")] * 20
+    house.operations.answers["site.changes"] = switches
+    assert "/admin/hours/edit/undo" not in text(chen.get("/admin/hours"))
+    house.operations.answers["site.changes"] = [*switches, change(what="hours", file="hours.yaml", why="夏令时")]
+    assert "夏令时" in text(chen.get("/admin/hours")).partition("/admin/hours/edit/undo")[0]
+    assert chen.post("/admin/hours/edit/undo").status == 400
+    assert chen.post("/admin/hours/edit/undo", {"why": "有误"}).status == 303
+    assert acts(house, "site.undo_hours") == [("site.undo_hours", ("admin:chen", "有误"))]
 
 
 # -- directory --------------------------------------------------------------------------------------------------------

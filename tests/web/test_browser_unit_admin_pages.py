@@ -29,8 +29,9 @@ from tests.web.browsers import (
 pytestmark = pytest.mark.browser
 UNIT = ("/unit", "/unit/people", *(f"/unit/orders/260310100{n}" for n in (1, 3, 4, 8)))
 ADMIN = (
-    "/admin", "/admin/calendar?year=2026", "/admin/calendar?year=2027", "/admin/hours", "/admin/directory",
-    "/admin/directory/edit", "/admin/prompts", "/admin/prompts/greeting", "/admin/rehearsal", "/audit?verify=1",
+    "/admin", "/admin/calendar?year=2026", "/admin/calendar?year=2027", "/admin/hours", "/admin/hours/edit",
+    "/admin/directory", "/admin/directory/edit", "/admin/prompts", "/admin/prompts/greeting", "/admin/rehearsal",
+    "/audit?verify=1",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,13 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, Order
 from callback_scheduler.order_states import OrderState
+from config.hours import Closure, Window
 from ivr.demo.tones import write_tone
+from ivr.hours_preview import HoursPreview, hours_preview
 from ivr.site_previews import CalendarPreview, DayChange, DirectoryPreview, Redated
+from routing.hours import Hours
 from tests.fake_orders import an_order
-from tests.web.fake_operations import CONFIG, MORNING, FakeOperations
+from tests.web.fake_operations import CONFIG, MORNING, FakeOperations, sample_site
 
 _COMPANIES = ("长宁纸业有限公司", "虹桥餐饮", "", "天山机电设备（上海）有限公司", "古北贸易")
 NOTICE = "date,type,name\n2027-01-01,放假,元旦\n"
@@ -124,9 +127,20 @@ def site_answers(sound: Path) -> dict[str, Any]:
         "site.preview_calendar": CalendarPreview(
             year=2027, days=days, moved=moved, version_before="2026-1f6c2a9e", version_after="2027-9b0d44c1"
         ),
+        "site.preview_hours": earlier_hours(MORNING),
         "site.preview_directory": DirectoryPreview(units_changed=("tax",), seats_added=("seat_4",)),
         "site.rehearse": {"orders": 60, "verdicts": {"on_time": 57, "attempted": 2, "missed": 1}, "breaches_in_all": 1},
     }  # fmt: skip
+
+
+def earlier_hours(at: datetime) -> HoursPreview:
+    """Return what it would change to open at half past eight, and to close tomorrow afternoon."""
+    site = sample_site()
+    tomorrow = at.replace(hour=14, minute=0, second=0) + timedelta(days=1)
+    closure = Closure(start=tomorrow, end=tomorrow.replace(hour=17, minute=30), reason="系统升级")
+    workday = (Window(time(8, 30), time(12)), *site.settings.hours.workday[1:])
+    after = site.settings.hours.model_copy(update={"workday": workday, "closures": (closure,)})
+    return hours_preview(site.hours, Hours(after), site.calendar, at)
 
 
 if __name__ == "__main__":
