@@ -78,11 +78,11 @@ async def rehearse(
         await stage.ledger.stop()
 
 
-class _WatchedLedger(Ledger):
+class WatchedLedger(Ledger):
     """A ledger that knows whether anybody waits for it."""
 
-    def __init__(self, data_dir: Path, reactor: Any) -> None:
-        super().__init__(data_dir, reactor)
+    def __init__(self, data_dir: Path, reactor: Any, **options: Any) -> None:
+        super().__init__(data_dir, reactor, **options)
         self._awaited = 0
         self._idle: Deferred[None] | None = None
 
@@ -94,7 +94,10 @@ class _WatchedLedger(Ledger):
 
     def _in_thread(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
         self._awaited += 1
-        return super()._in_thread(work, *args, **kwargs).addBoth(self._came)
+        return self._done(work, *args, **kwargs).addBoth(self._came)
+
+    def _done(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+        return super()._in_thread(work, *args, **kwargs)
 
     async def _apply(self, event: JournalEvent) -> Outcome | None:
         self._awaited += 1
@@ -120,7 +123,7 @@ class _Stage:
     """Everything of one rehearsal."""
 
     def __init__(self, site: Site, folder: Path, reactor: Any, since: datetime, seed: int) -> None:
-        self.ledger = _WatchedLedger(folder, reactor)
+        self.ledger = WatchedLedger(folder, reactor)
         self._site = site
         self._seed = seed
         self._begins_at = since

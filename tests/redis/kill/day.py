@@ -21,10 +21,9 @@ from twisted.internet.task import deferLater
 
 from callback_scheduler import ledger, store
 from callback_scheduler.hands import Hands
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.ledger import Ledger
 from callback_scheduler.notices import Notices
-from callback_scheduler.store import Outcome, Store
+from callback_scheduler.rehearsal import WatchedLedger
+from callback_scheduler.store import Store
 from callback_scheduler.timetable import Timetable
 from config.ladder import LadderSettings
 from config.notices import ORDER_EVENTS, NoticeSettings
@@ -79,32 +78,16 @@ class Plan:
     is_storm: bool = False
 
 
-class DayLedger(Ledger):
-    """A ledger that knows whether anybody waits for it."""
+class DayLedger(WatchedLedger):
+    """A ledger of small files that knows whether anybody waits for it, also to write."""
 
     def __init__(self, data_dir: Path, reactor: Any, **options: Any) -> None:
         super().__init__(data_dir, reactor, **options)
         self._journal._segment_bytes = _SEGMENT_BYTES
-        self._awaited = 0
-        self._idle: Deferred[None] | None = None
 
-    async def idle(self) -> None:
-        """Wait until nobody waits for journal or Redis any more."""
-        while self._awaited:
-            self._idle = Deferred()
-            await self._idle
-
-    def _in_thread(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+    def _done(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
         """Do it in the next turn of the reactor: the answer comes later all the same, without the price of a thread."""
-        self._awaited += 1
-        return deferLater(self._reactor, 0, work, *args, **kwargs).addBoth(self._came)
-
-    async def _apply(self, event: JournalEvent) -> Outcome | None:
-        self._awaited += 1
-        try:
-            return await super()._apply(event)
-        finally:
-            self._came(None)
+        return deferLater(self._reactor, 0, work, *args, **kwargs)
 
     async def write(self, event_type: str, payload: dict[str, Any], at: datetime, event_id: str = "") -> None:
         self._awaited += 1
@@ -112,17 +95,6 @@ class DayLedger(Ledger):
             await super().write(event_type, payload, at, event_id)
         finally:
             self._came(None)
-
-    def _came(self, result: Any) -> Any:
-        self._awaited -= 1
-        if not self._awaited:
-            self._reactor.callLater(0, self._tell_idle)  # who got the answer may ask for the next thing before
-        return result
-
-    def _tell_idle(self) -> None:
-        if not self._awaited and self._idle is not None:
-            waiting, self._idle = self._idle, None
-            waiting.callback(None)
 
 
 class Day:
