@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
 from callback_scheduler.order_states import OrderEvent, OrderState
-from ivr.operations_errors import OperationRefused
+from ivr.operations_errors import Reason
 
 
-class OrderRefusal(Enum):
+class OrderRefusal(Reason):
     """The reasons; the value of each is the key of `OperationRefused`."""
-
-    text: str
-
-    def __new__(cls, key: str, text: str) -> OrderRefusal:
-        member = object.__new__(cls)
-        member._value_ = key
-        member.text = text
-        return member
 
     UNKNOWN = "order.unknown", "没有工单{order_id}。"
     NOT_YOURS = "order.not_yours", "这张工单不属于您的单位。"
@@ -41,10 +31,6 @@ class OrderRefusal(Enum):
     UNKNOWN_MATTER = "matter.unknown", "没有这个事项，或者不由本热线受理。"
     NOT_DIALABLE = "number.not_dialable", "这个号码不能回拨。"
     UNKNOWN_WISH = "online.unknown_wish", "只能要求立即通话或回电。"
-
-    def error(self, **values: str) -> OperationRefused:
-        """Return what to raise."""
-        return OperationRefused(self.text.format(**values), self.value)
 
 
 STATE_WORDS = {

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
-from ivr.operations_errors import OperationRefused
+from ivr.operations_errors import OperationRefused, Reason
 
 
-class Refusal(Enum):
+class Refusal(Reason):
     """The reasons; the value of each is the key of `OperationRefused`."""
-
-    text: str
-
-    def __new__(cls, key: str, text: str) -> Refusal:
-        member = object.__new__(cls)
-        member._value_ = key
-        member.text = text
-        return member
 
     # -- a call --
     NO_SUCH_CALL = "call.gone", "没有这通电话，或者已经结束。"
@@ -62,7 +53,7 @@ class Objection:
 
     def error(self) -> OperationRefused:
         """Return what to raise."""
-        return OperationRefused(self.reason.text.format(name=self.name), self.reason.value)
+        return self.reason.error(name=self.name)
 
 
 def refused(reason: Refusal, name: str = "") -> OperationRefused:
