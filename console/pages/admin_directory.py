@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from console.errors import Impossible
 from console.messages import Request, Response
 from console.pages.admin import ADMINS, last_changes, undoable, wishes
 from console.pages.admin_trial import begin_trial
-from console.pages.yaml_forms import LARGEST, difference, sent, version_of
+from console.pages.yaml_forms import LARGEST, check_unchanged, difference, sent, version_of
 from console.routes import route
 from console.spoken_time import speaker
 
@@ -57,8 +56,7 @@ async def preview_directory(request: Request) -> Response:
 async def apply_directory(request: Request) -> Response:
     """Go by the directory that was shown, unless somebody changed it meanwhile."""
     text, why, site = sent(request), request.needed("why"), request.operations.site
-    if request.form.get("version") != version_of(site.directory_text()):
-        raise Impossible(key="admin.changed_meanwhile")
+    check_unchanged(request, site.directory_text())
     await site.apply_directory(text, request.actor, why)
     return request.go("/admin/directory").saying(request.t("admin.directory.applied"))
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from config.hours import Weekday
-from console.errors import Impossible
 from console.messages import Request, Response
 from console.pages.admin import ADMINS, standing_switch
 from console.pages.admin_trial import begin_trial
-from console.pages.yaml_forms import LARGEST, difference, sent, version_of
+from console.pages.yaml_forms import LARGEST, check_unchanged, difference, sent, version_of
 from console.routes import route
 from console.spoken_time import speaker
 
@@ -44,8 +43,7 @@ async def preview_hours(request: Request) -> Response:
 async def apply_hours(request: Request) -> Response:
     """Go by the hours that were shown, unless somebody changed them meanwhile."""
     text, why, site = sent(request), request.needed("why"), request.operations.site
-    if request.form.get("version") != version_of(site.hours_text()):
-        raise Impossible(key="admin.changed_meanwhile")
+    check_unchanged(request, site.hours_text())
     await site.apply_hours(text, request.actor, why)
     return request.go("/admin/hours").saying(request.t("admin.hours.applied"))
 

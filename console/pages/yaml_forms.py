@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from hashlib import sha256
 
+from console.errors import Impossible
 from console.messages import Request
 
 LARGEST = 2_500_000
@@ -20,6 +21,12 @@ def sent(request: Request) -> str:
 def version_of(text: str) -> str:
     """Return what names a text: a form carries it, so that nobody overwrites what another changed meanwhile."""
     return sha256(text.encode()).hexdigest()[:12]
+
+
+def check_unchanged(request: Request, text: str) -> None:
+    """Raise Impossible if `text`, as it counts now, is not the one that the form began with."""
+    if request.form.get("version") != version_of(text):
+        raise Impossible(key="admin.changed_meanwhile")
 
 
 def difference(before: str, after: str) -> list[tuple[str, str]]:
