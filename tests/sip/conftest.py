@@ -35,11 +35,8 @@ def _this_run() -> Iterator[None]:
 @pytest.fixture(scope="module", autouse=True)
 def _nothing_is_left_behind(_this_run: None) -> Iterator[None]:
     """Fail the module's last test when a process or port of the module is still there."""
-    known = {process.pid for process in processes.of_this_run()}
-    known_ports = processes.own_ports()
-    yield
-    left = processes.left_after(5.0, known, known_ports)
-    assert not left, "left behind:\n" + "\n".join(left)
+    with processes.leaving_nothing():
+        yield
 
 
 @pytest.fixture

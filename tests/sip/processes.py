@@ -6,7 +6,9 @@ import os
 import socket
 import sys
 import time
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 
@@ -84,3 +86,23 @@ def left_after(wait_s: float, known: set[int], known_ports: set[tuple[str, int]]
     for process in processes:  # the next module shall not fail for what this one left
         process.kill()
     return left
+
+
+@contextmanager
+def leaving_nothing() -> Iterator[None]:
+    """Fail at the end when a process or port that was not there at the beginning still is."""
+    known, known_ports = {process.pid for process in of_this_run()}, own_ports()
+    yield
+    left = left_after(5.0, known, known_ports)
+    assert not left, "left behind:\n" + "\n".join(left)
+
+
+@contextmanager
+def marked_run() -> Iterator[None]:
+    """Let every process that is started meanwhile carry our mark, unless one is set already."""
+    if MARK in os.environ:
+        yield
+        return
+    os.environ[MARK] = uuid.uuid4().hex
+    yield
+    del os.environ[MARK]

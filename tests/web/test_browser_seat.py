@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,14 +25,8 @@ SUPERVISOR_TONE = 1490
 @pytest.fixture(scope="module", autouse=True)
 def _nothing_is_left_behind() -> Iterator[None]:
     """Fail when a process or port of these tests is still there at their end."""
-    mine = processes.MARK not in os.environ
-    os.environ.setdefault(processes.MARK, uuid.uuid4().hex)
-    known, ports = {process.pid for process in processes.of_this_run()}, processes.own_ports()
-    yield
-    left = processes.left_after(5.0, known, ports)
-    if mine:
-        del os.environ[processes.MARK]
-    assert not left, "left behind:\n" + "\n".join(left)
+    with processes.marked_run(), processes.leaving_nothing():
+        yield
 
 
 class Floor:
