@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,6 +11,15 @@ from hypothesis import HealthCheck, settings
 # no example fails for being slow: a test machine may be busy, and speed is a benchmark's matter
 settings.register_profile("hotline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hotline")
+
+_CALLS = Path(__file__).parent / "sip"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give one process the real calls, one after the other, and others the rest, module by module."""
+    for item in items:
+        group = "calls" if item.path.is_relative_to(_CALLS) else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def _skips_fail() -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
@@ -27,9 +25,8 @@ TUESDAY_MORNING = datetime(2026, 3, 10, 10, 30, tzinfo=SHANGHAI)
 
 @pytest.fixture(scope="session", autouse=True)
 def _this_run() -> Iterator[None]:
-    os.environ[processes.MARK] = uuid.uuid4().hex
-    yield
-    del os.environ[processes.MARK]
+    with processes.marked_run():
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
