@@ -122,7 +122,7 @@ def test_what_cannot_happen_is_refused_with_its_reason(city: TellingNode, report
         ({"fields": {"经办人": 7}}, 422),
         ({"fields": {"说明": "x" * 501}}, 422),
         ({"body": b'{"x":"' + b"x" * 2000 + b'"}'}, 413),
-        ({"body": iter([b"{" * 600, b"{" * 600]), "encode_chunked": True,
+        ({"body": [b"{" * 600, b"{" * 600], "encode_chunked": True,
           "headers": {"Transfer-Encoding": "chunked"}}, 413),
     ],
     ids=lambda value: str(value)[:40],
