@@ -33,6 +33,16 @@ const hotline = (() => {
     return source;
   }
 
+  // Make a part of the page as the server says now (an element, or the text of what is inside), node by node: a button
+  // stays the same button, so that a click between press and release, the focus and a choice are not lost. What acts on
+  // one order or call has an id of its own, or it could become the button of the next one under the pointer.
+  function bring(shown, fresh) {
+    window.Idiomorph.morph(shown, fresh, {
+      morphStyle: typeof fresh === "string" ? "innerHTML" : "outerHTML",
+      callbacks: { beforeNodeMorphed: (old) => !(old instanceof HTMLSelectElement) },
+    });
+  }
+
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-toggles]");
     if (button) {
@@ -47,6 +57,6 @@ const hotline = (() => {
     const question = event.target.dataset.confirm;
     if (question && !window.confirm(question)) event.preventDefault();
   });
-  return { post, listen, csrf };
+  return { post, listen, bring, csrf };
 })();
 window.hotline = hotline;

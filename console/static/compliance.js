@@ -35,9 +35,7 @@
       if (!answer.ok || answer.redirected) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("now");
       if (!fresh) return;
-      const focused = document.activeElement?.getAttribute("href");
-      now.replaceWith(fresh);
-      if (focused) fresh.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+      hotline.bring(now, fresh);
       startCountdown();
     } catch { /* the connection is down, and base.js says so */ }
   }

@@ -7,14 +7,13 @@
   desk.classList.add("has-script");
 
   // -- what changes
-  const began = new WeakMap();
   function tick() {
     for (const place of desk.querySelectorAll("[data-seconds]")) {
-      if (!began.has(place)) began.set(place, Date.now() - Number(place.dataset.seconds) * 1000);
-      const seconds = Math.max(0, Math.floor((Date.now() - began.get(place)) / 1000));
+      const seconds = Math.max(0, Math.floor((Date.now() - loadedAt) / 1000) + Number(place.dataset.seconds));
       place.textContent = Math.floor(seconds / 60) + ":" + String(seconds % 60).padStart(2, "0");
     }
   }
+  let loadedAt = Date.now();
   let isFetching = false;
   let isStale = false;
   async function refresh() {
@@ -34,14 +33,12 @@
     isFetching = false;
   }
   function show(parts) {
-    const focused = document.activeElement?.id;
-    const away = byId("away-why")?.value;
     for (const part of parts.querySelectorAll("[data-live]")) {
       const shown = byId(part.id);
-      if (shown && shown.outerHTML !== part.outerHTML) shown.replaceWith(part);
+      if (shown.dataset.call === part.dataset.call) hotline.bring(shown, part);
+      else shown.replaceWith(part); // a press begun upon one call must not come down upon the next
     }
-    if (away && byId("away-why")) byId("away-why").value = away;
-    if (focused && document.activeElement?.id !== focused) byId(focused)?.focus();
+    loadedAt = Date.now();
     const why = byId("desk-call").dataset.whyNoTransfer;
     byId("why-transfer").textContent = why;
     byId("why-transfer").hidden = !why;

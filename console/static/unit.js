@@ -10,11 +10,9 @@
     isAsking = true;
     try {
       const was = live.querySelector("[data-state]")?.dataset.state;
-      const focused = live.contains(document.activeElement) ? document.activeElement.closest("form")?.action : null;
       const answer = await fetch(live.dataset.now, { credentials: "same-origin" });
       if (!answer.ok || answer.redirected) { location.reload(); return; }
-      live.innerHTML = await answer.text();
-      if (focused) [...live.querySelectorAll("form")].find((one) => one.action === focused)?.querySelector("button")?.focus();
+      hotline.bring(live, await answer.text());
       const is = live.querySelector("[data-state]")?.dataset.state;
       // what may be done now stands outside of the part that changes; never take typed words away
       const isTyping = [...document.querySelectorAll("textarea")].some((one) => one.value);

@@ -134,7 +134,7 @@
     const answer = await fetch("/wall/figures", { credentials: "same-origin" }).catch(() => null);
     if (!answer?.ok || answer.redirected) return;
     const part = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const id of ["figures", "misses"]) byId(id).replaceWith(part.getElementById(id));
+    for (const id of ["figures", "misses"]) hotline.bring(byId(id), part.getElementById(id));
   }
 
   // -- what a supervisor does

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
@@ -130,10 +131,15 @@ def test_a_seat_puts_a_real_caller_through_to_a_real_specialist_from_the_page_an
     time.sleep(2.0)  # all are told that they are joined
     floor.hear_each_other(caller, floor.seat, floor.specialist)
 
-    find(desk, "#act-hold").click()
-    shows(desk, "#desk-call", "来电人正在听音乐")
+    ActionChains(desk).click_and_hold(find(desk, "#act-hold")).perform()
+    desk.execute_script("hotline.post('/seat/state', {state: 'wrap_up'})")
+    shows(desk, "#desk-state", "通话结束后")  # the desk is brought up to date under the pointer ...
+    ActionChains(desk).release().perform()
+    shows(desk, "#desk-call", "来电人正在听音乐")  # ... and the click is not lost
     find(desk, "body").send_keys(Keys.F4)
     until("the caller taken back on the page", lambda: parties(desk) == ["talking"] * 3)
+    find(desk, "#state-ready").click()
+    until("no other state afterwards", lambda: "通话结束后" not in find(desk, "#desk-state").text)
 
     find(desk, "#act-leave").click()
     assert floor.seat.wait_ended(10).by_remote
