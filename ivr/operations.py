@@ -70,6 +70,7 @@ class Operations:
         """Return how the node is at this moment: calls, seats, lines, trunks, ledger, timetable, notices."""
         rooms = self._rooms
         door, opening = rooms.door.status(), rooms.office.opening()
+        calls = rooms.desk.status() + rooms.callbacks.status()
         return {
             "at": self.now().isoformat(),
             "opening": {
@@ -77,7 +78,9 @@ class Operations:
                 "reason": opening.reason,
                 "until": opening.until.isoformat() if opening.until else None,
             },
-            "calls": rooms.desk.status() + rooms.callbacks.status(),
+            "calls": calls,
+            # of calls that are over
+            "records_unwritten": len(rooms.desk.calls()) + len(rooms.callbacks.calls()) - len(calls),
             "seats": self.calls.seats(),
             "lines": self._lines(),
             "door": door,

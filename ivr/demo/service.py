@@ -149,7 +149,8 @@ class Service:
         until = time.monotonic() + timeout_s
         while time.monotonic() < until:
             status = self.ask("status")
-            if not status["calls"] and not status["ledger"]["events_waiting"]:
+            waiting = status["records_unwritten"] or status["ledger"]["events_waiting"]
+            if not status["calls"] and not waiting:
                 return
             time.sleep(0.05)
         raise ServiceBroken(f"still busy after {timeout_s} s: {self.ask('status')}")

@@ -87,6 +87,10 @@ def test_redis_stopped_for_thirty_seconds_refuses_nobody_and_loses_nothing(house
     has_an_order_each(house, [*numbers, caller.number])
 
 
+def _runs_again(status: dict[str, Any], starts: int) -> bool:
+    return status["starts"] > starts and status["pid"] is not None and psutil.pid_exists(status["pid"])
+
+
 def test_redis_killed_again_and_again_refuses_nobody_and_loses_nothing(house: House, sipp: Sipp) -> None:
     numbers = [f"136{place:08d}" for place in range(10)]
     starts = redis(house)["starts"]
@@ -105,5 +109,5 @@ def test_redis_killed_again_and_again_refuses_nobody_and_loses_nothing(house: Ho
     assert len(killed) >= 5
     assert not caller.events(LegEnded), "the caller was cut off"
     caller.hangup()
-    until("a Redis that answers", lambda: redis(house)["starts"] > starts and psutil.pid_exists(redis(house)["pid"]))
+    until("a Redis that answers", lambda: _runs_again(redis(house), starts))
     has_an_order_each(house, [*numbers, caller.number])
