@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from callback_scheduler.causes import Moment, cause
 from callback_scheduler.compliance import Facts, Rule, Verdict, milliseconds
@@ -22,6 +22,8 @@ from callback_scheduler.report_calls import (
 from callback_scheduler.report_orders import By, Judged, Rows, judged, tally, total
 from routing.clock import SHANGHAI
 from routing.working_time import WorkingTime, day_of, number_of, start_of
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +128,17 @@ class Report:
 def make_report(question: Question, material: Material, working: WorkingTime, units: Mapping[str, str]) -> Report:
     """Return the report; `units` are names by unit_id, in the order in which their rows shall stand."""
     at_ms = milliseconds(question.at)
-    orders = judged(_orders_asked(question, material.orders, at_ms), at_ms, question.rule)
-    calls, surveys = _calls_asked(question, material, at_ms)
-    call_rows = _ordered(tally_calls(calls, surveys, question.by), units)
+    # counted as they are read: Redis looks for the next ones meanwhile
+    orders: list[Judged] = []
+    calls: list[CallFacts] = []
+    asked = _kept(orders, judged(_orders_asked(question, material.orders, at_ms), at_ms, question.rule))
+    order_rows = tally(asked, at_ms, question.by, working)
+    calls_asked, surveys_asked = _calls_asked(question, material, at_ms)
+    call_rows = _ordered(tally_calls(_kept(calls, calls_asked), surveys_asked, question.by), units)
     today_ms = start_of(day_of(at_ms))
     return Report(
         question=question,
-        orders={
-            counted_as: _ordered(rows, units)
-            for counted_as, rows in tally(orders, at_ms, question.by, working).items()
-        },
+        orders={counted_as: _ordered(rows, units) for counted_as, rows in order_rows.items()},
         calls=call_rows,
         budget_today=_budget(tally_calls((call for call in calls if call.offered_ms >= today_ms), (), By.UNIT)),
         budget=_budget(call_rows),
@@ -143,6 +146,13 @@ def make_report(question: Question, material: Material, working: WorkingTime, un
         calls_since=_instant(min(call.offered_ms for call in calls)) if calls else None,
         judged=orders,
     )
+
+
+def _kept(kept: list[_T], items: Iterable[_T]) -> Iterator[_T]:
+    """Yield the items, and keep each."""
+    for item in items:
+        kept.append(item)
+        yield item
 
 
 def _between(question: Question, at_ms: int) -> tuple[int, int]:
@@ -164,12 +174,12 @@ def _orders_asked(question: Question, orders: Iterable[Facts], at_ms: int) -> It
 
 def _calls_asked(
     question: Question, material: Material, at_ms: int
-) -> tuple[list[CallFacts], list[SurveyFacts]]:
+) -> tuple[Iterator[CallFacts], Iterator[SurveyFacts]]:
     first_ms, until_ms = _between(question, at_ms)
     unit_id = question.unit_id
     return (
-        [one for one in material.calls if first_ms <= one.offered_ms < until_ms and unit_id in ("", one.unit_id)],
-        [one for one in material.surveys if first_ms <= one.at_ms < until_ms and unit_id in ("", one.unit_id)],
+        (one for one in material.calls if first_ms <= one.offered_ms < until_ms and unit_id in ("", one.unit_id)),
+        (one for one in material.surveys if first_ms <= one.at_ms < until_ms and unit_id in ("", one.unit_id)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
@@ -118,13 +118,13 @@ class Judged(NamedTuple):
     talk_ms: int
 
 
-def judged(orders: Iterable[Facts], at_ms: int, rule: Rule) -> list[Judged]:
-    """Return each order with its class at `at_ms` under `rule`."""
+def judged(orders: Iterable[Facts], at_ms: int, rule: Rule) -> Iterator[Judged]:
+    """Yield each order with its class at `at_ms` under `rule`."""
     due_ms = rule.due_ms
-    return [
+    return (
         Judged(facts, due := due_ms(facts), judge(facts, at_ms, due, talk_ms := first_talk_ms(facts, at_ms)), talk_ms)
         for facts in orders
-    ]
+    )
 
 
 def tally(orders: Iterable[Judged], at_ms: int, by: By, working: WorkingTime) -> dict[str, Rows]:
@@ -146,7 +146,7 @@ def _count(row: OrderTally, one: Judged, at_ms: int, working: WorkingTime) -> No
     row.verdicts[verdict] += 1
     if verdict is Verdict.MERGED:
         return
-    row.stages[stage(facts, at_ms)] += 1
+    row.stages[Stage.JOINED if talk_ms else stage(facts, at_ms)] += 1
     if due_ms <= at_ms:
         row.due += 1
         row.on_time_of_due += verdict is Verdict.ON_TIME
