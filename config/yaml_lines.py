@@ -18,6 +18,8 @@ from config.errors import ConfigError, Fault
 
 Key = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
+# libyaml, where PyYAML came with it: many times as fast
+_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _SECRET_KEYS = {"password", "passwd", "passphrase", "secret", "token", "api_key", "credential", "credentials"}
 _NO_SECRETS = (
@@ -65,7 +67,7 @@ class Document:
 def read(path: Path) -> Document:
     """Read a YAML file; ConfigError if it cannot be read or is no YAML."""
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        node = _composed(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as wrong:
         raise ConfigError([Fault(str(path), 0, "", f"cannot be read: {wrong}")]) from wrong
     except yaml.MarkedYAMLError as wrong:
@@ -77,6 +79,13 @@ def read(path: Path) -> Document:
     document.content = {} if node is None else _content(node, (), document)
     document.lines.setdefault((), 1)
     return document
+
+
+def _composed(text: str) -> yaml.Node | None:
+    try:
+        return yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError:
+        return yaml.compose(text, Loader=yaml.SafeLoader)  # names the line better
 
 
 def dotted(key: Key) -> str:
