@@ -49,6 +49,11 @@ class Hours:
         """All closures, past ones included."""
         return self._settings.closures
 
+    @property
+    def units_with_own(self) -> frozenset[str]:
+        """The units that keep other hours than the line."""
+        return frozenset(self._settings.units)
+
     def switched(self, switch: Switch | None) -> Hours:
         """Return the same hours with another manual switch, or with none."""
         return Hours(self._settings.model_copy(update={"switch": switch}))

@@ -44,6 +44,7 @@ class WorkingTime:
     def __init__(self, hours: Hours, calendar: Calendar) -> None:
         self._hours = hours
         self._calendar = calendar
+        self._with_own_hours = hours.units_with_own
         self._windows: dict[tuple[str, int], _Windows] = {}
         self._days: dict[tuple[str, int, int], tuple[int, _Windows, _Windows]] = {}
 
@@ -51,6 +52,8 @@ class WorkingTime:
         """Return the working time from `start_ms` to `end_ms` (instants, milliseconds) by the hours of `unit_id`."""
         first, from_ms = divmod(start_ms + _OFFSET_MS, DAY_MS)
         last, until_ms = divmod(end_ms + _OFFSET_MS, DAY_MS)
+        if unit_id not in self._with_own_hours:
+            unit_id = ""  # the days of the line are counted once for all
         key = (unit_id, first, last)
         found = self._days.get(key)
         if found is None:
