@@ -167,8 +167,8 @@ def _check(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     """Print how many records journal and audit log have, and the first that is not what was written; 1 if there is."""
     # only this command reads journal and Redis by itself
-    from callback_scheduler.embedded_redis import EmbeddedRedis  # noqa: PLC0415
     from callback_scheduler.errors import JournalCorrupt  # noqa: PLC0415
+    from callback_scheduler.redis_socket import socket_url  # noqa: PLC0415
     from callback_scheduler.verification import head_in_redis, journal_id, verify  # noqa: PLC0415
     from console.audit import audit_folder  # noqa: PLC0415
 
@@ -177,7 +177,7 @@ def _verify(options: argparse.Namespace) -> int:
     if not folder.is_dir():
         print(f"there is no journal in {folder}", file=sys.stderr)
         return 2
-    url = settings.redis_address() or EmbeddedRedis(settings.data_dir / "redis").url
+    url = settings.redis_address() or socket_url(settings.data_dir / "redis")
     # Redis is asked before the files are read: what a running node appends meanwhile is no contradiction
     in_redis = head_in_redis(journal_id(folder), url)
     found = verify(folder, [in_redis] if in_redis else [])

@@ -11,23 +11,19 @@ import os
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
-from hashlib import sha256
 from pathlib import Path
-from urllib.parse import quote
 
 import structlog
 
 from callback_scheduler import die_with_parent
 from callback_scheduler.errors import EmbeddedRedisError
+from callback_scheduler.redis_socket import socket_path, socket_url
 
 log = structlog.get_logger()
 
-# sockaddr_un.sun_path is 108 bytes, the closing NUL included (unix(7)).
-MAX_SOCKET_PATH_BYTES = 107
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 # One that ends sooner after a good start, as with a full disk, is not started again at once for ever.
 _STEADY_AFTER_S = 10.0
@@ -55,7 +51,7 @@ class EmbeddedRedis:
         self.starts = 0  # how often it was started, restarts included
         self.pid: int | None = None
         self._binary = binary
-        self._socket = _socket_path(self.folder)
+        self._socket = socket_path(self.folder)
         self._ready, self._stopping = threading.Event(), threading.Event()
         self._last_words: deque[str] = deque(maxlen=_LAST_WORDS)
         self._child: subprocess.Popen[bytes] | None = None
@@ -65,7 +61,7 @@ class EmbeddedRedis:
     @property
     def url(self) -> str:
         """Where a client finds it."""
-        return f"unix://{quote(str(self._socket))}"
+        return socket_url(self.folder)
 
     @property
     def is_up(self) -> bool:
@@ -170,15 +166,6 @@ class EmbeddedRedis:
                 kept = damaged.with_name(f"{damaged.name}.damaged{copies or ''}")
                 damaged.rename(kept)
                 log.error("embedded_redis_file_set_aside", kept_as=str(kept))
-
-
-def _socket_path(folder: Path) -> Path:
-    """Return where the socket lies: in `folder`, or, if that path is too long for a socket, in a short private one."""
-    path = folder / "redis.sock"
-    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
-        return path
-    name = f"hotline-{os.getuid()}-{sha256(os.fsencode(folder)).hexdigest()[:12]}"
-    return Path(tempfile.gettempdir()) / name / "redis.sock"
 
 
 def _make_private(folder: Path) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,11 +19,11 @@ from callback_scheduler.report_calls import (
     tally_calls,
     total_calls,
 )
-from callback_scheduler.report_orders import By, Judged, Rows, judged, tally, total
+from callback_scheduler.report_orders import By, Judged, OrderTally, Rows, judged, tally, total
 from routing.clock import SHANGHAI
 from routing.working_time import WorkingTime, day_of, number_of, start_of
 
-_T = TypeVar("_T")
+_Row = TypeVar("_Row", OrderTally, CallTally)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Report:
     budget: ErrorBudget
     misses: tuple[Miss, ...]  # latest deadline first
     calls_since: datetime | None  # the first call known of the period
-    judged: Sequence[Judged] = ()  # every order counted, with its class: what is behind each figure
+    judged: Sequence[Judged] = ()  # orders counted, with their class: what is behind each figure, if that was asked for
 
     def as_fields(self) -> dict[str, Any]:
         """Return it for JSON; instants ISO 8601, every rate with numerator and denominator."""
@@ -125,35 +125,95 @@ class Report:
         }
 
 
+@dataclass(slots=True)
+class Counted:
+    """What a report, or a part of it, was counted to."""
+
+    orders: dict[str, Rows]
+    calls: dict[str, CallTally]
+    calls_today: CallTally
+    first_call_ms: int | None
+    kept: list[Judged]  # all orders, or only what was missed
+
+    def merged_with(self, other: Counted) -> Counted:
+        """Return both parts counted together; no order or call is in both."""
+        first_ms = [part.first_call_ms for part in (self, other) if part.first_call_ms is not None]
+        return Counted(
+            {counted_as: _merged(rows, other.orders[counted_as]) for counted_as, rows in self.orders.items()},
+            _merged(self.calls, other.calls),
+            self.calls_today.merged_with(other.calls_today),
+            min(first_ms, default=None),
+            self.kept + other.kept,
+        )
+
+
 def make_report(question: Question, material: Material, working: WorkingTime, units: Mapping[str, str]) -> Report:
-    """Return the report; `units` are names by unit_id, in the order in which their rows shall stand."""
+    """Return the report, with every order behind its figures.
+
+    `units` are names by unit_id, in the order in which their rows shall stand.
+    """
+    counted = count(question, material, working)
+    return replace(report_of(question, counted, units), judged=counted.kept)
+
+
+def count(
+    question: Question, material: Material, working: WorkingTime, keeps: Callable[[Judged], bool] = lambda one: True
+) -> Counted:
+    """Count orders, calls and surveys while they are read; keep the orders that shall be kept, or is_missed."""
     at_ms = milliseconds(question.at)
-    # counted as they are read: Redis looks for the next ones meanwhile
-    orders: list[Judged] = []
-    calls: list[CallFacts] = []
-    asked = _kept(orders, judged(_orders_asked(question, material.orders, at_ms), at_ms, question.rule))
-    order_rows = tally(asked, at_ms, question.by, working)
-    calls_asked, surveys_asked = _calls_asked(question, material, at_ms)
-    call_rows = _ordered(tally_calls(_kept(calls, calls_asked), surveys_asked, question.by), units)
-    today_ms = start_of(day_of(at_ms))
+    orders = judged(_orders_asked(question, material.orders, at_ms), at_ms, question.rule)
+    calls, surveys = _calls_asked(question, material, at_ms)
+    kept: list[Judged] = []
+    today = CallTally()
+    first_ms: list[int] = []
+
+    def with_today(calls: Iterable[CallFacts]) -> Iterator[CallFacts]:
+        today_ms = start_of(day_of(at_ms))
+        for call in calls:
+            if not first_ms or call.offered_ms < first_ms[-1]:
+                first_ms.append(call.offered_ms)
+            if call.offered_ms >= today_ms:
+                today.add_call(call)
+            yield call
+
+    order_rows = tally(_kept(kept, orders, keeps), at_ms, question.by, working)
+    call_rows = tally_calls(with_today(calls), surveys, question.by)
+    return Counted(order_rows, call_rows, today, first_ms[-1] if first_ms else None, kept)
+
+
+def report_of(question: Question, counted: Counted, units: Mapping[str, str]) -> Report:
+    """Return the report of what was counted."""
+    calls = _ordered(counted.calls, units)
+    first_ms = counted.first_call_ms
     return Report(
         question=question,
-        orders={counted_as: _ordered(rows, units) for counted_as, rows in order_rows.items()},
-        calls=call_rows,
-        budget_today=_budget(tally_calls((call for call in calls if call.offered_ms >= today_ms), (), By.UNIT)),
-        budget=_budget(call_rows),
-        misses=tuple(_misses(orders, at_ms)),
-        calls_since=_instant(min(call.offered_ms for call in calls)) if calls else None,
-        judged=orders,
+        orders={counted_as: _ordered(rows, units) for counted_as, rows in counted.orders.items()},
+        calls=calls,
+        budget_today=_budget({"": counted.calls_today}),
+        budget=_budget(calls),
+        misses=tuple(_misses(counted.kept, milliseconds(question.at))),
+        calls_since=None if first_ms is None else _instant(first_ms),
     )
 
 
-def _kept(kept: list[_T], items: Iterable[_T]) -> Iterator[_T]:
-    """Yield the items, and keep each."""
-    for item in items:
-        kept.append(item)
-        yield item
+def is_missed(one: Judged) -> bool:
+    """Whether an order is told of one by one: it is late or missed."""
+    return one.verdict is Verdict.LATE or one.verdict is Verdict.MISSED
 
+
+def _kept(kept: list[Judged], orders: Iterable[Judged], keeps: Callable[[Judged], bool]) -> Iterator[Judged]:
+    for one in orders:
+        if keeps(one):
+            kept.append(one)
+        yield one
+
+
+def _merged(rows: Mapping[str, _Row], others: Mapping[str, _Row]) -> dict[str, _Row]:
+    """Return the rows of both, those of one name counted together."""
+    both = dict(rows)
+    for name, row in others.items():
+        both[name] = both[name].merged_with(row) if name in both else row
+    return both
 
 def _between(question: Question, at_ms: int) -> tuple[int, int]:
     """Return the first instant of the period, and the first behind it; what comes after `at_ms` is not known yet."""
@@ -195,9 +255,9 @@ def _budget(rows: Mapping[str, CallTally]) -> ErrorBudget:
 
 def _misses(orders: Iterable[Judged], at_ms: int) -> list[Miss]:
     found = [
-        Miss(facts, verdict, due_ms, at_ms)
-        for facts, due_ms, verdict, _ in orders
-        if verdict is Verdict.LATE or verdict is Verdict.MISSED
+        Miss(one.facts, one.verdict, one.due_ms, at_ms)
+        for one in orders
+        if is_missed(one)
     ]
     return sorted(found, key=lambda miss: (miss.due_ms, miss.facts.order_id), reverse=True)
 

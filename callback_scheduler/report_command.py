@@ -8,14 +8,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
+from callback_scheduler import beside
 from callback_scheduler.causes import timeline
-from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import StoreUnavailable
-from callback_scheduler.report import Question, Report, make_report
+from callback_scheduler.redis_socket import socket_url
+from callback_scheduler.report import Counted, Question, Report, count, is_missed, report_of
 from callback_scheduler.report_files import as_csv, as_json, miss_lines, order_lines, save_xlsx
 from callback_scheduler.report_orders import By
-from callback_scheduler.report_reader import read_material
+from callback_scheduler.report_reader import middle, read_material
 from callback_scheduler.report_table import table
 from callback_scheduler.rules import rule_named
 from callback_scheduler.store import Store
@@ -26,6 +28,7 @@ from routing.working_time import WorkingTime
 _MISSES_SHOWN = 10
 # A report waits longer for Redis than a caller does: it asks for thousands of lines at a time.
 _PATIENCE_S = 10.0
+_MANY = 20_000  # orders: fewer are counted before a second process has begun
 
 
 def run(site: Site, options: argparse.Namespace) -> int:
@@ -67,11 +70,11 @@ def _run(site: Site, options: argparse.Namespace) -> int:
 def _ask(site: Site, question: Question, units: Mapping[str, str], tells_all: bool) -> Report:
     """Return the report, with the timelines of all misses or of those that a terminal shows."""
     settings = site.settings
-    url = settings.redis_address() or EmbeddedRedis(settings.data_dir / "redis").url
+    url = settings.redis_address() or socket_url(settings.data_dir / "redis")
     store = Store.connect(url, timeout_s=_PATIENCE_S)
     try:
-        material = read_material(store, question.since, question.at)
-        report = make_report(question, material, WorkingTime(site.hours, site.calendar), units)
+        cut_at = middle(store, question.since, question.at, _MANY)
+        report = report_of(question, _count(url, site, question, cut_at), units)
         told = report.misses if tells_all else report.misses[:_MISSES_SHOWN]
         orders = {order.order_id: order for order in store.orders_of([miss.facts.order_id for miss in told])}
     finally:
@@ -81,6 +84,24 @@ def _ask(site: Site, question: Question, units: Mapping[str, str], tells_all: bo
         for miss in report.misses
     ]
     return replace(report, misses=tuple(misses))
+
+
+def _count(url: str, site: Site, question: Question, cut_at: datetime | None) -> Counted:
+    """Count all that is asked for; with `cut_at` what lies before it by a process of its own, on another core."""
+
+    def count_part(**part: datetime) -> Counted:
+        store = Store.connect(url, timeout_s=_PATIENCE_S)
+        try:
+            material = read_material(store, question.since, question.at, **part)
+            return count(question, material, WorkingTime(site.hours, site.calendar), keeps=is_missed)
+        finally:
+            store.close()
+
+    if cut_at is None:
+        return count_part()
+    earlier = beside.begin(partial(count_part, before=cut_at))
+    later = count_part(after=cut_at)
+    return earlier().merged_with(later)
 
 
 def _give(report: Report, units: Mapping[str, str], options: argparse.Namespace) -> None:

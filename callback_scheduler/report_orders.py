@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -129,30 +129,46 @@ def judged(orders: Iterable[Facts], at_ms: int, rule: Rule) -> Iterator[Judged]:
 
 def tally(orders: Iterable[Judged], at_ms: int, by: By, working: WorkingTime) -> dict[str, Rows]:
     """Return for each of COUNTED_AS the rows of its orders."""
-    rows: dict[str, Rows] = {counted_as: {} for counted_as in COUNTED_AS}
+    found: dict[tuple[str, str], _Seen] = defaultdict(_Seen)
     key = key_of(by)
-    for one in orders:
-        of_kind = rows[one.facts.counted_as]
-        name = key(one.facts)
-        row = of_kind.get(name)
-        if row is None:
-            row = of_kind[name] = OrderTally()
-        _count(row, one, at_ms, working)
+    for facts, due_ms, verdict, talk_ms in orders:
+        seen = found[facts.counted_as, key(facts)]
+        seen.verdicts.append(verdict)
+        if verdict is Verdict.MERGED:
+            continue
+        if due_ms <= at_ms:
+            seen.due.append(verdict)
+        if talk_ms:
+            seen.waits_ms.append(talk_ms - facts.opened_ms)
+            seen.working_waits_ms.append(working.between_ms(facts.opened_ms, talk_ms, facts.unit_id))
+        else:
+            seen.stages_without_talk.append(stage(facts, at_ms))
+    rows: dict[str, Rows] = {counted_as: {} for counted_as in COUNTED_AS}
+    for (counted_as, name), seen in found.items():
+        rows[counted_as][name] = seen.tally()
     return rows
 
 
-def _count(row: OrderTally, one: Judged, at_ms: int, working: WorkingTime) -> None:
-    facts, due_ms, verdict, talk_ms = one
-    row.verdicts[verdict] += 1
-    if verdict is Verdict.MERGED:
-        return
-    row.stages[Stage.JOINED if talk_ms else stage(facts, at_ms)] += 1
-    if due_ms <= at_ms:
-        row.due += 1
-        row.on_time_of_due += verdict is Verdict.ON_TIME
-    if talk_ms:
-        row.waits_ms.append(talk_ms - facts.opened_ms)
-        row.working_waits_ms.append(working.between_ms(facts.opened_ms, talk_ms, facts.unit_id))
+@dataclass(slots=True)
+class _Seen:
+    """The orders of one row, gone through once; to list them is cheaper than to count them one by one."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    due: list[Verdict] = field(default_factory=list)
+    stages_without_talk: list[Stage] = field(default_factory=list)
+    waits_ms: list[int] = field(default_factory=list)
+    working_waits_ms: list[int] = field(default_factory=list)
+
+    def tally(self) -> OrderTally:
+        """Return what they came to; the waits are in order, so that totals are put in order fast."""
+        return OrderTally(
+            Counter(self.verdicts),
+            Counter({Stage.JOINED: len(self.waits_ms)}) + Counter(self.stages_without_talk),
+            due=len(self.due),
+            on_time_of_due=self.due.count(Verdict.ON_TIME),
+            waits_ms=sorted(self.waits_ms),
+            working_waits_ms=sorted(self.working_waits_ms),
+        )
 
 
 def total(rows: Rows) -> OrderTally:

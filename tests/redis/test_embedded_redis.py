@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from callback_scheduler import embedded_redis
+from callback_scheduler import embedded_redis, redis_socket
 from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import EmbeddedRedisError, StoreUnavailable
 from callback_scheduler.store import Store
@@ -109,7 +109,7 @@ def test_a_folder_too_deep_for_a_socket_gets_a_short_private_one(deep_folder: Pa
     server = EmbeddedRedis(deep_folder)
     server.start()
     short = server._socket
-    assert len(os.fsencode(short)) <= embedded_redis.MAX_SOCKET_PATH_BYTES
+    assert len(os.fsencode(short)) <= redis_socket.MAX_SOCKET_PATH_BYTES
     assert short.parent != deep_folder
     assert stat.S_IMODE(short.parent.stat().st_mode) == 0o700
     assert answers(server)
@@ -119,8 +119,8 @@ def test_a_folder_too_deep_for_a_socket_gets_a_short_private_one(deep_folder: Pa
 
 
 def test_a_socket_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded_redis, "MAX_SOCKET_PATH_BYTES", 1)
-    monkeypatch.setattr(embedded_redis.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(redis_socket, "MAX_SOCKET_PATH_BYTES", 1)
+    monkeypatch.setattr(redis_socket.tempfile, "gettempdir", lambda: str(tmp_path))
     server = EmbeddedRedis(tmp_path / "redis")
     server._socket.parent.symlink_to(tmp_path)
     with pytest.raises(EmbeddedRedisError, match="belongs to somebody else"):

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import hotline
-from callback_scheduler import stretches
+from callback_scheduler import beside, report_command, stretches
 from callback_scheduler.compliance import facts_of
 from callback_scheduler.embedded_redis import EmbeddedRedis
+from callback_scheduler.errors import StoreUnavailable
 from callback_scheduler.journal import JournalEvent
 from callback_scheduler.order import Attempt, AttemptOutcome, Evidence
 from callback_scheduler.order_fields import attempt_fields, to_payload
-from callback_scheduler.report import Question, Report, make_report
+from callback_scheduler.report import Counted, Question, Report, make_report
 from callback_scheduler.report_calls import CallFacts, SurveyFacts, total_calls
 from callback_scheduler.report_orders import By, total
-from callback_scheduler.report_reader import order_facts, read_material
+from callback_scheduler.report_reader import middle, order_facts, read_material
 from callback_scheduler.rules import rule_named
 from callback_scheduler.store import Store
 from config.hours import HoursSettings
@@ -31,7 +37,7 @@ from routing.calendar import Calendar
 from routing.clock import SHANGHAI
 from routing.hours import Hours
 from routing.working_time import WorkingTime
-from tests.redis.nodes import EVENING, draft
+from tests.redis.nodes import EVENING, draft, wait_until
 
 CALENDAR = Calendar()
 DUE = datetime(2026, 3, 4, 10, 0, tzinfo=SHANGHAI)
@@ -48,7 +54,7 @@ def happened(event_type: str, payload: dict[str, Any], at: datetime) -> JournalE
 def life(number: int, chance: random.Random) -> Iterator[JournalEvent]:
     """Yield the events of one order: attempts that fail in every way, talk in time and too late, typed reports."""
     order_id = f"2603031{number:04d}"
-    made = draft(f"138{number:08d}", unit_id=chance.choice(UNITS))
+    made = draft(f"138{number:08d}", unit_id=chance.choice(UNITS), after=timedelta(seconds=number))
     yield happened("order_opened", to_payload(made, order_id), made.opened_at)
     state, at = "opened", DUE - timedelta(minutes=chance.randrange(30, 90))
     for turn in range(chance.randrange(0, 7)):
@@ -272,6 +278,62 @@ def test_the_command_answers_in_csv_json_and_xlsx(
     assert said(capsys, data_dir, "--csv", "--misses").startswith("\ufeff工单编号")
     said(capsys, data_dir, "--xlsx", str(tmp_path / "r.xlsx"))
     assert (tmp_path / "r.xlsx").read_bytes().startswith(b"PK")
+
+
+@pytest.mark.parametrize("arguments", [("--json",), ("--json", "--by", "day"), ("--csv", "--misses"), ()])
+def test_many_orders_are_counted_by_two_processes_to_the_same(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    by_one = said(capsys, data_dir, *arguments)
+    begin, begun = beside.begin, []
+
+    def watched(work: Callable[[], Counted]) -> Callable[[], Counted]:
+        begun.append(work)
+        return begin(work)
+
+    monkeypatch.setattr(beside, "begin", watched)
+    monkeypatch.setattr(report_command, "_MANY", 60)
+    assert said(capsys, data_dir, *arguments) == by_one
+    assert len(begun) == 1
+
+
+def test_two_halves_share_nothing_and_leave_nothing_out(store: Store) -> None:
+    chance = random.Random(3)
+    fill(store, [event for number in range(1, 51) for event in life(number, chance)])
+    calls = ((CALL | {"call_id": f"c{n}"}, EVENING + timedelta(seconds=n)) for n in range(40))
+    fill(store, [happened("call_ended", call, at) for call, at in calls])
+    cut_at = middle(store, EVENING.date(), LATER, worth=50)
+    assert cut_at == EVENING + timedelta(seconds=26)
+    assert middle(store, EVENING.date(), LATER, worth=51) is None
+    whole = read_material(store, EVENING.date(), LATER)
+    earlier = read_material(store, EVENING.date(), LATER, before=cut_at)
+    later = read_material(store, EVENING.date(), LATER, after=cut_at)
+    for all_of, first_half, second_half in zip(whole, earlier, later, strict=True):
+        assert [*first_half, *second_half] == list(all_of)
+    assert len(list(read_material(store, EVENING.date(), LATER, before=cut_at).orders)) == 25
+
+
+def test_what_the_process_beside_raises_is_raised_here() -> None:
+    def refuses() -> None:
+        raise StoreUnavailable("Redis went away")
+
+    with pytest.raises(StoreUnavailable, match="Redis went away"):
+        beside.begin(refuses)()
+    with pytest.raises(RuntimeError, match="ended with -9"):
+        beside.begin(lambda: os.kill(os.getpid(), signal.SIGKILL))()
+
+
+def test_the_process_beside_dies_with_a_killed_one(tmp_path: Path) -> None:
+    script = (
+        "import os, time; from pathlib import Path; from callback_scheduler import beside\n"
+        f"def work(): Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid())); time.sleep(600)\n"
+        "beside.begin(work)()"
+    )
+    with subprocess.Popen([sys.executable, "-c", script]) as parent:
+        wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
+        parent.kill()
+    pid = int((tmp_path / "pid").read_text())
+    wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_another_rule_is_asked_without_touching_history(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
