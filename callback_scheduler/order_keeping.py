@@ -16,7 +16,9 @@ from callback_scheduler.order_search import OrderFilter
 from callback_scheduler.order_states import OrderEvent
 from callback_scheduler.store import Outcome, Store
 from callback_scheduler.stretches import Stretch
+from routing.clock import SHANGHAI
 
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=SHANGHAI)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 # The first word of what apply.lua says when it refuses an event.
@@ -150,6 +152,13 @@ class OrderKeeping:
     async def open_orders(self, limit: int = 10_000) -> list[Order]:
         """Return open orders, earliest deadline first."""
         return await self._in_thread(self._store.open_orders, limit)
+
+    async def all_open_orders(self) -> list[Order]:
+        """Return every open order, earliest deadline first, however many there are: for changes of the whole site."""
+        found: list[Order] = []
+        for stretch in await self.due_stretches(_END_OF_TIME):
+            found += await self.due_in(stretch, {})
+        return found
 
     async def reached_orders(self) -> list[Order]:
         """Return the orders whose callback reached the enterprise and that are not closed, longest reached first."""

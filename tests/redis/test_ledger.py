@@ -15,7 +15,7 @@ import pytest
 from twisted.internet.defer import gatherResults
 
 import hotline
-from callback_scheduler import applier, segments
+from callback_scheduler import applier, segments, stretches
 from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import EmbeddedRedisError, JournalFull, JournalLocked
 from callback_scheduler.ledger import Ledger
@@ -54,6 +54,13 @@ def test_a_repeated_call_is_told_the_number_and_deadline_of_the_open_order(node:
     assert (second.order_id, second.due_at) == (first.order_id, first.due_at)
     (order,) = node.ask("orders")
     assert [call.call_id for call in order.merged_calls] == ["again"]
+
+
+def test_all_open_orders_are_read_stretch_after_stretch(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stretches, "_ABOUT", 3)
+    node.start()
+    opened = [node.open_order(f"1380000000{n}", after=timedelta(days=n // 4)) for n in range(10)]
+    assert [order.order_id for order in node.ask("all_open_orders")] == [order.order_id for order in opened]
 
 
 def test_calls_and_surveys_are_written_and_read(node: Node) -> None:
