@@ -187,8 +187,8 @@ class Gate:
         return response
 
     async def _audited(self, request: Request, response: Response) -> Response:
-        """Write who did what; if that cannot be written, say so instead."""
-        is_act = request.method not in SAFE_METHODS and bool(request.actor or request.notes.result)
+        """Write who did what, and what was looked at if that says so; if it cannot be written, say so instead."""
+        is_act = bool(request.notes.result) or (request.method not in SAFE_METHODS and bool(request.actor))
         is_act = is_act and not (request.route.is_unmask and response.status < 400)  # written before it was answered
         if not is_act:
             return response

@@ -20,6 +20,7 @@ _WAV = "audio/wav"
 async def play(request: Request) -> Response:
     """Give the recording to a player, which asks for it piece by piece (range requests)."""
     _, file = await _found(request)
+    note_played(request, file)
     return request.file(file, _WAV)
 
 
@@ -49,6 +50,12 @@ async def download(request: Request) -> Response:
     _, file = await _found(request)
     request.note(about=f"{request.args['order_id']} {file.name}", result="recording taken away")
     return request.file(file, _WAV, download_as=file.name)
+
+
+def note_played(request: Request, file: Path) -> None:
+    """Let the audit log know who listens: once for a player, which asks for the beginning first and then for more."""
+    if request.headers.get("range", "bytes=0-").strip().startswith("bytes=0-"):
+        request.note(about=f"{request.args['order_id']} {file.name}", result="recording played")
 
 
 async def _found(request: Request) -> tuple[Recording, Path]:

@@ -9,6 +9,7 @@ from callback_scheduler.order_search import OrderFilter
 from callback_scheduler.order_states import OrderEvent, OrderState
 from console.errors import Impossible, NotFound
 from console.messages import Request, Response
+from console.pages.recordings import note_played
 from console.roles import Role
 from console.routes import route
 from console.spoken_time import measurer, speaker
@@ -60,7 +61,9 @@ async def recording(request: Request) -> Response:
     order = await own_order(request)
     for one in messages(order, await request.operations.calls_of(order.order_id)):
         if one.key == request.args["key"]:
-            return request.file(request.operations.recording(one.path), "audio/wav")
+            file = request.operations.recording(one.path)
+            note_played(request, file)
+            return request.file(file, "audio/wav")
     raise NotFound
 
 

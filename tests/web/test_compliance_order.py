@@ -141,6 +141,17 @@ def test_a_recording_plays_in_ranges_and_shows_its_waveform(
     assert picture.content_type == "image/svg+xml"
 
 
+def test_who_plays_a_recording_is_in_the_audit_log_once(house: Supervised, supervisor: Visitor, sound: Path) -> None:
+    order = house.put_recording(due_today(), sound)
+    key = key_in(text(supervisor.get(f"/orders/{order.order_id}")))
+    before = len(house.audit.acts)
+    for asked in ("bytes=0-", "bytes=4000-", "bytes=8000-9000"):
+        supervisor.get(f"/orders/{order.order_id}/recordings/{key}", range=asked)
+    (played,) = house.audit.acts[before:]
+    assert (played.who, played.about) == ("supervisor:supervisor", f"{order.order_id} message.wav")
+    assert played.result.endswith("recording played")
+
+
 def test_a_recording_is_taken_away_only_for_a_reason(house: Supervised, supervisor: Visitor, sound: Path) -> None:
     order = house.put_recording(due_today(), sound)
     key = key_in(text(supervisor.get(f"/orders/{order.order_id}")))
