@@ -1,4 +1,4 @@
-"""Why an order missed its deadline, in one Chinese sentence, with a timeline of its legs."""
+"""Why an order missed its deadline, in one sentence, with a timeline of its legs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime, timezone
 from typing import NamedTuple
 
+from callback_scheduler.cause_words import CHINESE, OUTCOME_WORDS, CauseWords
 from callback_scheduler.compliance import (
     TRIES_THAT_EXCUSE,
     Facts,
@@ -16,22 +17,6 @@ from callback_scheduler.compliance import (
 from callback_scheduler.order import Attempt, AttemptOutcome, Order
 from routing.clock import SHANGHAI
 
-OUTCOME_WORDS = {
-    AttemptOutcome.UNDER_WAY: "拨打未结束",
-    AttemptOutcome.UNIT_NO_ANSWER: "单位无人接听",
-    AttemptOutcome.UNIT_BUSY: "单位占线",
-    AttemptOutcome.UNIT_REFUSED: "单位拒接",
-    AttemptOutcome.NOT_ACCEPTED: "单位接听后未按1确认",
-    AttemptOutcome.PASSED_ON: "单位按2转同事",
-    AttemptOutcome.IN_TEN_MINUTES: "单位按3称十分钟后处理",
-    AttemptOutcome.ENTERPRISE_BUSY: "企业占线",
-    AttemptOutcome.ENTERPRISE_NO_ANSWER: "企业无人接听",
-    AttemptOutcome.ENTERPRISE_REFUSED: "企业拒接",
-    AttemptOutcome.TALK_TOO_SHORT: "双方通话不足10秒",
-    AttemptOutcome.REACHED: "已接通",
-    AttemptOutcome.CALLED_OFF: "系统取消拨打",
-    AttemptOutcome.UNKNOWN: "系统中断，结果不明",
-}
 _BY_WORDS = {"timetable": "系统", "unit": "单位", "enterprise": "企业来电", "specialist": "专业人员"}
 
 
@@ -42,57 +27,62 @@ class Moment(NamedTuple):
     what: str
 
 
-def cause(facts: Facts, verdict: Verdict, at_ms: int, due_ms: int) -> str:
+def cause(facts: Facts, verdict: Verdict, at_ms: int, due_ms: int, words: CauseWords = CHINESE) -> str:
     """Return one sentence telling why an order is late or missed at `at_ms`, "" if it is neither."""
     if verdict not in {Verdict.LATE, Verdict.MISSED}:
         return ""
-    told = [_tries_told(facts, due_ms)]
+    told = _tries_told(facts, due_ms, words)
     if facts.returns:
-        told.append(f"退单{facts.returns}次")
+        told.append(words.returned.format(n=facts.returns))
     if facts.self_reported_ms:
-        told.append(f"自行填报已联系（{_clock(facts.self_reported_ms)}），无通话证据")
+        told.append(words.self_reported.format(at=_clock(facts.self_reported_ms, words)))
     if verdict is Verdict.LATE:
         late_ms = first_talk_ms(facts, at_ms) - due_ms
-        told.append(f"逾期{_length(late_ms)}后才接通")
+        told.append(words.late.format(length=_length(late_ms, words)))
     elif _talk_under_way_at(facts, due_ms):
-        told.append("到时限时仍在通话或拨打")
-    return "，".join(told) + "。"
+        told.append(words.still_at_it)
+    sentence = words.between.join(told) + words.end
+    return sentence[0].upper() + sentence[1:]
 
 
-def _tries_told(facts: Facts, due_ms: int) -> str:
+def _tries_told(facts: Facts, due_ms: int, words: CauseWords) -> list[str]:
     before = [one for one in facts.tries if one.begun_ms < due_ms]
     if not before:
-        seen = f"单位{_clock(facts.acknowledged_ms)}已确认收单" if facts.acknowledged_ms else "单位未确认收单"
-        return f"时限前从未拨打，{seen}"
+        seen = words.acknowledged.format(at=_clock(facts.acknowledged_ms, words)) if facts.acknowledged_ms else ""
+        return [words.never_dialled, seen or words.not_acknowledged]
     in_vain = (one for one in before if one.talk_ms == 0 or one.talk_ms >= due_ms)
-    counted = Counter(OUTCOME_WORDS[AttemptOutcome(one.outcome)] for one in in_vain)
-    counted.pop(OUTCOME_WORDS[AttemptOutcome.REACHED], None)
-    results = "、".join(f"{words}{n}次" for words, n in counted.most_common())
-    told = f"时限前拨打{len(before)}次" + (f"（{results}）" if results else "")
+    counted = Counter(AttemptOutcome(one.outcome) for one in in_vain)
+    counted.pop(AttemptOutcome.REACHED, None)
+    results = words.between_outcomes.join(
+        words.outcome.format(what=words.outcomes[outcome], n=n) for outcome, n in counted.most_common()
+    )
+    told = [words.dialled.format(n=len(before)) + (words.outcomes_in.format(outcomes=results) if results else "")]
     tried = tries_before(facts, due_ms)
     if tried == 0 and not any(one.rung_ms for one in before):
-        return f"{told}，企业电话从未拨出"
-    return f"{told}，拨打企业{tried}次未满{TRIES_THAT_EXCUSE}次" if 0 < tried < TRIES_THAT_EXCUSE else told
+        told.append(words.never_rung)
+    elif 0 < tried < TRIES_THAT_EXCUSE:
+        told.append(words.rung_too_seldom.format(n=tried, needed=TRIES_THAT_EXCUSE))
+    return told
 
 
 def _talk_under_way_at(facts: Facts, due_ms: int) -> bool:
     return any(one.outcome == AttemptOutcome.UNDER_WAY.value and one.begun_ms < due_ms for one in facts.tries)
 
 
-def _clock(at_ms: int) -> str:
+def _clock(at_ms: int, words: CauseWords) -> str:
     at = datetime.fromtimestamp(at_ms / 1000, timezone.utc).astimezone(SHANGHAI)
-    return f"{at.month}月{at.day}日{at:%H:%M}"
+    return f"{at:{words.moment.format(month=at.month, day=at.day)}}"
 
 
-def _length(ms: int) -> str:
+def _length(ms: int, words: CauseWords) -> str:
     """Return `12分钟`, `3小时5分钟` or `2天4小时`; what is less than a minute is `不足1分钟`."""
     minutes = ms // 60_000
     if minutes < 1:
-        return "不足1分钟"
+        return words.less_than_a_minute
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    parts = ((days, "天"), (hours, "小时"), (minutes if not days else 0, "分钟"))
-    return "".join(f"{n}{unit}" for n, unit in parts if n)
+    parts = ((days, words.days), (hours, words.hours), (minutes if not days else 0, words.minutes))
+    return words.between_lengths.join(unit.format(n=n) for n, unit in parts if n)
 
 
 def timeline(order: Order) -> list[Moment]:

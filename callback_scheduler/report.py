@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple, TypeVar
 
+from callback_scheduler.cause_words import CHINESE, CauseWords
 from callback_scheduler.causes import Moment, cause
 from callback_scheduler.compliance import Facts, Rule, Verdict, milliseconds
 from callback_scheduler.figures import ErrorBudget
@@ -68,7 +69,11 @@ class Miss:
     @property
     def cause(self) -> str:
         """Return why it was not, in one Chinese sentence; put together when asked for, since most are only counted."""
-        return cause(self.facts, self.verdict, self.at_ms, self.due_ms)
+        return self.cause_in(CHINESE)
+
+    def cause_in(self, words: CauseWords) -> str:
+        """Return the same in another language."""
+        return cause(self.facts, self.verdict, self.at_ms, self.due_ms, words)
 
     def as_fields(self) -> dict[str, Any]:
         """Return it for JSON."""

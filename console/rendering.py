@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from callback_scheduler.cause_words import CHINESE, ENGLISH, CauseWords
 from console.routes import navigation
 from ivr.calls.desk import masked
 from routing.clock import in_shanghai
@@ -38,6 +39,7 @@ class Templates:
             "request": request,
             "t": request.t,
             "lang": request.language,
+            "cause_words": cause_words(request.language),
             "account": request.account,
             "nav": navigation(request.role) if request.role else [],
             "csrf": session.csrf if session else request.form_token,
@@ -46,6 +48,11 @@ class Templates:
             "node_number": request.parts.node_number,
         }
         return self._jinja.get_template(template).render(given | dict(values))
+
+
+def cause_words(language: str) -> CauseWords:
+    """Return the words in which the cause of a miss is told on pages in a language."""
+    return ENGLISH if language == "en" else CHINESE
 
 
 def day_time(at: datetime | str | None) -> str:

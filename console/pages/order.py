@@ -15,6 +15,7 @@ from console.compliance.story import recordings, story
 from console.errors import NotFound
 from console.messages import Request, Response
 from console.pages.compliance import SUPERVISORS, leader_of, shared, unit_names
+from console.rendering import cause_words
 from console.routes import route
 from ivr.calls.desk import masked
 from routing.errors import UnknownMatter
@@ -59,9 +60,10 @@ async def _page(request: Request, order: Order, *, is_unmasked: bool = False) ->
     facts, at_ms = facts_of(order), milliseconds(now)
     verdict = judge(facts, at_ms, facts.due_ms)
     risk = _risk(request, order)
+    why_missed = cause(facts, verdict, at_ms, OWN_RULE.due_ms(facts), cause_words(request.language))
     return request.page(
         "orders/order.html", **shared(request, Asked("today", now.date(), now.date())), order=order, verdict=verdict,
-        cause=cause(facts, verdict, at_ms, OWN_RULE.due_ms(facts)), told=story(order, events, calls), risk=risk,
+        cause=why_missed, told=story(order, events, calls), risk=risk,
         recordings=recordings(order, calls), acts=_ordered_acts(order, risk), matter=matter_name(request, order),
         is_unmasked=is_unmasked, at=now, person=_namer(request),
     )  # fmt: skip

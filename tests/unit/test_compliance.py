@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callback_scheduler.cause_words import ENGLISH
 from callback_scheduler.causes import cause
 from callback_scheduler.compliance import (
     ANSWERED,
@@ -201,6 +202,17 @@ def test_on_time_has_evidence_of_talk_before_the_deadline(facts: Facts, minutes:
     if judge(facts, at(minutes), DUE_MS) is Verdict.ON_TIME:
         assert 0 < first_talk_ms(facts, at(minutes)) < DUE_MS
         assert stage(facts, at(minutes)) is Stage.JOINED
+
+
+@given(ORDERS, MINUTES)
+def test_the_english_cause_tells_as_much_as_the_chinese_one_without_a_chinese_character(
+    facts: Facts, minutes: int
+) -> None:
+    verdict = judge(facts, at(minutes), DUE_MS)
+    chinese = cause(facts, verdict, at(minutes), DUE_MS)
+    english = cause(facts, verdict, at(minutes), DUE_MS, ENGLISH)
+    assert english.isascii() or set(english) - set("×“”") <= set(map(chr, range(128)))
+    assert english.count("; ") == chinese.count("，") - chinese.count("，无通话证据")
 
 
 @given(ORDERS, MINUTES)

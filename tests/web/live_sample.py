@@ -84,7 +84,7 @@ _COUNTS = {
 def _miss(order_id: str, unit_id: str, verdict: Verdict, cause: str, hours: float) -> Any:
     facts = SimpleNamespace(order_id=order_id, unit_id=unit_id)
     due_at = MORNING.replace(hour=10, minute=0) - timedelta(hours=hours)
-    return SimpleNamespace(facts=facts, verdict=verdict, due_at=due_at, cause=cause)
+    return SimpleNamespace(facts=facts, verdict=verdict, due_at=due_at, cause_in=lambda words: cause)
 
 
 _MISSES = (

@@ -84,7 +84,7 @@ def test_the_page_shows_each_order_at_risk_with_why_and_one_button(house: Superv
     order = house.put(due_today(state=OrderState.RETURNED, return_reason="<b>不归我们</b>"))
     page = text(supervisor.get("/compliance"))
     assert "单位已退单（&lt;b&gt;不归我们&lt;/b&gt;），等待改派。" in page
-    risk = page[page.index('<li class="risk') : page.index("</ol>", page.index('<li class="risk'))]
+    risk = page[page.index('<li id="risk-') : page.index("</ol>", page.index('<li id="risk-'))]
     assert re.findall(r'class="button" data-act href="([^"]+)"', risk) == [
         f"/orders/{order.order_id}/act/reassign?back=compliance"
     ]
@@ -245,6 +245,9 @@ def test_misses_tell_their_cause(house: Supervised, supervisor: Visitor) -> None
     assert "时限前从未拨打" in text(supervisor.get("/reports/month?month=2026-03"))
     report = house.last_report
     assert [miss.verdict for miss in report.misses] == [Verdict.MISSED]
+    shown = text(supervisor.get("/reports/month?month=2026-03&lang=en"))
+    assert "Never dialled before the deadline; never acknowledged by the unit." in shown
+    assert "时限前" not in shown
 
 
 def test_a_waveform_is_as_loud_as_the_sound(tmp_path: Any) -> None:
