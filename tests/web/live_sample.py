@@ -38,7 +38,7 @@ def seat(number: str, name: str, state: str, reason: str = "", why: str = "", **
     """Return a seat as the node tells of it."""
     return {
         "number": number, "name": name, "state": state, "reason": reason, "why": why, "call_id": "",
-        "since": (MORNING - timedelta(minutes=4)).isoformat(), "next_state": state,
+        "since": (MORNING - timedelta(minutes=4)).isoformat(), "next_state": "ready" if state in ("talking", "ringing") else state,
     } | more  # fmt: skip
 
 
