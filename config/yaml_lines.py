@@ -100,7 +100,7 @@ def _content(node: yaml.Node, key: Key, document: Document) -> Any:
         return [_content(item, (*key, n), document) for n, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
         return dict(_members(node, key, document))
-    is_plain = isinstance(node, yaml.ScalarNode) and node.style is None
+    is_plain = isinstance(node, yaml.ScalarNode) and not node.style  # None, or "" by libyaml
     return None if is_plain and node.value in _NULLS else node.value
 
 
