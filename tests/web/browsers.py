@@ -7,13 +7,14 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
@@ -24,6 +25,7 @@ from tests.sip.processes import dying_with_us
 
 SIZES = {"wide": (1366, 768), "phone": (390, 844)}
 _WAIT_S = 20.0
+T = TypeVar("T")
 _SERVING = Path(__file__).with_name("serving.py")
 
 
@@ -82,13 +84,60 @@ def console(folder: Path, script: Path = _SERVING, *arguments: str) -> Iterator[
                 process.kill()
 
 
-def find(browser: WebDriver, css: str) -> WebElement:
-    """Return an element once it is there to be seen."""
-    return WebDriverWait(browser, _WAIT_S).until(lambda _: _seen(browser, css), f"nothing seen of {css}")
+class Seen:
+    """What a CSS path leads to whenever something is asked of it: a page that renews itself may put another there."""
+
+    def __init__(self, browser: WebDriver, css: str) -> None:
+        self._css = css
+        self._waiting: WebDriverWait[WebDriver] = WebDriverWait(
+            browser, _WAIT_S, ignored_exceptions=[StaleElementReferenceException]
+        )
+
+    @property
+    def element(self) -> WebElement:
+        """The element of this moment, once it is there to be seen."""
+        return self._ask(lambda element: element)
+
+    @property
+    def text(self) -> str:
+        """What is to be read in it."""
+        return self._ask(lambda element: element.text)
+
+    def click(self) -> None:
+        """Click on it."""
+        self._ask(lambda element: element.click())
+
+    def clear(self) -> None:
+        """Empty a field."""
+        self._ask(lambda element: element.clear())
+
+    def send_keys(self, *keys: str) -> None:
+        """Type into it."""
+        self._ask(lambda element: element.send_keys(*keys))
+
+    def get_attribute(self, name: str) -> str | None:
+        """Return an attribute, or None."""
+        return self._ask(lambda element: element.get_attribute(name))
+
+    def is_enabled(self) -> bool:
+        """Whether a button may be pressed."""
+        return self._ask(lambda element: element.is_enabled())
+
+    def _ask(self, question: Callable[[WebElement], T]) -> T:
+        def answer(browser: WebDriver) -> tuple[T] | None:
+            shown = (one for one in browser.find_elements(By.CSS_SELECTOR, self._css) if one.is_displayed())
+            element = next(shown, None)
+            return None if element is None else (question(element),)
+
+        (found,) = self._waiting.until(answer, f"nothing seen of {self._css}")
+        return found
 
 
-def _seen(browser: WebDriver, css: str) -> WebElement | bool:
-    return next((one for one in browser.find_elements(By.CSS_SELECTOR, css) if one.is_displayed()), False)
+def find(browser: WebDriver, css: str) -> Seen:
+    """Wait until something is there to be seen, and return it."""
+    seen = Seen(browser, css)
+    assert seen.element
+    return seen
 
 
 def fill(browser: WebDriver, **fields: str) -> None:
@@ -124,8 +173,8 @@ def invited(
     """Let the administrator who is logged in make an account, and its owner set a password in the same browser."""
     browser.get(f"{url}/new-account")
     fill(browser, name=name, number=number)
-    Select(find(browser, "#role")).select_by_value(role)
-    Select(find(browser, "#unit_id")).select_by_value(unit_id)
+    Select(find(browser, "#role").element).select_by_value(role)
+    Select(find(browser, "#unit_id").element).select_by_value(unit_id)
     press(browser)
     address = find(browser, "#invitation").text
     browser.delete_all_cookies()

@@ -36,9 +36,10 @@ def call(call_id: str, caller: str, stage: str, seconds: float, *people: dict[st
 
 def seat(number: str, name: str, state: str, reason: str = "", why: str = "", **more: Any) -> dict[str, Any]:
     """Return a seat as the node tells of it."""
+    is_in_call = state in ("talking", "ringing")
     return {
         "number": number, "name": name, "state": state, "reason": reason, "why": why, "call_id": "",
-        "since": (MORNING - timedelta(minutes=4)).isoformat(), "next_state": "ready" if state in ("talking", "ringing") else state,
+        "since": (MORNING - timedelta(minutes=4)).isoformat(), "next_state": "ready" if is_in_call else state,
     } | more  # fmt: skip
 
 

@@ -56,7 +56,7 @@ class Floor:
         """Let the administrator make an account; return a browser in which its owner has set a password."""
         self.admin.get(f"{self.url}/new-account")
         fill(self.admin, name=name, number=number)
-        Select(find(self.admin, "#role")).select_by_value(role)
+        Select(find(self.admin, "#role").element).select_by_value(role)
         press(self.admin)
         link = until("the invitation", lambda: _invitation(self.admin))
         browser = self.browser(name)
@@ -131,7 +131,7 @@ def test_a_seat_puts_a_real_caller_through_to_a_real_specialist_from_the_page_an
     time.sleep(2.0)  # all are told that they are joined
     floor.hear_each_other(caller, floor.seat, floor.specialist)
 
-    ActionChains(desk).click_and_hold(find(desk, "#act-hold")).perform()
+    ActionChains(desk).click_and_hold(find(desk, "#act-hold").element).perform()
     desk.execute_script("hotline.post('/seat/state', {state: 'wrap_up'})")
     shows(desk, "#desk-state", "通话结束后")  # the desk is brought up to date under the pointer ...
     ActionChains(desk).release().perform()

@@ -60,10 +60,10 @@ class Office:
 
     def _invite(self, role: Role) -> str:
         self.browser.get(f"{self.url}/new-account")
-        Select(find(self.browser, "#role")).select_by_value(role.value)
+        Select(find(self.browser, "#role").element).select_by_value(role.value)
         fill(self.browser, name=role.value)
         if role is Role.UNIT:
-            Select(find(self.browser, "#unit_id")).select_by_value("market")
+            Select(find(self.browser, "#unit_id").element).select_by_value("market")
         press(self.browser)
         return find(self.browser, "#invitation").text
 
@@ -115,7 +115,7 @@ def test_a_supervisor_follows_a_breach_from_the_first_page_to_its_recording_and_
     assert order_id in find(browser, "h1").text
     assert "从未" in find(browser, ".note.bad").text, "the cause of the breach is told"
 
-    played = find(browser, "main audio")
+    played = find(browser, "main audio").element
     browser.execute_script("arguments[0].scrollIntoView(); arguments[0].muted = true; arguments[0].play()", played)
     until("the message playing", lambda: browser.execute_script("return arguments[0].currentTime", played) > 1.0)
     length_s = browser.execute_script("return arguments[0].duration", played)
