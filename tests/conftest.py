@@ -13,6 +13,7 @@ settings.register_profile("hotline", deadline=None, suppress_health_check=[Healt
 settings.load_profile("hotline")
 
 _CALLS = "tests/sip/"
+_began_with: list[str] = []  # the first test of this process
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -26,6 +27,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False
     return CallsApart(config, log)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let the process that did not begin with the calls stand back: what is said in a call is listened to."""
+    if not _began_with:
+        _began_with.append(item.nodeid)
+        if "PYTEST_XDIST_WORKER" in os.environ and not item.nodeid.startswith(_CALLS):
+            os.nice(10)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

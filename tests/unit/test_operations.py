@@ -15,9 +15,11 @@ from callback_scheduler.compliance import OWN_RULE
 from callback_scheduler.journal import JournalEvent
 from callback_scheduler.report import Material, Question, Report, make_report
 from callback_scheduler.store import Outcome
+from config.hours import HoursSettings
 from ivr.operations import Operations
 from ivr.operations_errors import OperationRefused
 from ivr.operations_feed import HappeningsFeed
+from routing.hours import Hours
 from tests.fake_orders import done, moment
 
 ASKED = Question(moment("03-04 09:00"), OWN_RULE, date(2026, 3, 1))
@@ -31,7 +33,7 @@ class House(Operations):
         ledger = SimpleNamespace(report=self._make, orders_of=self._none)
         self._rooms: Any = SimpleNamespace(
             services=SimpleNamespace(recordings=recordings), ledger=ledger,
-            office=SimpleNamespace(directory=SimpleNamespace(units=()), hours=None, calendar=None),
+            office=SimpleNamespace(directory=SimpleNamespace(units=()), hours=Hours(HoursSettings()), calendar=None),
         )  # fmt: skip
         self.orders = SimpleNamespace(named=self._none)  # type: ignore[assignment]
         self._reports = {}
