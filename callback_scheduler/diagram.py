@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 from callback_scheduler import order_states
+from callback_scheduler.notice_words import EVENTS, STATES
 from callback_scheduler.order_states import TRANSITIONS, OrderEvent, OrderState
-
-_STATES = {
-    OrderState.OPENED: "已受理",
-    OrderState.SENT: "已派单",
-    OrderState.ACKNOWLEDGED: "已签收",
-    OrderState.CALLING_BACK: "回电中",
-    OrderState.NOT_REACHED: "未接通",
-    OrderState.REACHED: "已接通",
-    OrderState.SELF_REPORTED: "自报已联系",
-    OrderState.RETURNED: "已退单",
-    OrderState.CLOSED: "已办结",
-    OrderState.MERGED: "已并单",
-}
-_EVENTS = {
-    OrderEvent.SENT: "派单",
-    OrderEvent.ACKNOWLEDGED: "签收",
-    OrderEvent.ATTEMPT_BEGUN: "开始拨打",
-    OrderEvent.ATTEMPT_FAILED: "未接通",
-    OrderEvent.REACHED: "通话证据",
-    OrderEvent.SELF_REPORTED: "自报",
-    OrderEvent.RETURNED: "退单",
-    OrderEvent.REASSIGNED: "改派",
-    OrderEvent.CLOSED: "办结",
-    OrderEvent.REOPENED: "重开",
-    OrderEvent.MERGED: "并单",
-}
 
 
 def mermaid() -> str:
     """Return the diagram of states and events as Mermaid text, in the order of the table."""
     lines = ["stateDiagram-v2", f"    [*] --> {OrderState.OPENED.value}"]
-    lines += [f"    {state.value}: {state.value} {_STATES[state]}" for state in OrderState]
+    lines += [f"    {state.value}: {state.value} {STATES[state.value]}" for state in OrderState]
     lines += [
-        f"    {before.value} --> {after.value}: {event.value} {_EVENTS[event]}"
+        f"    {before.value} --> {after.value}: {event.value} {EVENTS[event.value]}"
         for (before, event), after in TRANSITIONS.items()
     ]
     lines += [f"    {state.value} --> [*]" for state in OrderState if not state.is_open]

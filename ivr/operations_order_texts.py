@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callback_scheduler.order_states import OrderEvent, OrderState
+from callback_scheduler.order_states import OrderEvent
 from ivr.operations_errors import Reason
 
 
@@ -33,18 +33,6 @@ class OrderRefusal(Reason):
     UNKNOWN_WISH = "online.unknown_wish", "只能要求立即通话或回电。"
 
 
-STATE_WORDS = {
-    OrderState.OPENED: "刚生成",
-    OrderState.SENT: "已派单",
-    OrderState.ACKNOWLEDGED: "已确认",
-    OrderState.CALLING_BACK: "正在回电",
-    OrderState.NOT_REACHED: "未接通",
-    OrderState.REACHED: "已接通",
-    OrderState.SELF_REPORTED: "已自行填报",
-    OrderState.RETURNED: "已退单",
-    OrderState.CLOSED: "已办结",
-    OrderState.MERGED: "已并单",
-}
 EVENT_WORDS = {
     OrderEvent.SENT: "派单",
     OrderEvent.ACKNOWLEDGED: "确认",

@@ -11,11 +11,12 @@ from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.dials import BY_UNIT, TIMETABLE, Asked
 from callback_scheduler.errors import IllegalTransition, SchedulerError, StaleOrder, UnknownOrder
+from callback_scheduler.notice_words import STATES
 from callback_scheduler.order import AttemptOutcome, Order
 from callback_scheduler.order_search import OrderFilter
 from callback_scheduler.order_states import TRANSITIONS, OrderEvent, OrderState
 from ivr.operations_errors import OperationRefused
-from ivr.operations_order_texts import EVENT_WORDS, STATE_WORDS, OrderRefusal
+from ivr.operations_order_texts import EVENT_WORDS, OrderRefusal
 from ivr.operations_rooms import Rooms
 from routing.directory import Unit
 from routing.errors import UnknownUnit
@@ -205,7 +206,7 @@ class OrderOperations:
     def _illegal(self, order: Order, what: str) -> OperationRefused:
         if order.state is OrderState.CALLING_BACK:
             return OrderRefusal.CALLING_BACK.error()
-        return OrderRefusal.NOT_NOW.error(state=STATE_WORDS[order.state], what=what)
+        return OrderRefusal.NOT_NOW.error(state=STATES[order.state.value], what=what)
 
     def _unit(self, unit_id: str) -> Unit:
         try:
