@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from callback_scheduler.compliance import milliseconds
 from callback_scheduler.evidence import LEAST_TALK_S
 from callback_scheduler.figures import Rate
 from callback_scheduler.report_orders import By, period_of
@@ -114,6 +116,29 @@ class CallTally:
         """Return the figures for JSON."""
         counts = {f.name: getattr(self, f.name) for f in fields(self)}
         return counts | {name: rate.as_fields() for name, rate in self.rates().items()}
+
+
+def call_facts(record: Mapping[str, Any]) -> CallFacts:
+    """Return the facts of a call's record, as `keep_call_facts` in apply.lua keeps them for reports."""
+    offered_ms, ended_ms = _ms_of(record.get("offered_at")), _ms_of(record.get("ended_at"))
+    legs = record.get("legs") or ()
+    talks = [leg.get("two_way_s") or 0 for leg in legs if leg.get("role") == "specialist" and leg.get("accepted_at")]
+    return CallFacts(
+        offered_ms=offered_ms,
+        is_callers=(record.get("direction") or "in") == "in",
+        unit_id=record.get("unit_id") or "",
+        outcome=record.get("outcome") or "",
+        lasted_ms=ended_ms - offered_ms if ended_ms else 0,
+        asked_ms=_ms_of(record.get("asked_for_person_at")),
+        answered_ms=_ms_of(record.get("person_answered_at")),
+        transfer=(record.get("transfer") or "none") if record.get("was_open") else "none",
+        talked_s=max(talks, default=0),
+        was_surveyed="survey" in (record.get("steps") or ()),
+    )
+
+
+def _ms_of(text: str | None) -> int:
+    return milliseconds(datetime.fromisoformat(text)) if text else 0
 
 
 RATE_WORDS = {

@@ -99,7 +99,7 @@ def _of_event(event: Mapping[str, Any]) -> Told:
 
 
 def _of_call(call: Mapping[str, Any], known: Mapping[str, Recording]) -> Told:
-    legs = tuple(_leg(leg) for leg in call.get("legs", ()))
+    legs = tuple(leg_of(leg) for leg in call.get("legs", ()))
     heard = tuple(known[path] for path in call.get("recordings", ()) if path in known)
     direction = call.get("direction", "in")
     fields = {
@@ -112,7 +112,8 @@ def _of_call(call: Mapping[str, Any], known: Mapping[str, Recording]) -> Told:
     return Told(at, "call", fields=fields, legs=legs, recordings=heard)
 
 
-def _leg(leg: Mapping[str, Any]) -> Leg:
+def leg_of(leg: Mapping[str, Any]) -> Leg:
+    """Return a leg of a call's record."""
     started, answered = _instant(leg.get("started_at")), _instant(leg.get("answered_at"))
     ended = _instant(leg.get("ended_at"))
     rung_until = answered or ended

@@ -14,6 +14,7 @@ from console.pages import (
     admin_trial,
     api_tokens,
     audit_log,
+    calls,
     compliance,
     home,
     login,
@@ -31,7 +32,7 @@ from console.pages import (
 )
 
 ROOMS = (
-    home, login, welcome, me, accounts, audit_log, compliance, orders, order, order_acts, recordings, month,
+    home, login, welcome, me, accounts, audit_log, compliance, orders, order, order_acts, recordings, calls, month,
     wall, seat,
     unit, unit_people, admin, admin_calendar, admin_hours, admin_hours_edit, admin_directory, admin_prompts,
     admin_trial, api_tokens, api_rooms,

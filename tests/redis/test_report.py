@@ -27,7 +27,7 @@ from callback_scheduler.journal import JournalEvent
 from callback_scheduler.order import Attempt, AttemptOutcome, Evidence
 from callback_scheduler.order_fields import attempt_fields, to_payload
 from callback_scheduler.report import Counted, Question, Report, make_report
-from callback_scheduler.report_calls import CallFacts, SurveyFacts, total_calls
+from callback_scheduler.report_calls import CallFacts, SurveyFacts, call_facts, total_calls
 from callback_scheduler.report_orders import By, total
 from callback_scheduler.report_reader import middle, order_facts, read_material
 from callback_scheduler.rules import rule_named
@@ -219,6 +219,8 @@ def test_calls_and_ratings_are_read_in_their_short_form(store: Store) -> None:
     assert sorted(material.surveys) == [
         SurveyFacts(offered_ms, "tax", 1, None), SurveyFacts(offered_ms, "tax", 5, True),
     ]  # fmt: skip
+    records = {call["call_id"]: call for call in store.calls() if call["call_id"] != "c0"}
+    assert sorted(map(call_facts, records.values())) == sorted(read_material(store, EVENING.date(), LATER).calls)
     rates = total_calls(asked(store, LATER).calls).rates()
     assert str(rates["three_way_rate"]) == "100.00%（1/1）"
     assert str(rates["participation_rate"]) == "100.00%（2/2）"

@@ -20,13 +20,14 @@ from callback_scheduler.compliance import facts_of
 from callback_scheduler.order import Attempt, AttemptOutcome, Order
 from callback_scheduler.order_states import OrderState
 from callback_scheduler.report import Material, Question, Report, make_report
+from callback_scheduler.report_calls import CallFacts
 from console import site as console_site
 from console.accounts import Account, Accounts
 from console.roles import Role
 from console.site import WebConsole
 from console.tokens import API
 from ivr.site_previews import Redated
-from routing.clock import MovableClock
+from routing.clock import SHANGHAI, MovableClock
 from routing.working_time import WorkingTime
 from tests.web import live_sample, unit_sample
 from tests.web.fake_operations import MORNING, FakeOperations
@@ -70,6 +71,8 @@ def build(folder: Path) -> FakeOperations:
     _redate(operations)
     operations.answers["calls.last_check"] = _later(_LAST_CHECK)
     operations.report = _counted_by(operations, story)  # type: ignore[method-assign]
+    today = [_call_of(call, place) for place, call in enumerate(story.calls) if call.offered_ms >= _MIDNIGHT_MS]
+    operations.calls_there[:0] = reversed(today)
     return operations
 
 
@@ -134,6 +137,8 @@ def _counted_by(operations: FakeOperations, story: Story) -> Any:
     return report
 
 
+_MIDNIGHT_MS = int(NOW.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
+
 # -- the whole story of two orders ------------------------------------------------------------------------------------
 
 
@@ -176,6 +181,32 @@ def _events(order: Order) -> list[dict[str, Any]]:
             number = f"{one.attempt_id}-{event}"
             told.append(_event(number, "order_changed", at, event=event, attempt={"outcome": outcome}, **usual))
     return told
+
+
+def _call_of(facts: CallFacts, place: int) -> dict[str, Any]:
+    """Return the record of a call of today that a specialist was asked to join."""
+
+    def at(seconds: float) -> str:
+        return datetime.fromtimestamp(facts.offered_ms / 1000 + seconds, SHANGHAI).isoformat()
+
+    is_served = facts.transfer == "accepted"
+    rung = [("6111", "纳税服务一", 15, 24), ("6112", "纳税服务二", 30, 39)][: 1 if is_served else 2]
+    legs = [
+        {"leg_id": 1, "role": "caller", "number": f"138{place:08}", "name": "", "started_at": at(0),
+         "answered_at": at(0), "ended_at": at(120), "sip_status": 200, "two_way_s": 100.0},
+        {"leg_id": 2, "role": "seat", "number": "8001", "name": "李坐席", "started_at": at(5), "answered_at": at(12),
+         "accepted_at": at(13), "ended_at": at(50), "sip_status": 200, "two_way_s": 35.0},
+        *({"leg_id": 3, "role": "specialist", "number": number, "name": name, "started_at": at(begun),
+           "answered_at": at(begun + 6) if is_served else None, "accepted_at": at(begun + 8) if is_served else None,
+           "ended_at": at(110) if is_served else at(ended), "sip_status": 200 if is_served else 480,
+           "two_way_s": facts.talked_s} for number, name, begun, ended in rung),
+    ]  # fmt: skip
+    return {
+        "call_id": f"today-{place}", "order_ids": [], "direction": "in", "offered_at": at(0), "was_open": True,
+        "caller_number": f"138{place:08}", "answered_at": at(0), "ended_at": at(120), "outcome": facts.outcome,
+        "asked_for_person_at": at(5), "person_answered_at": at(12), "transfer": facts.transfer, "two_way_s": 100.0,
+        "matter_id": "tax", "unit_id": facts.unit_id, "recordings": [], "legs": legs,
+    }  # fmt: skip
 
 
 def _first_call(order: Order) -> dict[str, Any]:
