@@ -6,6 +6,7 @@ import argparse
 import gc
 import json
 import logging
+import os
 import sys
 import tempfile
 import time
@@ -55,20 +56,27 @@ def run(site: Site, options: argparse.Namespace) -> int:
 
 
 def play_quietly(site: Site, options: argparse.Namespace) -> Rehearsal:
-    """Run the reactor until the rehearsal is over, and leave nothing behind; once in a process."""
+    """Run the reactor until the rehearsal is over, and leave nothing behind; once in a process.
+
+    A signal ends the process, with 1.
+    """
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
     gc.disable()  # it is over in a minute, and looking for what goes round in circles costs much of it
-    with _throw_away_folder() as folder:
-        return _play(site, folder, options)
+    try:
+        with _throw_away_folder() as folder:
+            return _play(site, folder, options)
+    except InterruptedError as interrupted:
+        print(f"the rehearsal failed: {interrupted}", file=sys.stderr, flush=True)
+        os._exit(1)  # the threads of journal and Redis would stay, and wait for ever; the Redis dies with its own
 
 
 @contextmanager
 def _throw_away_folder() -> Iterator[Path]:
     parent = _IN_MEMORY if _IN_MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="hotline-rehearsal-", dir=parent) as folder:
+    with tempfile.TemporaryDirectory(prefix="hotline-rehearsal-", dir=parent, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 

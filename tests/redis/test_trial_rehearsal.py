@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import pickle
+import signal
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
+import psutil
 import pytest
 from twisted.internet import reactor
 
 import config
+from callback_scheduler.rehearsal_child import Wanted
 from ivr.trial_rehearsal import RehearsalFailed, trial_rehearsal
 from routing.site import load_site
-from tests.redis.nodes import InReactor
+from tests.redis.nodes import InReactor, is_alive, wait_until
 
 SITE = load_site(Path(config.__file__).parent / "hotline.yaml")
 DAYS = {"since": date(2026, 3, 3), "until": date(2026, 3, 5)}
@@ -28,3 +34,42 @@ def test_a_child_plays_the_days_of_a_preview_and_tells_what_would_breach(in_reac
 def test_a_rehearsal_that_takes_too_long_is_ended(in_reactor: InReactor) -> None:
     with pytest.raises(RehearsalFailed):
         in_reactor(trial_rehearsal, SITE, reactor, **DAYS, orders=15, seed=1, most_s=0.0)
+
+
+def test_a_rehearsal_that_is_interrupted_ends_with_its_redis_and_leaves_no_folder() -> None:
+    command = [sys.executable, "-m", "hotline", "rehearse", "--from", "2026-02-14", "--to", "2026-02-24"]
+    with subprocess.Popen([*command, "--orders", "500"], stderr=subprocess.PIPE, text=True) as rehearsal:
+        try:
+            parent = psutil.Process(rehearsal.pid)
+            wait_until(lambda: [child.name() for child in parent.children()] == ["redis-server"], 60.0)
+            (redis,) = parent.children()
+            folder = Path(redis.cwd()).parent
+            wait_until(lambda: any(file.stat().st_size > 9999 for file in (folder / "journal").glob("*.journal")), 60.0)
+            rehearsal.send_signal(signal.SIGTERM)
+            assert rehearsal.wait(30.0) != 0
+        finally:
+            rehearsal.kill()
+        assert rehearsal.stderr is not None
+        assert "it was interrupted" in rehearsal.stderr.read()
+    wait_until(lambda: not is_alive(redis.pid))
+    assert not folder.exists()
+
+
+def test_the_child_of_a_killed_node_ends_with_its_redis() -> None:
+    wanted = Wanted(SITE, date(2026, 2, 14), date(2026, 2, 24), orders=500, seed=1, parent=0)
+    node = (
+        "import os, pickle, subprocess, sys, time; from dataclasses import replace\n"
+        "wanted = replace(pickle.load(sys.stdin.buffer), parent=os.getpid())\n"
+        "command = [sys.executable, '-c', 'from callback_scheduler.rehearsal_child import main; main()']\n"
+        "child = subprocess.Popen(command, stdin=subprocess.PIPE); child.stdin.write(pickle.dumps(wanted))\n"
+        "child.stdin.close(); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", node], stdin=subprocess.PIPE) as asks:
+        assert asks.stdin is not None
+        asks.stdin.write(pickle.dumps(wanted))
+        asks.stdin.close()
+        names = {"redis-server"}
+        wait_until(lambda: names <= {one.name() for one in psutil.Process(asks.pid).children(recursive=True)}, 60.0)
+        left = psutil.Process(asks.pid).children(recursive=True)
+        asks.kill()
+    wait_until(lambda: not any(is_alive(one.pid) for one in left), 30.0)
