@@ -72,6 +72,14 @@ def _chosen(args: Mapping[str, str], today: date) -> tuple[date, date | None]:
     return since, until
 
 
+def page_number(args: Mapping[str, str]) -> int:
+    """Return which page of a list an address asks for, from 1; BadInput if that is none."""
+    page = args.get("page") or "1"
+    if not (page.isascii() and page.isdecimal() and 0 < int(page) < 1e6):
+        raise BadInput
+    return int(page)
+
+
 def last_of(day: date) -> date:
     """Return the last day of the month of `day`."""
     return (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)

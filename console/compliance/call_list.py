@@ -9,7 +9,7 @@ from math import ceil
 from typing import Any
 
 from callback_scheduler.report_calls import CallTally, call_facts
-from console.compliance.asked import Asked
+from console.compliance.asked import Asked, page_number
 from console.compliance.story import Leg, leg_of
 from console.errors import BadInput
 from routing.clock import SHANGHAI, in_shanghai
@@ -56,10 +56,10 @@ class CallsPage:
 
 def asked_for(args: Mapping[str, str]) -> tuple[str, int]:
     """Return which calls an address asks for, and which page; BadInput if there are no such ones."""
-    which, page = args.get("which") or WHICH[0], args.get("page") or "1"
-    if which not in WHICH or not (page.isascii() and page.isdecimal() and 0 < int(page) < 1e6):
+    which = args.get("which") or WHICH[0]
+    if which not in WHICH:
         raise BadInput
-    return which, int(page)
+    return which, page_number(args)
 
 
 async def page_of(load: Load, asked: Asked, which: str, page: int) -> CallsPage:

@@ -10,6 +10,7 @@ from callback_scheduler.compliance import Stage, Verdict, milliseconds, stage
 from callback_scheduler.order import Order
 from callback_scheduler.report import Report
 from callback_scheduler.report_orders import COUNTED_AS, Judged
+from console.compliance.asked import page_number
 from console.errors import BadInput
 
 PAGE = 50
@@ -46,12 +47,11 @@ class Narrowed:
 def narrowed(args: Mapping[str, str]) -> Narrowed:
     """Return what an address asks; BadInput if it names no such class, kind or stage."""
     verdict, kind, reached = args.get("verdict", ""), args.get("kind", ""), args.get("reached", "")
-    page = args.get("page") or "1"
     known = verdict in {"", *(one.value for one in Verdict)} and kind in ("", *COUNTED_AS)
-    if not known or reached not in ("", *REACHED) or not (page.isascii() and page.isdecimal() and 0 < int(page) < 1e6):
+    if not known or reached not in ("", *REACHED):
         raise BadInput
-    words = args.get("q", "").strip()[:60]
-    return Narrowed(Verdict(verdict) if verdict else None, kind, reached, bool(args.get("due")), words, int(page))
+    words, page = args.get("q", "").strip()[:60], page_number(args)
+    return Narrowed(Verdict(verdict) if verdict else None, kind, reached, bool(args.get("due")), words, page)
 
 
 def behind(report: Report, asked: Narrowed) -> list[Judged]:

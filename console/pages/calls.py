@@ -16,5 +16,5 @@ async def calls(request: Request) -> Response:
     matters = {matter.matter_id: matter.name for matter in request.operations.directory.matters}
     return request.page(
         "orders/calls.html", **shared(request, asked), which=which, whiches=WHICH, found=found, matters=matters,
-        most=SEARCHED_AT_MOST, link=lambda page: f"/calls?{asked.query(which=which, page=str(page))}",
+        most=SEARCHED_AT_MOST, link=lambda page: f"/calls?{asked.query(which=which, page=page)}",
     )  # fmt: skip
