@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -10,8 +9,9 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
+from callback_scheduler.die_with_parent import tie_to
+
 _T = TypeVar("_T")
-_PR_SET_PDEATHSIG = 1
 
 
 def begin(work: Callable[[], _T]) -> Callable[[], _T]:
@@ -40,9 +40,7 @@ def begin(work: Callable[[], _T]) -> Callable[[], _T]:
 
 
 def _run(work: Callable[[], Any], writer: Connection, parent: int) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before prctl: nobody would tell us any more
-        return
+    tie_to(parent, signal.SIGKILL)
     try:
         answer = work()
     except Exception as wrong:

@@ -15,13 +15,18 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def main(arguments: list[str]) -> None:
-    """Tie this process to its parent, take the lock, and become the program."""
-    parent, lock_file, program = int(arguments[0]), arguments[1], arguments[2]
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+def tie_to(parent: int, number: signal.Signals) -> None:
+    """Let this process get a signal when its parent ends; ends it now if that has happened already."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:  # it died before prctl: nobody would tell us any more
         sys.exit(1)
+
+
+def main(arguments: list[str]) -> None:
+    """Tie this process to its parent, take the lock, and become the program."""
+    parent, lock_file, program = int(arguments[0]), arguments[1], arguments[2]
+    tie_to(parent, signal.SIGKILL)
     lock = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     os.set_inheritable(lock, True)

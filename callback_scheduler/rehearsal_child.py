@@ -6,19 +6,17 @@ Run by a node (`main`): reads a pickled `Wanted` from standard input, prints the
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
-import os
 import pickle
 import signal
 import sys
 from dataclasses import dataclass
 from datetime import date
 
+from callback_scheduler.die_with_parent import tie_to
 from callback_scheduler.rehearsal_command import as_fields, play_quietly
 from routing.site import Site
 
-_PR_SET_PDEATHSIG = 1
 _BREACHES_TOLD = 20
 
 
@@ -37,9 +35,7 @@ class Wanted:
 def main() -> None:
     """Play what standard input asks for."""
     wanted: Wanted = pickle.load(sys.stdin.buffer)  # from the node that started us
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # nothing is left behind then
-    if os.getppid() != wanted.parent:  # it died before prctl: nobody would tell us any more
-        sys.exit(1)
+    tie_to(wanted.parent, signal.SIGTERM)  # nothing is left behind then
     options = argparse.Namespace(since=wanted.since, until=wanted.until, orders=wanted.orders, seed=wanted.seed)
     result = as_fields(play_quietly(wanted.site, options), wanted.site, options)
     result["breaches_in_all"] = len(result["breaches"])
