@@ -14,11 +14,11 @@ from typing import Any
 from pydantic import ValidationError
 
 import config
-from callback_scheduler import report_options
-from callback_scheduler.deadlines import deadline
+from callback_scheduler.orders.deadlines import deadline
+from callback_scheduler.reports import options as report_options
 from config.console import ConsoleSettings
 from config.errors import ConfigError, Fault
-from ivr.control_client import ControlError, ask
+from node.control_client import ControlError, ask
 from routing.clock import in_shanghai
 from routing.site import Site, load_site
 from routing.site_changes import FOLDER, with_changes
@@ -104,7 +104,7 @@ def _instant(text: str) -> datetime:
 
 def _serve(options: argparse.Namespace) -> int:
     # Twisted installs its reactor on import, and few commands need one
-    from ivr.node import serve  # noqa: PLC0415
+    from node.node import serve  # noqa: PLC0415
 
     site = _site(options)
     if options.sip:
@@ -133,7 +133,7 @@ def _console(options: argparse.Namespace, site: Site) -> Any:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from ivr.demo.show import show  # noqa: PLC0415
+    from demo.show import show  # noqa: PLC0415
 
     return show(options.config, _data_dir(options), as_json=options.json, keep=options.keep)
 
@@ -168,9 +168,9 @@ def _verify(options: argparse.Namespace) -> int:
     """Print how many records journal and audit log have, and the first that is not what was written; 1 if there is."""
     # only this command reads journal and Redis by itself
     from callback_scheduler.errors import JournalCorrupt  # noqa: PLC0415
-    from callback_scheduler.redis_socket import socket_url  # noqa: PLC0415
-    from callback_scheduler.verification import head_in_redis, journal_id, verify  # noqa: PLC0415
-    from console.audit import audit_folder  # noqa: PLC0415
+    from callback_scheduler.ledger.verification import head_in_redis, journal_id, verify  # noqa: PLC0415
+    from callback_scheduler.store.redis_socket import socket_url  # noqa: PLC0415
+    from console.people.audit import audit_folder  # noqa: PLC0415
 
     settings = _site(options).settings
     folder = settings.data_dir / "journal"
@@ -203,7 +203,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _rehearse(options: argparse.Namespace) -> int:
     # Twisted installs its reactor on import, and few commands need one
-    from callback_scheduler.rehearsal_command import run  # noqa: PLC0415
+    from callback_scheduler.rehearsal.command import run  # noqa: PLC0415
 
     return run(_site(options), options)
 
@@ -231,13 +231,13 @@ def _deadline(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from callback_scheduler.report_command import run  # noqa: PLC0415
+    from callback_scheduler.reports.command import run  # noqa: PLC0415
 
     return run(_site(options), options)
 
 
 def _backup(options: argparse.Namespace) -> int:
-    from callback_scheduler.backup_command import run_backup  # noqa: PLC0415
+    from callback_scheduler.backup.command import run_backup  # noqa: PLC0415
 
     try:  # a running node knows what is on disk for good
         until = ask(_control(options), "status")["ledger"]["journal"]["position"]
@@ -247,7 +247,7 @@ def _backup(options: argparse.Namespace) -> int:
 
 
 def _restore(options: argparse.Namespace) -> int:
-    from callback_scheduler.backup_command import run_restore  # noqa: PLC0415
+    from callback_scheduler.backup.command import run_restore  # noqa: PLC0415
 
     # no configuration is read where there is none yet
     return run_restore(options.archive, options.data_dir or _data_dir(options))
@@ -255,7 +255,7 @@ def _restore(options: argparse.Namespace) -> int:
 
 def _notices(options: argparse.Namespace) -> int:
     """Print receivers and dead letters, or what came of a retry; 1 if there are dead letters (left)."""
-    from callback_scheduler import notices_report  # noqa: PLC0415
+    from callback_scheduler.notices import command as notices_report  # noqa: PLC0415
 
     retried = ask(_control(options), "retry_notice", event_id=options.retry) if options.retry else []
     found = ask(_control(options), "notices") | {"retried": retried}
@@ -264,7 +264,7 @@ def _notices(options: argparse.Namespace) -> int:
 
 
 def _orders(options: argparse.Namespace) -> int:
-    from ivr.calls.desk import masked  # noqa: PLC0415
+    from ivr.dispatch.incoming import masked  # noqa: PLC0415
 
     orders: list[dict[str, Any]] = ask(_control(options), "orders", limit=options.limit)
     if options.json:
@@ -279,7 +279,7 @@ def _orders(options: argparse.Namespace) -> int:
 
 
 def _calls(options: argparse.Namespace) -> int:
-    from ivr.calls.desk import masked  # noqa: PLC0415
+    from ivr.dispatch.incoming import masked  # noqa: PLC0415
 
     calls: list[dict[str, Any]] = ask(_control(options), "calls", limit=options.limit)
     if options.json:

@@ -23,9 +23,9 @@ from benchmarks.conversations import Batch, Generator, LoadBroken, hold, percent
 from benchmarks.profiler import profile
 from benchmarks.site_files import LoadSite
 from benchmarks.table import Figures, printed
-from ivr.control_client import ControlError
-from ivr.demo.scenes import MORNING
-from ivr.demo.service import Service, ServiceBroken
+from demo.scenes import MORNING
+from demo.service import Service, ServiceBroken
+from node.control_client import ControlError
 
 _SAMPLE = Path(__file__).resolve().parents[1] / "config" / "hotline.yaml"
 # of all lines 10 % are kept for callbacks, and a line rests a moment after its conversation

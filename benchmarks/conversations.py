@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.processes import Watch, Window, private_mb
 from benchmarks.site_files import LoadSite
-from ivr.demo.service import Service
+from demo.service import Service
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PATIENCE_S = 40.0  # from the last call begun until all talk

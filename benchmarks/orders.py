@@ -21,9 +21,9 @@ from typing import Any
 from twisted.internet import reactor, threads
 from twisted.internet.defer import ensureDeferred, gatherResults
 
-from callback_scheduler.deadlines import Deadline, deadline
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.order import OrderDraft, OrderKind
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.deadlines import Deadline, deadline
+from callback_scheduler.orders.order import OrderDraft, OrderKind
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI
 

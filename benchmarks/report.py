@@ -25,17 +25,17 @@ from typing import Any
 
 import config
 from benchmarks.sweep import fill_with_open_orders, look_figures, took_s
-from callback_scheduler.deadlines import deadline
-from callback_scheduler.embedded_redis import EmbeddedRedis, redis_server_binary
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, OrderDraft, OrderKind
-from callback_scheduler.order_fields import attempt_fields, change_fields, to_payload
-from callback_scheduler.report import Question, make_report
-from callback_scheduler.report_orders import By
-from callback_scheduler.report_reader import read_material
-from callback_scheduler.report_table import table
-from callback_scheduler.rules import rule_named
-from callback_scheduler.store import Store
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders.deadlines import deadline
+from callback_scheduler.orders.fields import attempt_fields, change_fields, to_payload
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, OrderDraft, OrderKind
+from callback_scheduler.reports.orders import By
+from callback_scheduler.reports.reader import read_material
+from callback_scheduler.reports.report import Question, make_report
+from callback_scheduler.reports.rules import rule_named
+from callback_scheduler.reports.table import table
+from callback_scheduler.store.embedded_redis import EmbeddedRedis, redis_server_binary
+from callback_scheduler.store.store import Store
 from routing.clock import SHANGHAI
 from routing.site import Site, load_site
 from routing.working_time import WorkingTime

@@ -13,10 +13,10 @@ from typing import Any, ParamSpec, TypeVar
 from twisted.internet.defer import Deferred, ensureDeferred, succeed
 
 import config
-from callback_scheduler.clock_watch import ClockWatch
-from callback_scheduler.order_keeping import OrderKeeping
-from callback_scheduler.store import Store
-from callback_scheduler.waiting_orders import WaitingOrders
+from callback_scheduler.ledger.orders import OrderKeeping
+from callback_scheduler.store.store import Store
+from callback_scheduler.timetable.clock_watch import ClockWatch
+from callback_scheduler.timetable.waiting_orders import WaitingOrders
 from routing.clock import MovableClock
 from routing.site import load_site
 

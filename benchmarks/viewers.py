@@ -18,9 +18,9 @@ from benchmarks.__main__ import machine, say
 from benchmarks.audience import log_in
 from benchmarks.conversations import Batch, Generator, LoadBroken, hold, median, percentile, told
 from benchmarks.site_files import LoadSite
-from ivr.control_client import ControlError
-from ivr.demo.scenes import MORNING
-from ivr.demo.service import Service, ServiceBroken
+from demo.scenes import MORNING
+from demo.service import Service, ServiceBroken
+from node.control_client import ControlError
 
 _ROOT = Path(__file__).resolve().parents[1]
 _SAMPLE = _ROOT / "config" / "hotline.yaml"

@@ -11,8 +11,8 @@ import structlog
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.errors import JournalError, SchedulerError, StoreError, UnknownOrder
-from console import forms
-from console.errors import (
+from console.http import forms
+from console.http.errors import (
     BadInput,
     ConsoleError,
     Forged,
@@ -23,14 +23,14 @@ from console.errors import (
     Unavailable,
     WrongMethod,
 )
-from console.messages import HTML, Cookie, Request, Response
-from console.problems import PROBLEM, problem
-from console.rate_limit import RateLimit
-from console.routes import SAFE_METHODS, Route, is_api
-from console.security import NOT_KEPT, same
-from console.texts import DEFAULT, LANGUAGES
-from console.tokens import API, METRICS
-from ivr.operations_errors import OperationRefused
+from console.http.messages import HTML, Cookie, Request, Response
+from console.http.problems import PROBLEM, problem
+from console.http.rate_limit import RateLimit
+from console.http.routes import SAFE_METHODS, Route, is_api
+from console.http.security import NOT_KEPT, same
+from console.people.tokens import API, METRICS
+from console.rendering.texts import DEFAULT, LANGUAGES
+from ivr.refused import OperationRefused
 
 if TYPE_CHECKING:
     from console.parts import Parts

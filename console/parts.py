@@ -7,26 +7,26 @@ from datetime import datetime
 from typing import Any
 
 from config.console import ConsoleSettings
-from console.accounts import Accounts
-from console.api.idempotency import Idempotency
-from console.audit import Audit
-from console.events import Hub
-from console.jobs import Jobs
-from console.lockout import FailedLogins
-from console.metrics_kept import Metrics
-from console.passwords import Passwords
-from console.rendering import Templates
-from console.security import Security
-from console.sessions import Sessions
-from console.texts import Texts
-from console.threads import InThread
-from console.tokens import Tokens
+from console.http.counters import Metrics
+from console.http.events import Hub
+from console.http.idempotency import Idempotency
+from console.http.jobs import Jobs
+from console.http.security import Security
+from console.people.accounts import Accounts
+from console.people.audit import Audit
+from console.people.lockout import FailedLogins
+from console.people.passwords import Passwords
+from console.people.sessions import Sessions
+from console.people.threads import InThread
+from console.people.tokens import Tokens
+from console.rendering.templates import Templates
+from console.rendering.texts import Texts
 from routing.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All parts. `operations` is the node's (ivr/operations.py).
+    """All parts. `operations` is the node's (node/operations/operations.py).
 
     `clock` is the machine's own time, also in a rehearsal: sessions do not end because the service pretends that it
     is tomorrow. What the service's time is, `now` says.

@@ -15,23 +15,23 @@ from twisted.python.threadpool import ThreadPool
 
 from config.settings import Settings
 from console import pages
-from console.accounts import Accounts
-from console.api.idempotency import Idempotency
-from console.audit import Audit
-from console.events import TOPICS, Hub
 from console.gate import Gate
-from console.lockout import FailedLogins
-from console.metrics_kept import Metrics
-from console.network import Console as Connections
+from console.http.counters import Metrics
+from console.http.events import TOPICS, Hub
+from console.http.idempotency import Idempotency
+from console.http.network import Console as Connections
+from console.http.routes import TABLE
+from console.http.security import Security
 from console.parts import Parts
-from console.passwords import Passwords
-from console.rendering import Templates
-from console.routes import TABLE
-from console.security import Security
-from console.sessions import Sessions, Shelf
-from console.texts import Texts
-from console.threads import InThread
-from console.tokens import FIRST_ADMINISTRATOR, Tokens
+from console.people.accounts import Accounts
+from console.people.audit import Audit
+from console.people.lockout import FailedLogins
+from console.people.passwords import Passwords
+from console.people.sessions import Sessions, Shelf
+from console.people.threads import InThread
+from console.people.tokens import FIRST_ADMINISTRATOR, Tokens
+from console.rendering.templates import Templates
+from console.rendering.texts import Texts
 from console.web import resource
 from routing.clock import Clock, SystemClock
 
@@ -75,7 +75,7 @@ def build_parts(
 
 
 class WebConsole:
-    """The console of a node; `operations` as in ivr/operations.py, `shelf` in the ledger's Redis."""
+    """The console of a node; `operations` as in node/operations/operations.py, `shelf` in the ledger's Redis."""
 
     def __init__(self, operations: Any, shelf: Shelf, settings: Settings, reactor: Any) -> None:
         self._settings, self._reactor = settings.console, reactor

@@ -14,12 +14,12 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 from werkzeug.exceptions import HTTPException
 
-from console.errors import BadInput, ConsoleError, NotFound, WrongMethod
 from console.gate import Arrived, Gate
-from console.messages import PLAIN, Response
+from console.http.errors import BadInput, ConsoleError, NotFound, WrongMethod
+from console.http.messages import PLAIN, Response
+from console.http.routes import Route
+from console.http.security import HEADERS, NOT_KEPT
 from console.parts import Parts
-from console.routes import Route
-from console.security import HEADERS, NOT_KEPT
 
 log = structlog.get_logger()
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 from datetime import timedelta
 from types import FrameType
 
-from ivr.demo.phone_log import PhoneHeardOtherwise
-from ivr.demo.scenes import MORNING, Stage
+from demo.phone_log import PhoneHeardOtherwise
+from demo.scenes import MORNING, Stage
 
 _SOON_S, _TALK_S, _PAUSE_S = 4.5, 12.0, 4.0
 _NEXT_MORNING = MORNING + timedelta(days=1)  # the clock has gone to the next day's breach

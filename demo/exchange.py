@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 import ivr
-from ivr.demo.phone import Phone
-from ivr.demo.phone_log import ProcessGone
-from ivr.demo.tones import AudioMatrix, audio_matrix, write_tone
+from demo.phone import Phone
+from demo.phone_log import ProcessGone
+from demo.tones import AudioMatrix, audio_matrix, write_tone
 from ivr.line.messages import Event, Hello, LineConfig, MalformedMessage, Quit, decode, encode
 
 _START_S = 15.0  # a machine under load needs seconds for the first import of pjsua2

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from ivr.demo.phone_log import LogEntry, PhoneLog, ProcessGone
+from demo.phone_log import LogEntry, PhoneLog, ProcessGone
 from ivr.line.messages import (
     Answer,
     Event,

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ivr.demo.exchange import PhoneExchange
-from ivr.demo.phone import Phone
-from ivr.demo.service import Service
-from ivr.demo.switchboard import Switchboard
-from ivr.demo.tones import AudioMatrix, tone_levels
+from demo.exchange import PhoneExchange
+from demo.phone import Phone
+from demo.service import Service
+from demo.switchboard import Switchboard
+from demo.tones import AudioMatrix, tone_levels
 from routing.clock import SHANGHAI
 
 CALLER_NUMBER = "13912345678"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from ivr.demo.scenes import CALLER_NUMBER, EVENING, SceneReport, Stage, has_sound, levels, wait_step
+from demo.scenes import CALLER_NUMBER, EVENING, SceneReport, Stage, has_sound, levels, wait_step
 
 NINE = datetime.combine(EVENING + timedelta(days=1), datetime.min.time(), EVENING.tzinfo) + timedelta(hours=9)
 DEADLINE = NINE + timedelta(hours=1)

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from ivr.control_client import ask
+from node.control_client import ask
 
 _START_S = 60.0  # the first start speaks every prompt
 _STOP_S = 20.0
@@ -71,7 +71,7 @@ class Service:
 
     def _start(self, at: datetime) -> subprocess.Popen[bytes]:
         command = [
-            sys.executable, str(Path(__file__).parents[2] / "hotline.py"), "serve", "--config", str(self._config),
+            sys.executable, str(Path(__file__).parents[1] / "hotline.py"), "serve", "--config", str(self._config),
             "--data-dir", str(self.data_dir), "--at", at.isoformat(), "--with-parent",
         ]
         with self.log_path.open("ab") as log:
@@ -131,7 +131,7 @@ class Service:
     def report(self, at: datetime) -> dict[str, Any]:
         """Return `hotline report --json` as it is at `at`."""
         command = [
-            sys.executable, str(Path(__file__).parents[2] / "hotline.py"), "report", "--config", str(self._config),
+            sys.executable, str(Path(__file__).parents[1] / "hotline.py"), "report", "--config", str(self._config),
             "--data-dir", str(self.data_dir), "--at", at.isoformat(), "--json",
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_START_S)

@@ -8,12 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from ivr.demo.afterwards import keep_calling
-from ivr.demo.exchange import PhoneExchange
-from ivr.demo.scenes import MORNING, SCENES, SceneReport, Stage, play
-from ivr.demo.scenes_callback import CALLBACK_SCENES
-from ivr.demo.service import Service
-from ivr.demo.switchboard import Switchboard
+from demo.afterwards import keep_calling
+from demo.exchange import PhoneExchange
+from demo.scenes import MORNING, SCENES, SceneReport, Stage, play
+from demo.scenes_callback import CALLBACK_SCENES
+from demo.service import Service
+from demo.switchboard import Switchboard
 
 # Shorter than on a real line, so that the demo is over in less than four minutes; see the sample's hotline.yaml.
 IMPATIENT = {

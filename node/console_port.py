@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from callback_scheduler.shelf import Shelf
+from callback_scheduler.store.expiring_texts import Shelf
 from config.settings import Settings
-from ivr.operations import Operations
+from node.operations.operations import Operations
 
 
 class WebConsole(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ivr.operations_calls import CallOperations
+from node.operations.calls import CallOperations
 
 
 def call_answerers(calls: CallOperations) -> dict[str, Callable[..., Awaitable[Any]]]:

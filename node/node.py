@@ -20,30 +20,30 @@ from twisted.logger import LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
 
 from callback_scheduler.errors import SchedulerError
-from callback_scheduler.hands import Hands
-from callback_scheduler.housekeeping import Housekeeping
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.notices import Notices
-from callback_scheduler.timetable import Timetable
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.notices.notices import Notices
+from callback_scheduler.timetable.housekeeping import Housekeeping
+from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.timetable import Timetable
 from config.settings import create_data_dir
-from ivr.callbacks import Callbacks
-from ivr.calls.desk import Desk
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.presence import Presence
-from ivr.calls.recovery import recover
 from ivr.calls.services import CallServices
-from ivr.console_door import OpenConsole, WebConsole
-from ivr.control import Control
+from ivr.dispatch.incoming import Desk
+from ivr.dispatch.outgoing import Callbacks
+from ivr.dispatch.recovery import recover
 from ivr.door.door import Door
 from ivr.line.messages import LineConfig
-from ivr.line_pool import LinePool, LineSlot
-from ivr.operations import Operations, order_fields
-from ivr.operations_answers import call_answerers
-from ivr.operations_feed import HappeningsFeed
-from ivr.operations_order_answers import order_answerers
-from ivr.operations_rooms import Rooms
+from ivr.pool.pool import LinePool, LineSlot
 from ivr.speech.prompts import Prompt, PromptBook
+from node.console_port import OpenConsole, WebConsole
+from node.control import Control
+from node.control_answers import call_answerers
+from node.operations.happenings import HappeningsFeed
+from node.operations.operations import Operations, order_fields
+from node.order_answers import order_answerers
+from node.rooms import Rooms
 from routing.clock import Clock, MovableClock, SystemClock
 from routing.site import Site
 from routing.site_changes import FOLDER as SITE_FOLDER

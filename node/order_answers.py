@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
-from callback_scheduler.order import Order
-from ivr.operations import Operations, order_fields
+from callback_scheduler.orders.order import Order
+from node.operations.operations import Operations, order_fields
 
 _ACTS = (
     "acknowledge", "ring_back", "ring_unit_now", "remind_leader", "reassign", "give_back", "self_report",

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from callback_scheduler.hands import Hands
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.notices import Notices
-from callback_scheduler.timetable import Timetable
-from ivr.callbacks import Callbacks
-from ivr.calls.desk import Desk
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.notices.notices import Notices
+from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.timetable import Timetable
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.services import CallServices
+from ivr.dispatch.incoming import Desk
+from ivr.dispatch.outgoing import Callbacks
 from ivr.door.door import Door
-from ivr.line_pool import LinePool
-from ivr.operations_feed import HappeningsFeed
+from ivr.pool.pool import LinePool
+from node.operations.happenings import HappeningsFeed
 from routing.clock import Clock
 from routing.site import Site
 

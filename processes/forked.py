@@ -9,7 +9,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from callback_scheduler.die_with_parent import tie_to
+from processes.die_with_parent import tie_to
 
 _T = TypeVar("_T")
 

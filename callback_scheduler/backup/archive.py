@@ -27,10 +27,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, cast
 
-from callback_scheduler import segments
 from callback_scheduler.errors import BackupError, JournalCorrupt
-from callback_scheduler.journal_scan import scan_folder
-from callback_scheduler.segments import ARCHIVE_MARK, END_MARK, Segment, read_mark
+from callback_scheduler.journal import segments
+from callback_scheduler.journal.scan import scan_folder
+from callback_scheduler.journal.segments import ARCHIVE_MARK, END_MARK, Segment, read_mark
 
 MANIFEST = "manifest.json"
 FORMAT = 1

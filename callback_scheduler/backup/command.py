@@ -6,9 +6,9 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-from callback_scheduler.backup import back_up
+from callback_scheduler.backup.archive import back_up
+from callback_scheduler.backup.restore import CONFIG_FOLDER, restore
 from callback_scheduler.errors import BackupError
-from callback_scheduler.restore import CONFIG_FOLDER, restore
 from config.settings import Settings
 from routing.clock import SystemClock
 from routing.site import Site

@@ -15,10 +15,10 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from callback_scheduler import segments
-from callback_scheduler.backup import FORMAT, MANIFEST
+from callback_scheduler.backup.archive import FORMAT, MANIFEST
 from callback_scheduler.errors import BackupError
-from callback_scheduler.verification import ChainHead, verify
+from callback_scheduler.journal import segments
+from callback_scheduler.ledger.verification import ChainHead, verify
 
 CONFIG_FOLDER = "restored-config"
 _CHUNK = 1024 * 1024

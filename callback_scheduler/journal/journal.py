@@ -26,7 +26,6 @@ from typing import Any
 import structlog
 from twisted.internet.defer import Deferred
 
-from callback_scheduler import segments
 from callback_scheduler.errors import (
     JournalClosed,
     JournalError,
@@ -34,8 +33,9 @@ from callback_scheduler.errors import (
     JournalLocked,
     JournalWriteFailed,
 )
-from callback_scheduler.journal_scan import check_end, scan_folder
-from callback_scheduler.segments import END_MARK, Mark, Segment, SegmentWriter, write_mark
+from callback_scheduler.journal import segments
+from callback_scheduler.journal.scan import check_end, scan_folder
+from callback_scheduler.journal.segments import END_MARK, Mark, Segment, SegmentWriter, write_mark
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callback_scheduler.errors import JournalCorrupt
-from callback_scheduler.segments import (
+from callback_scheduler.journal.segments import (
     ARCHIVE_MARK,
     END_MARK,
     SUFFIX,

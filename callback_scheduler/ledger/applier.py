@@ -18,8 +18,8 @@ from typing import Any
 import structlog
 
 from callback_scheduler.errors import StoreUnavailable
-from callback_scheduler.journal import Durable, Journal, JournalEvent
-from callback_scheduler.store import Outcome, Store
+from callback_scheduler.journal.journal import Durable, Journal, JournalEvent
+from callback_scheduler.store.store import Outcome, Store
 
 log = structlog.get_logger()
 

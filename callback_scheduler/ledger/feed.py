@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from callback_scheduler.journal import Durable, Journal, JournalEvent
-from callback_scheduler.store import Verdict
+from callback_scheduler.journal.journal import Durable, Journal, JournalEvent
+from callback_scheduler.store.store import Verdict
 
 EVENT_TYPES = ("order_opened", "order_changed", "order_noted", "notice_given")
 _KEPT_IN_MEMORY = 5000

@@ -18,21 +18,21 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
-from callback_scheduler import retention
-from callback_scheduler.applier import Applied, Applier
-from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import EmbeddedRedisError, JournalClosed, StoreUnavailable
-from callback_scheduler.feed import EVENT_TYPES, Feed
-from callback_scheduler.journal import Journal, JournalEvent
-from callback_scheduler.order import OpenedOrder, OrderDraft
-from callback_scheduler.order_fields import instant, to_payload
-from callback_scheduler.order_keeping import OrderKeeping
-from callback_scheduler.order_numbers import OrderNumbers
-from callback_scheduler.report import Question, Report, make_report
-from callback_scheduler.report_reader import read_material
-from callback_scheduler.retention import Forgotten
-from callback_scheduler.shelf import Shelf
-from callback_scheduler.store import Outcome, Store
+from callback_scheduler.journal.journal import Journal, JournalEvent
+from callback_scheduler.ledger import retention
+from callback_scheduler.ledger.applier import Applied, Applier
+from callback_scheduler.ledger.feed import EVENT_TYPES, Feed
+from callback_scheduler.ledger.orders import OrderKeeping
+from callback_scheduler.ledger.retention import Forgotten
+from callback_scheduler.orders.fields import instant, to_payload
+from callback_scheduler.orders.numbers import OrderNumbers
+from callback_scheduler.orders.order import OpenedOrder, OrderDraft
+from callback_scheduler.reports.reader import read_material
+from callback_scheduler.reports.report import Question, Report, make_report
+from callback_scheduler.store.embedded_redis import EmbeddedRedis
+from callback_scheduler.store.expiring_texts import Shelf
+from callback_scheduler.store.store import Outcome, Store
 from routing.working_time import WorkingTime
 
 log = structlog.get_logger()

@@ -8,14 +8,14 @@ from typing import Any, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred
 
-from callback_scheduler import order_life
 from callback_scheduler.errors import FencedOff, SchedulerError, StaleOrder, StoreUnavailable, UnknownOrder
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order import Attempt, Lease, Order
-from callback_scheduler.order_search import OrderFilter
-from callback_scheduler.order_states import OrderEvent
-from callback_scheduler.store import Outcome, Store
-from callback_scheduler.stretches import Stretch
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders import life as order_life
+from callback_scheduler.orders.order import Attempt, Lease, Order
+from callback_scheduler.orders.states import OrderEvent
+from callback_scheduler.store.search import OrderFilter
+from callback_scheduler.store.slices import Stretch
+from callback_scheduler.store.store import Outcome, Store
 from routing.clock import SHANGHAI
 
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=SHANGHAI)

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import structlog
 
-from callback_scheduler import segments
-from callback_scheduler.journal import Journal, JournalEvent
-from callback_scheduler.journal_scan import segment_files
-from callback_scheduler.order import Order
-from callback_scheduler.segments import ARCHIVE_MARK, Mark, Segment, write_mark
-from callback_scheduler.store import Store
+from callback_scheduler.journal import segments
+from callback_scheduler.journal.journal import Journal, JournalEvent
+from callback_scheduler.journal.scan import segment_files
+from callback_scheduler.journal.segments import ARCHIVE_MARK, Mark, Segment, write_mark
+from callback_scheduler.orders.order import Order
+from callback_scheduler.store.store import Store
 
 log = structlog.get_logger()
 

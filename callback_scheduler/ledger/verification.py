@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from callback_scheduler import segments
 from callback_scheduler.errors import JournalCorrupt, StoreUnavailable
-from callback_scheduler.journal_scan import scan_folder, segment_files
-from callback_scheduler.segments import Segment
-from callback_scheduler.store import Store
+from callback_scheduler.journal import segments
+from callback_scheduler.journal.scan import scan_folder, segment_files
+from callback_scheduler.journal.segments import Segment
+from callback_scheduler.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)

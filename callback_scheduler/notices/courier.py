@@ -12,9 +12,9 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensur
 from twisted.python.failure import Failure
 
 from callback_scheduler.errors import JournalError, NotDelivered, NoticeRefused, StoreUnavailable, UnknownNotice
-from callback_scheduler.feed import Feed, Letter
-from callback_scheduler.lanes import Lane, Lanes
-from callback_scheduler.outbox import Cursor, DeadLetter, Outbox
+from callback_scheduler.ledger.feed import Feed, Letter
+from callback_scheduler.notices.lanes import Lane, Lanes
+from callback_scheduler.notices.outbox import Cursor, DeadLetter, Outbox
 from config.notices import Retry
 
 log = structlog.get_logger()

@@ -12,7 +12,7 @@ import random
 from collections import deque
 from dataclasses import dataclass, field
 
-from callback_scheduler.feed import Letter
+from callback_scheduler.ledger.feed import Letter
 from config.notices import Retry
 
 _ASKED_PAUSE_AT_MOST_S = 3600.0

@@ -19,12 +19,12 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Any
 
-from callback_scheduler.courier import InThread
 from callback_scheduler.errors import NotDelivered, NoticeRefused, StoreUnavailable
-from callback_scheduler.feed import Letter
-from callback_scheduler.notice_text import disclosed
-from callback_scheduler.notice_words import KINDS, STATES, matter_name, shanghai, unit_name
-from callback_scheduler.order import Order
+from callback_scheduler.ledger.feed import Letter
+from callback_scheduler.notices.courier import InThread
+from callback_scheduler.notices.disclosure import disclosed
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.words import KINDS, STATES, matter_name, shanghai, unit_name
 from config.notices import Mailbox, MailSettings
 from routing.clock import SHANGHAI
 from routing.directory import Directory

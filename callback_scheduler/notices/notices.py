@@ -22,16 +22,16 @@ from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
-from callback_scheduler.city_platform import CityMessages
-from callback_scheduler.city_reports import CityReports
-from callback_scheduler.city_status import CityStatusServer
-from callback_scheduler.courier import Courier, Receiver
 from callback_scheduler.errors import NoticeError, StoreUnavailable, UnknownNotice
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.mail import SUPERVISORS, Mail
-from callback_scheduler.order import Order
-from callback_scheduler.outbox import Outbox
-from callback_scheduler.webhook import Webhook
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.notices.city.endpoint import CityStatusServer
+from callback_scheduler.notices.city.messages import CityMessages
+from callback_scheduler.notices.city.reports import CityReports
+from callback_scheduler.notices.courier import Courier, Receiver
+from callback_scheduler.notices.mail import SUPERVISORS, Mail
+from callback_scheduler.notices.outbox import Outbox
+from callback_scheduler.notices.webhook import Webhook
+from callback_scheduler.orders.order import Order
 from config.notices import NoticeSettings
 from routing.clock import Clock
 from routing.directory import Directory

@@ -19,8 +19,8 @@ from typing import Any
 
 import structlog
 
-from callback_scheduler.feed import Letter
-from callback_scheduler.segments import sync_folder
+from callback_scheduler.journal.segments import sync_folder
+from callback_scheduler.ledger.feed import Letter
 
 log = structlog.get_logger()
 

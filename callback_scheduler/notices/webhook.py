@@ -25,8 +25,8 @@ from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
 from callback_scheduler.errors import NotDelivered, NoticeRefused
-from callback_scheduler.feed import Letter
-from callback_scheduler.notice_text import disclosed
+from callback_scheduler.ledger.feed import Letter
+from callback_scheduler.notices.disclosure import disclosed
 from config.errors import ConfigError, Fault
 from config.notices import HttpReceiver
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from callback_scheduler.cause_words import OUTCOME_WORDS
-from callback_scheduler.causes import cause
-from callback_scheduler.compliance import Verdict, facts_of, judge, milliseconds
-from callback_scheduler.order import Order
+from callback_scheduler.orders.cause_words import OUTCOME_WORDS
+from callback_scheduler.orders.causes import cause
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.verdict import Verdict, facts_of, judge, milliseconds
 from routing.clock import SHANGHAI
 
 

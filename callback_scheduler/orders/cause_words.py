@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from callback_scheduler.order import AttemptOutcome
+from callback_scheduler.orders.order import AttemptOutcome
 
 OUTCOME_WORDS = {
     AttemptOutcome.UNDER_WAY: "拨打未结束",

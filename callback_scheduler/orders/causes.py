@@ -6,15 +6,15 @@ from collections import Counter
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from callback_scheduler.cause_words import CHINESE, OUTCOME_WORDS, CauseWords
-from callback_scheduler.compliance import (
+from callback_scheduler.orders.cause_words import CHINESE, OUTCOME_WORDS, CauseWords
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
+from callback_scheduler.orders.verdict import (
     TRIES_THAT_EXCUSE,
     Facts,
     Verdict,
     first_talk_ms,
     tries_before,
 )
-from callback_scheduler.order import Attempt, AttemptOutcome, Order
 from routing.clock import SHANGHAI
 
 _BY_WORDS = {"timetable": "系统", "unit": "单位", "enterprise": "企业来电", "specialist": "专业人员"}

@@ -1,10 +1,10 @@
-"""Draws the life of an order from its table: `python -m callback_scheduler.diagram` prints docs/order-life.md."""
+"""Draws docs/order-life.md from the table of states: `python -m callback_scheduler.orders.diagram` prints it."""
 
 from __future__ import annotations
 
-from callback_scheduler import order_states
-from callback_scheduler.notice_words import EVENTS, STATES
-from callback_scheduler.order_states import TRANSITIONS, OrderEvent, OrderState
+from callback_scheduler.orders import states as order_states
+from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
+from callback_scheduler.orders.words import EVENTS, STATES
 
 
 def mermaid() -> str:
@@ -36,7 +36,7 @@ def document() -> str:
     essay = (order_states.__doc__ or "").partition("\n\n")[2].strip()
     parts = (
         "# The life of an order",
-        "Printed by `python -m callback_scheduler.diagram` from the table in "
+        "Printed by `python -m callback_scheduler.orders.diagram` from the table in "
         "[`order_states.py`](../callback_scheduler/order_states.py); a test holds both together.",
         f"```mermaid\n{mermaid()}\n```",
         essay,

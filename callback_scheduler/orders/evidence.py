@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callback_scheduler.order import Attempt, Evidence
+from callback_scheduler.orders.order import Attempt, Evidence
 
 # "contacts the enterprise": less than this is a wrong number, a voicemail, a line that broke
 LEAST_TALK_S = 10.0

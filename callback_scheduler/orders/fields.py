@@ -9,9 +9,9 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, cast
 
-from callback_scheduler.deadlines import CountedAs, Deadline
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, MergedCall, Order, OrderDraft, OrderKind
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.deadlines import CountedAs, Deadline
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, MergedCall, Order, OrderDraft, OrderKind
+from callback_scheduler.orders.states import OrderState
 from routing.clock import SHANGHAI
 
 _DEADLINE = tuple(field.name for field in dataclasses.fields(Deadline))

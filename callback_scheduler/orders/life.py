@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from callback_scheduler.errors import NotProved
-from callback_scheduler.evidence import proves
-from callback_scheduler.order import Attempt, Order
-from callback_scheduler.order_fields import attempt_fields, change_fields
-from callback_scheduler.order_states import OrderEvent, OrderState, next_state
+from callback_scheduler.orders.evidence import proves
+from callback_scheduler.orders.fields import attempt_fields, change_fields
+from callback_scheduler.orders.order import Attempt, Order
+from callback_scheduler.orders.states import OrderEvent, OrderState, next_state
 
 # Design rule 19.
 _DEADLINE_STAYS = {OrderEvent.RETURNED, OrderEvent.REASSIGNED}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from callback_scheduler.deadlines import Deadline
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.deadlines import Deadline
+from callback_scheduler.orders.states import OrderState
 
 
 class OrderKind(Enum):

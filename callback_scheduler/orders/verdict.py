@@ -25,9 +25,9 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import NamedTuple
 
-from callback_scheduler.evidence import proves
-from callback_scheduler.order import Attempt, AttemptOutcome, Order
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.evidence import proves
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
+from callback_scheduler.orders.states import OrderState
 
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=timezone.utc), timedelta(milliseconds=1)
 TRIES_THAT_EXCUSE = 3  # evidenced tries that make an order 已尽责未接通

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from callback_scheduler.order import AttemptOutcome as _O
-from callback_scheduler.order_states import OrderEvent as _E
-from callback_scheduler.order_states import OrderState as _S
+from callback_scheduler.orders.order import AttemptOutcome as _O
+from callback_scheduler.orders.states import OrderEvent as _E
+from callback_scheduler.orders.states import OrderState as _S
 from routing.clock import SHANGHAI
 from routing.directory import Directory
 from routing.errors import UnknownMatter, UnknownUnit

@@ -13,8 +13,8 @@ import sys
 from dataclasses import dataclass
 from datetime import date
 
-from callback_scheduler.die_with_parent import tie_to
-from callback_scheduler.rehearsal_command import as_fields, play_quietly
+from callback_scheduler.rehearsal.command import as_fields, play_quietly
+from processes.die_with_parent import tie_to
 from routing.site import Site
 
 _BREACHES_TOLD = 20

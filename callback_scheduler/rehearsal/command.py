@@ -23,10 +23,10 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import ensureDeferred
 from twisted.python.failure import Failure
 
-from callback_scheduler.compliance import Verdict, verdict
-from callback_scheduler.order import Order
-from callback_scheduler.rehearsal import Rehearsal, rehearse
-from callback_scheduler.report_table import TOTAL, VERDICT_WORDS, aligned
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.verdict import Verdict, verdict
+from callback_scheduler.rehearsal.rehearsal import Rehearsal, rehearse
+from callback_scheduler.reports.table import TOTAL, VERDICT_WORDS, aligned
 from routing.clock import SHANGHAI
 from routing.site import Site
 

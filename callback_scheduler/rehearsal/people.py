@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from callback_scheduler.deadlines import deadline
-from callback_scheduler.order import AttemptOutcome, OrderDraft, OrderKind
+from callback_scheduler.orders.deadlines import deadline
+from callback_scheduler.orders.order import AttemptOutcome, OrderDraft, OrderKind
 from routing.site import Site
 
 _MENU_WEIGHT = 4  # so much more often is a matter of the menu asked for than another

@@ -17,15 +17,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock as VirtualTime
 from twisted.internet.task import deferLater
 
-from callback_scheduler.compliance import Verdict, verdict
-from callback_scheduler.hands import Hands
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.ladder import tiers_open
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, Lease, Order, OrderDraft
-from callback_scheduler.rehearsal_people import Answer, answer, callers
-from callback_scheduler.store import Outcome
-from callback_scheduler.timetable import Timetable
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Lease, Order, OrderDraft
+from callback_scheduler.orders.verdict import Verdict, verdict
+from callback_scheduler.rehearsal.people import Answer, answer, callers
+from callback_scheduler.store.store import Outcome
+from callback_scheduler.timetable.ladder import tiers_open
+from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.timetable import Timetable
 from routing.clock import SHANGHAI, MovableClock
 from routing.site import Site
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from callback_scheduler.compliance import milliseconds
-from callback_scheduler.evidence import LEAST_TALK_S
-from callback_scheduler.figures import Rate
-from callback_scheduler.report_orders import By, period_of
+from callback_scheduler.orders.evidence import LEAST_TALK_S
+from callback_scheduler.orders.verdict import milliseconds
+from callback_scheduler.reports.figures import Rate
+from callback_scheduler.reports.orders import By, period_of
 
 THREE_WAY_GOAL_PERCENT = 90  # the district's notice
 ANSWER_GOAL_PERCENT = 95  # GB/T 33358-2016: in any 24 h

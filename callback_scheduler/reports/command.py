@@ -10,17 +10,17 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from callback_scheduler import beside
-from callback_scheduler.causes import timeline
 from callback_scheduler.errors import StoreUnavailable
-from callback_scheduler.redis_socket import socket_url
-from callback_scheduler.report import Counted, Question, Report, count, is_missed, report_of
-from callback_scheduler.report_files import as_csv, as_json, miss_lines, order_lines, save_xlsx
-from callback_scheduler.report_orders import By
-from callback_scheduler.report_reader import middle, read_material
-from callback_scheduler.report_table import table
-from callback_scheduler.rules import rule_named
-from callback_scheduler.store import Store
+from callback_scheduler.orders.causes import timeline
+from callback_scheduler.reports.files import as_csv, as_json, miss_lines, order_lines, save_xlsx
+from callback_scheduler.reports.orders import By
+from callback_scheduler.reports.reader import middle, read_material
+from callback_scheduler.reports.report import Counted, Question, Report, count, is_missed, report_of
+from callback_scheduler.reports.rules import rule_named
+from callback_scheduler.reports.table import table
+from callback_scheduler.store.redis_socket import socket_url
+from callback_scheduler.store.store import Store
+from processes import forked as beside
 from routing.clock import SystemClock
 from routing.site import Site
 from routing.working_time import WorkingTime

@@ -8,12 +8,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from callback_scheduler.compliance import Stage, Verdict
-from callback_scheduler.figures import Rate
-from callback_scheduler.report import Report
-from callback_scheduler.report_calls import RATE_WORDS, total_calls
-from callback_scheduler.report_orders import OrderTally, total
-from callback_scheduler.report_table import (
+from callback_scheduler.orders.verdict import Stage, Verdict
+from callback_scheduler.reports.calls import RATE_WORDS, total_calls
+from callback_scheduler.reports.figures import Rate
+from callback_scheduler.reports.orders import OrderTally, total
+from callback_scheduler.reports.report import Report
+from callback_scheduler.reports.table import (
     BY_WORDS,
     COUNTED_AS_WORDS,
     STAGE_WORDS,

@@ -6,8 +6,8 @@ import argparse
 from datetime import date
 from pathlib import Path
 
-from callback_scheduler.report_orders import By
-from callback_scheduler.rules import RULE_NAMES
+from callback_scheduler.reports.orders import By
+from callback_scheduler.reports.rules import RULE_NAMES
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

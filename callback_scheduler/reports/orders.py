@@ -9,8 +9,8 @@ from enum import Enum
 from functools import cache
 from typing import Any, NamedTuple
 
-from callback_scheduler.compliance import Facts, Rule, Stage, Verdict, first_talk_ms, judge, stage
-from callback_scheduler.figures import Rate, percentile
+from callback_scheduler.orders.verdict import Facts, Rule, Stage, Verdict, first_talk_ms, judge, stage
+from callback_scheduler.reports.figures import Rate, percentile
 from routing.working_time import MINUTE_MS, WorkingTime, date_of, day_of
 
 COUNTED_AS = ("after_hours", "missed_in_hours")

@@ -7,10 +7,10 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from callback_scheduler.compliance import Facts, Try, milliseconds
-from callback_scheduler.report import Material
-from callback_scheduler.report_calls import CallFacts, SurveyFacts
-from callback_scheduler.store import Store
+from callback_scheduler.orders.verdict import Facts, Try, milliseconds
+from callback_scheduler.reports.calls import CallFacts, SurveyFacts
+from callback_scheduler.reports.report import Material
+from callback_scheduler.store.store import Store
 from routing.clock import SHANGHAI
 
 # An order due on a day was opened on one before: ten days of a holiday with the weekends around it, twice over.

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple, TypeVar
 
-from callback_scheduler.cause_words import CHINESE, CauseWords
-from callback_scheduler.causes import Moment, cause
-from callback_scheduler.compliance import Facts, Rule, Verdict, milliseconds
-from callback_scheduler.figures import ErrorBudget
-from callback_scheduler.report_calls import (
+from callback_scheduler.orders.cause_words import CHINESE, CauseWords
+from callback_scheduler.orders.causes import Moment, cause
+from callback_scheduler.orders.verdict import Facts, Rule, Verdict, milliseconds
+from callback_scheduler.reports.calls import (
     THREE_WAY_GOAL_PERCENT,
     CallFacts,
     CallTally,
@@ -20,7 +19,8 @@ from callback_scheduler.report_calls import (
     tally_calls,
     total_calls,
 )
-from callback_scheduler.report_orders import By, Judged, OrderTally, Rows, judged, tally, total
+from callback_scheduler.reports.figures import ErrorBudget
+from callback_scheduler.reports.orders import By, Judged, OrderTally, Rows, judged, tally, total
 from routing.clock import SHANGHAI
 from routing.working_time import WorkingTime, day_of, number_of, start_of
 

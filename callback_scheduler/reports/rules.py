@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from callback_scheduler.compliance import OWN_RULE, Facts, Rule
-from callback_scheduler.deadlines import DUE_TIME
+from callback_scheduler.orders.deadlines import DUE_TIME
+from callback_scheduler.orders.verdict import OWN_RULE, Facts, Rule
 from routing.calendar import Calendar
 from routing.working_time import DAY_MS, date_of, day_of, number_of, start_of
 

@@ -6,10 +6,10 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from callback_scheduler.compliance import Stage, Verdict
-from callback_scheduler.report import Miss, Report
-from callback_scheduler.report_calls import ANSWER_GOAL_PERCENT, RATE_WORDS, CallTally, total_calls
-from callback_scheduler.report_orders import By, OrderTally, Rows, total
+from callback_scheduler.orders.verdict import Stage, Verdict
+from callback_scheduler.reports.calls import ANSWER_GOAL_PERCENT, RATE_WORDS, CallTally, total_calls
+from callback_scheduler.reports.orders import By, OrderTally, Rows, total
+from callback_scheduler.reports.report import Miss, Report
 
 VERDICT_WORDS = {
     Verdict.ON_TIME: "按时",

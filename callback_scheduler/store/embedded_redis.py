@@ -18,9 +18,9 @@ from pathlib import Path
 
 import structlog
 
-from callback_scheduler import die_with_parent
 from callback_scheduler.errors import EmbeddedRedisError
-from callback_scheduler.redis_socket import socket_path, socket_url
+from callback_scheduler.store.redis_socket import socket_path, socket_url
+from processes import die_with_parent
 
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from callback_scheduler.store import Store
+from callback_scheduler.store.store import Store
 
 _T = TypeVar("_T")
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]

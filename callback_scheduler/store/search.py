@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from callback_scheduler.order import Order
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.states import OrderState
 
 _LONGEST_PAGE = 1000
 _ADDED_MEANWHILE = 20

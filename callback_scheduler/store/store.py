@@ -31,16 +31,16 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
-from callback_scheduler import order_search
 from callback_scheduler.errors import StoreUnavailable
-from callback_scheduler.order import Lease, Order
-from callback_scheduler.order_fields import from_fields
-from callback_scheduler.order_search import OrderFilter
-from callback_scheduler.stretches import Stretch, Stretches
+from callback_scheduler.orders.fields import from_fields
+from callback_scheduler.orders.order import Lease, Order
+from callback_scheduler.store import search as order_search
+from callback_scheduler.store.search import OrderFilter
+from callback_scheduler.store.slices import Stretch, Stretches
 from routing.clock import SHANGHAI
 
 if TYPE_CHECKING:  # a report reads the store without a journal, and without what that needs
-    from callback_scheduler.journal import Durable, JournalEvent
+    from callback_scheduler.journal.journal import Durable, JournalEvent
 
 _SCRIPT = Path(__file__).with_name("apply.lua").read_text(encoding="utf-8")
 _SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()

@@ -10,11 +10,11 @@ import structlog
 from twisted.internet.threads import deferToThread
 
 from callback_scheduler.errors import IllegalTransition, StaleOrder, UnknownOrder
-from callback_scheduler.hands import Notices
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.order import Order
-from callback_scheduler.order_states import OrderEvent
-from callback_scheduler.retention import recordings_of
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.ledger.retention import recordings_of
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.states import OrderEvent
+from callback_scheduler.timetable.ports import Notices
 from config.keeping import KeepingSettings
 from routing.clock import SHANGHAI
 

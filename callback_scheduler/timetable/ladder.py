@@ -6,8 +6,8 @@ from datetime import date, datetime, time, timedelta
 from enum import Enum
 from functools import lru_cache
 
-from callback_scheduler.order import Order
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.states import OrderState
 from config.ladder import LadderRules, LadderSettings
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI

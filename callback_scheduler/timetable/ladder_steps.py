@@ -14,16 +14,16 @@ from typing import Any
 import structlog
 from twisted.internet.defer import Deferred, DeferredSemaphore, ensureDeferred
 
-from callback_scheduler.breach import breach_cause
-from callback_scheduler.dialling import UNIT_FAILED
-from callback_scheduler.dials import BY_UNIT
 from callback_scheduler.errors import FencedOff, IllegalTransition, SchedulerError, StaleOrder, UnknownOrder
-from callback_scheduler.hands import Hands
-from callback_scheduler.ladder import DueStep, Step, due_steps, step_key, superseding
-from callback_scheduler.order import AttemptOutcome, Order
-from callback_scheduler.order_keeping import OrderKeeping
-from callback_scheduler.order_states import OrderEvent, OrderState
-from callback_scheduler.together import each
+from callback_scheduler.ledger.orders import OrderKeeping
+from callback_scheduler.orders.breach import breach_cause
+from callback_scheduler.orders.order import AttemptOutcome, Order
+from callback_scheduler.orders.states import OrderEvent, OrderState
+from callback_scheduler.timetable.in_batches import each
+from callback_scheduler.timetable.ladder import DueStep, Step, due_steps, step_key, superseding
+from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.under_way import BY_UNIT
+from callback_scheduler.timetable.whose_turn import UNIT_FAILED
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
 from routing.clock import Clock

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from callback_scheduler.order import Attempt, Lease, Order
+from callback_scheduler.orders.order import Attempt, Lease, Order
 
 
 class Notices(Protocol):

@@ -7,12 +7,12 @@ from typing import Any
 
 import structlog
 
-from callback_scheduler.deadlines import RULE_VERSION, Deadline, deadline
-from callback_scheduler.hands import Hands
-from callback_scheduler.order import Order
-from callback_scheduler.order_keeping import OrderKeeping
-from callback_scheduler.sweeps import TIMETABLE
-from callback_scheduler.together import each
+from callback_scheduler.ledger.orders import OrderKeeping
+from callback_scheduler.orders.deadlines import RULE_VERSION, Deadline, deadline
+from callback_scheduler.orders.order import Order
+from callback_scheduler.timetable.in_batches import each
+from callback_scheduler.timetable.ladder_steps import TIMETABLE
+from callback_scheduler.timetable.ports import Hands
 from routing.calendar import Calendar
 
 log = structlog.get_logger()

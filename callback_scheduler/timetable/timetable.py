@@ -19,15 +19,15 @@ from apscheduler.schedulers.twisted import TwistedScheduler
 from apscheduler.triggers.base import BaseTrigger
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, ensureDeferred
 
-from callback_scheduler.clock_watch import ClockWatch
-from callback_scheduler.dials import Asked, Dials
 from callback_scheduler.errors import SchedulerError
-from callback_scheduler.hands import Hands
-from callback_scheduler.order import Order
-from callback_scheduler.order_keeping import OrderKeeping
-from callback_scheduler.redating import redate_all
-from callback_scheduler.sweeps import Sweeps
-from callback_scheduler.waiting_orders import WaitingOrders
+from callback_scheduler.ledger.orders import OrderKeeping
+from callback_scheduler.orders.order import Order
+from callback_scheduler.timetable.clock_watch import ClockWatch
+from callback_scheduler.timetable.ladder_steps import Sweeps
+from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.redating import redate_all
+from callback_scheduler.timetable.under_way import Asked, Dials
+from callback_scheduler.timetable.waiting_orders import WaitingOrders
 from config.errors import ConfigError
 from config.ladder import LadderSettings
 from routing.calendar import Calendar

@@ -10,15 +10,15 @@ from typing import Any
 import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
-from callback_scheduler.breach import breach_cause
-from callback_scheduler.dialling import DIALLED, UNIT_FAILED, may_be_on_the_phone, next_dial_at
 from callback_scheduler.errors import FencedOff, IllegalTransition, SchedulerError, StaleOrder, StoreUnavailable
-from callback_scheduler.evidence import proves
-from callback_scheduler.hands import Hands
-from callback_scheduler.ladder import tiers_open
-from callback_scheduler.order import Attempt, AttemptOutcome, Lease, Order
-from callback_scheduler.order_keeping import OrderKeeping
-from callback_scheduler.order_states import OrderEvent, OrderState
+from callback_scheduler.ledger.orders import OrderKeeping
+from callback_scheduler.orders.breach import breach_cause
+from callback_scheduler.orders.evidence import proves
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
+from callback_scheduler.orders.states import OrderEvent, OrderState
+from callback_scheduler.timetable.ladder import tiers_open
+from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.whose_turn import DIALLED, UNIT_FAILED, may_be_on_the_phone, next_dial_at
 from config.ladder import LadderSettings
 from routing.clock import Clock
 

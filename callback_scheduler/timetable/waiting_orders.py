@@ -8,14 +8,14 @@ from functools import cache
 
 import structlog
 
-from callback_scheduler.clock_watch import ClockWatch
-from callback_scheduler.dialling import dial_from, to_dial
-from callback_scheduler.dials import Dials
-from callback_scheduler.hands import Hands
-from callback_scheduler.ladder import next_step_at, pending_steps, tiers_open
-from callback_scheduler.order import Order
-from callback_scheduler.order_keeping import OrderKeeping
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.ledger.orders import OrderKeeping
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.timetable.clock_watch import ClockWatch
+from callback_scheduler.timetable.ladder import next_step_at, pending_steps, tiers_open
+from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.under_way import Dials
+from callback_scheduler.timetable.whose_turn import dial_from, to_dial
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI, Clock

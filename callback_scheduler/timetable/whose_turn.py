@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-from callback_scheduler.order import Attempt, AttemptOutcome, Order
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
+from callback_scheduler.orders.states import OrderState
 from config.ladder import LadderRules, LadderSettings
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.accounts import Account
-from console.errors import BadInput, NotFound
-from console.messages import Request, Response
-from console.roles import Role
-from console.routes import route
-from console.tokens import INVITATION
+from console.http.errors import BadInput, NotFound
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.people.accounts import Account
+from console.people.roles import Role
+from console.people.tokens import INVITATION
 
 _INVITATION_S = 3 * 86_400.0
 _ADMIN = (Role.ADMIN,)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from console.errors import BadInput, Impossible, NotFound
-from console.messages import Request, Response
-from console.roles import Role
-from console.routes import route
-from console.tokens import API, SCOPES
+from console.http.errors import BadInput, Impossible, NotFound
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.people.roles import Role
+from console.people.tokens import API, SCOPES
 
 _ADMIN = (Role.ADMIN,)
 _NAME = re.compile(r"[\w.-]{1,40}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from console.messages import Request, Response
-from console.roles import Role
-from console.routes import route
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.people.roles import Role
 
 _SHOWN = 200
 

@@ -6,12 +6,12 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
-from console.errors import BadInput, Impossible, NotFound
-from console.messages import Request, Response
-from console.pages.admin import ADMINS, last_changes, undoable
-from console.pages.admin_trial import begin_trial
-from console.routes import route
-from console.spoken_time import speaker
+from console.admin.overview import ADMINS, last_changes, undoable
+from console.admin.trial import begin_trial
+from console.http.errors import BadInput, Impossible, NotFound
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.rendering.spoken_time import speaker
 from routing.calendar import Day, DayType
 
 _LARGEST = 2_500_000

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from console.messages import Request, Response
-from console.pages.admin import ADMINS, last_changes, undoable, wishes
-from console.pages.admin_trial import begin_trial
-from console.pages.yaml_forms import LARGEST, check_unchanged, difference, sent, version_of
-from console.routes import route
-from console.spoken_time import speaker
+from console.admin.overview import ADMINS, last_changes, undoable, wishes
+from console.admin.trial import begin_trial
+from console.admin.yaml_forms import LARGEST, check_unchanged, difference, sent, version_of
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.rendering.spoken_time import speaker
 
 
 @route("/admin/directory", roles=ADMINS, nav="nav.directory", nav_order=40)

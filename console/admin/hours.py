@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from config.hours import Switch
-from console.errors import BadInput
-from console.messages import Request, Response
-from console.pages.admin import ADMINS, last_changes, standing_switch, undoable
-from console.routes import route
-from console.spoken_time import speaker
+from console.admin.overview import ADMINS, last_changes, standing_switch, undoable
+from console.http.errors import BadInput
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.rendering.spoken_time import speaker
 
 _DAYS_SHOWN = 8
 _UNDONE_AT_MOST = 1000

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from config.hours import Weekday
-from console.messages import Request, Response
-from console.pages.admin import ADMINS, standing_switch
-from console.pages.admin_trial import begin_trial
-from console.pages.yaml_forms import LARGEST, check_unchanged, difference, sent, version_of
-from console.routes import route
-from console.spoken_time import speaker
+from console.admin.overview import ADMINS, standing_switch
+from console.admin.trial import begin_trial
+from console.admin.yaml_forms import LARGEST, check_unchanged, difference, sent, version_of
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.rendering.spoken_time import speaker
 
 _WEEKDAYS = {weekday.value: number for number, weekday in enumerate(Weekday)}
 

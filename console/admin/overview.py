@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from console.messages import Request, Response
-from console.roles import Role
-from console.routes import route
-from console.spoken_time import speaker
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.people.roles import Role
+from console.rendering.spoken_time import speaker
 
 ADMINS = (Role.ADMIN,)
 _CHANGES_SHOWN, _WISHES_SHOWN = 10, 20

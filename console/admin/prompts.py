@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.errors import BadInput, NotFound
-from console.messages import Request, Response
-from console.pages.admin import ADMINS, last_changes, undoable
-from console.routes import route
-from console.spoken_time import speaker
+from console.admin.overview import ADMINS, last_changes, undoable
+from console.http.errors import BadInput, NotFound
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.rendering.spoken_time import speaker
 from ivr.speech.speech import SpeechFailed
 
 _LARGEST = 21_000_000

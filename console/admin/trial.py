@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.jobs import Job
-from console.messages import Request, Response
-from console.pages.admin import ADMINS
-from console.routes import route
-from ivr.operations_errors import OperationRefused
+from console.admin.overview import ADMINS
+from console.http.jobs import Job
+from console.http.messages import Request, Response
+from console.http.routes import route
+from ivr.refused import OperationRefused
 
 
 @route("/admin/rehearsal", roles=ADMINS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from hashlib import sha256
 
-from console.errors import Impossible
-from console.messages import Request
+from console.http.errors import Impossible
+from console.http.messages import Request
 
 LARGEST = 2_500_000
 _MOST_DIFFERENCE = 400

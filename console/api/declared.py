@@ -17,11 +17,11 @@ from urllib.parse import parse_qsl
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from werkzeug.http import parse_options_header
 
-from console.api import idempotency
-from console.errors import BadInput, NotFound, Unprocessable, WrongType
-from console.messages import JSON, Request, Response
-from console.problems import Fault
-from console.routes import Handler, route
+from console.http import idempotency
+from console.http.errors import BadInput, NotFound, Unprocessable, WrongType
+from console.http.messages import JSON, Request, Response
+from console.http.problems import Fault
+from console.http.routes import Handler, route
 
 _MOST_FIELDS = 100
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

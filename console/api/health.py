@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from console.api.declared import Answer, Operation, document
-from console.messages import JSON, Request, Response
-from console.routes import route
+from console.http.messages import JSON, Request, Response
+from console.http.routes import route
 
 _JOURNAL_STUCK = 1000  # events that wait for the disk
 

@@ -12,13 +12,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from callback_scheduler.compliance import OWN_RULE, Verdict
 from callback_scheduler.errors import StoreError
-from callback_scheduler.report import Question
+from callback_scheduler.orders.verdict import OWN_RULE, Verdict
+from callback_scheduler.reports.report import Question
 from console.api.declared import Operation, document
-from console.messages import Request, Response
-from console.routes import route
-from console.tokens import METRICS
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.people.tokens import METRICS
 from ivr.calls.cdr import Direction
 from ivr.calls.seat_states import SeatState
 

@@ -7,12 +7,12 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from callback_scheduler.order import Order
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.states import OrderState
 from console.api.declared import Answer, Asked, Body, Query, operation, path_id
-from console.errors import NotAllowed, NotFound, Unprocessable
-from console.problems import Fault
-from ivr.operations_online import online_since
+from console.http.errors import NotAllowed, NotFound, Unprocessable
+from console.http.problems import Fault
+from node.operations.online import online_since
 from routing.search import DirectorySearch, FoundKind
 
 _MATTERS = 5

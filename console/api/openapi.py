@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from console.api import idempotency
 from console.api.declared import OPERATIONS, Operation, Query, document
-from console.messages import JSON, Request, Response
-from console.problems import PROBLEM, Problem
-from console.routes import TABLE, Route, route
-from console.tokens import METRICS, SCOPES
+from console.http import idempotency
+from console.http.messages import JSON, Request, Response
+from console.http.problems import PROBLEM, Problem
+from console.http.routes import TABLE, Route, route
+from console.people.tokens import METRICS, SCOPES
 
 VERSION = "1.0.0"
 _REF = "#/components/schemas/{model}"

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from callback_scheduler.order import Order
+from callback_scheduler.orders.order import Order
 from console.api.declared import Asked, Body, operation
 from console.api.hidden import note_numbers
 from console.api.order_models import OrderAnswer, order_answer
 from console.api.orders import visible_order
-from console.errors import NotAllowed
+from console.http.errors import NotAllowed
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=r"\S")]
 

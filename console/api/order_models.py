@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from callback_scheduler.compliance import Verdict, verdict
-from callback_scheduler.evidence import proves
-from callback_scheduler.order import Attempt, AttemptOutcome, MergedCall, Order, OrderKind
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.evidence import proves
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, MergedCall, Order, OrderKind
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.orders.verdict import Verdict, verdict
 from console.api.declared import Answer, Asked
 from console.api.hidden import number, words
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from callback_scheduler.compliance import Verdict
-from callback_scheduler.report_orders import By
+from callback_scheduler.orders.verdict import Verdict
+from callback_scheduler.reports.orders import By
 from console.api.declared import Answer
 
 CountedAs = Literal["after_hours", "missed_in_hours"]

@@ -6,15 +6,15 @@ from typing import Any
 
 from pydantic import Field
 
-from callback_scheduler.report import Question
-from callback_scheduler.report_orders import By
-from callback_scheduler.rules import rule_named
+from callback_scheduler.reports.orders import By
+from callback_scheduler.reports.report import Question
+from callback_scheduler.reports.rules import rule_named
 from console.api.declared import Asked, Day, Query, operation
 from console.api.hidden import words
 from console.api.orders import UNIT, own_unit
 from console.api.report_models import ReportAnswer, RuleName
-from console.errors import Unprocessable
-from console.problems import Fault
+from console.http.errors import Unprocessable
+from console.http.problems import Fault
 
 _LONGEST_DAYS = 800
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from console import health, metrics
-from console.api import calls, online, openapi, order_acts, orders, reports
+from console.api import calls, health, metrics, online, openapi, order_acts, orders, reports
 
 ROOMS = (orders, order_acts, calls, reports, online, openapi, metrics, health)

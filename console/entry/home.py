@@ -5,12 +5,12 @@ from __future__ import annotations
 from mimetypes import guess_type
 from pathlib import Path
 
-from console.errors import BadInput, NotFound
-from console.event_stream import event_stream
-from console.events import TOPICS, Viewer
-from console.messages import Request, Response
-from console.roles import ALL_ROLES
-from console.routes import navigation, route
+from console.http.errors import BadInput, NotFound
+from console.http.event_stream import event_stream
+from console.http.events import TOPICS, Viewer
+from console.http.messages import Request, Response
+from console.http.routes import navigation, route
+from console.people.roles import ALL_ROLES
 
 STATIC = Path(__file__).parent.parent / "static"
 _KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}

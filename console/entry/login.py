@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pyotp
 
-from console.accounts import Account, normalised
-from console.errors import TooMany
-from console.messages import Cookie, Request, Response
-from console.roles import ALL_ROLES
-from console.routes import route
-from console.sessions import Session
+from console.http.errors import TooMany
+from console.http.messages import Cookie, Request, Response
+from console.http.routes import route
+from console.people.accounts import Account, normalised
+from console.people.roles import ALL_ROLES
+from console.people.sessions import Session
 
 
 @route("/login", is_public=True)

@@ -8,14 +8,14 @@ import pyotp
 import qrcode
 from qrcode.image.svg import SvgPathImage
 
-from console.accounts import Account
-from console.errors import BadInput, NotFound, TooMany
-from console.messages import Cookie, Request, Response
-from console.pages.login import fits_code
-from console.roles import ALL_ROLES
-from console.routes import route
-from console.sessions import Session
-from console.texts import LANGUAGES
+from console.entry.login import fits_code
+from console.http.errors import BadInput, NotFound, TooMany
+from console.http.messages import Cookie, Request, Response
+from console.http.routes import route
+from console.people.accounts import Account
+from console.people.roles import ALL_ROLES
+from console.people.sessions import Session
+from console.rendering.texts import LANGUAGES
 
 _SECRET_S = 600.0
 

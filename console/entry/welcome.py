@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from console.accounts import Account, checked_name
-from console.errors import BadInput, ConsoleError, NotAllowed, TooMany
-from console.messages import Cookie, Request, Response
-from console.roles import Role
-from console.routes import route
-from console.tokens import FIRST_ADMINISTRATOR, INVITATION, Token
+from console.http.errors import BadInput, ConsoleError, NotAllowed, TooMany
+from console.http.messages import Cookie, Request, Response
+from console.http.routes import route
+from console.people.accounts import Account, checked_name
+from console.people.roles import Role
+from console.people.tokens import FIRST_ADMINISTRATOR, INVITATION, Token
 
 # wrong tokens count as failed log-ins of this name, which no account can have
 _TRIES = "one-time token"

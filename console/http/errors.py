@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from console.problems import Fault
+    from console.http.problems import Fault
 
 
 class ConsoleError(Exception):

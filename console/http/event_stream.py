@@ -8,8 +8,8 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from console.events import Client, Hub
-from console.messages import Response, Stream
+from console.http.events import Client, Hub
+from console.http.messages import Response, Stream
 
 _TYPE = "text/event-stream; charset=utf-8"
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from console.roles import Role
+from console.people.roles import Role
 
 # Who may hear of what; a unit hears of its own orders only.
 TOPICS: Mapping[str, frozenset[Role]] = {

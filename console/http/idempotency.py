@@ -12,11 +12,11 @@ from dataclasses import replace
 from hashlib import sha256
 
 from callback_scheduler.errors import UnknownOrder
-from console.errors import BadInput, ConsoleError, Impossible
-from console.messages import JSON, Response
-from console.problems import Fault
-from console.sessions import Shelf
-from ivr.operations_errors import OperationRefused
+from console.http.errors import BadInput, ConsoleError, Impossible
+from console.http.messages import JSON, Response
+from console.http.problems import Fault
+from console.people.sessions import Shelf
+from ivr.refused import OperationRefused
 
 HEADER = "idempotency-key"
 KEPT_S = 86_400.0

@@ -10,7 +10,7 @@ import structlog
 from twisted.internet.defer import ensureDeferred
 from twisted.python.failure import Failure
 
-from ivr.operations_errors import OperationRefused
+from ivr.refused import OperationRefused
 
 log = structlog.get_logger()
 

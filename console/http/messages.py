@@ -11,14 +11,14 @@ from urllib.parse import urlencode
 
 from twisted.web.static import File
 
-from console.errors import BadInput
-from console.roles import Role
+from console.http.errors import BadInput
+from console.people.roles import Role
 
 if TYPE_CHECKING:
-    from console.accounts import Account
+    from console.http.routes import Route
     from console.parts import Parts
-    from console.routes import Route
-    from console.sessions import Session
+    from console.people.accounts import Account
+    from console.people.sessions import Session
 
 HTML, JSON, PLAIN = "text/html; charset=utf-8", "application/json; charset=utf-8", "text/plain; charset=utf-8"
 # Takes the Twisted request, and writes and finishes it in its own time: event streams, files.
@@ -107,7 +107,7 @@ class Request:
 
     @property
     def operations(self) -> Any:
-        """All that the node shows and does; see ivr/operations.py."""
+        """All that the node shows and does; see node/operations/operations.py."""
         return self.parts.operations
 
     @property

@@ -16,10 +16,10 @@ from twisted.web import http, server
 from twisted.web.resource import IResource
 
 from config.console import ConsoleSettings
-from console.errors import TooLarge
-from console.problems import PROBLEM, problem
-from console.routes import is_api
-from console.security import HEADERS
+from console.http.errors import TooLarge
+from console.http.problems import PROBLEM, problem
+from console.http.routes import is_api
+from console.http.security import HEADERS
 
 # For whoever reads an answer, or a recording, slowly. Event streams have a deadline of their own.
 _READS_S = 900.0

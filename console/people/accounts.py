@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from console import json_file
-from console.errors import BadInput, Impossible
-from console.roles import Role
-from console.threads import InThread
+from console.http.errors import BadInput, Impossible
+from console.people import json_file
+from console.people.roles import Role
+from console.people.threads import InThread
 
 _LONGEST_NAME = 40
 

@@ -1,7 +1,7 @@
 """The audit log: every act and every unmasked number, hash-chained in a journal of its own.
 
-It is written by the same code as the journal of orders (`callback_scheduler.journal`), so it has the same files, the
-same chain and the same check: `hotline verify` reads both.
+It is written by the same code as the journal of orders (`callback_scheduler.journal`), so it has the same files, the same
+chain and the same check: `hotline verify` reads both.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from callback_scheduler.journal import Journal, JournalEvent
-from callback_scheduler.verification import VerifyResult, verify
-from console.threads import InThread
+from callback_scheduler.journal.journal import Journal, JournalEvent
+from callback_scheduler.ledger.verification import VerifyResult, verify
+from console.people.threads import InThread
 from routing.clock import Clock, in_shanghai
 
 _EVENT = "console_act"

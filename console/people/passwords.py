@@ -9,8 +9,8 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from console.errors import BadInput, TooMany
-from console.threads import InThread
+from console.http.errors import BadInput, TooMany
+from console.people.threads import InThread
 
 SHORTEST = 12
 _MOST_WAITING = 20

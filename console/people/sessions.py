@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Protocol
 
-from console.accounts import Account, Accounts
+from console.people.accounts import Account, Accounts
 from routing.clock import Clock
 
 # A session in use is written anew so often only, so that a page costs one reading of Redis.
@@ -18,7 +18,7 @@ _WAITS_FOR_CODE_S = 300.0
 
 
 class Shelf(Protocol):
-    """Where sessions lie; see callback_scheduler/shelf.py."""
+    """Where sessions lie; see callback_scheduler/store/expiring_texts.py."""
 
     async def put(self, key: str, text: str, ttl_s: float) -> None:
         """Keep a text for so long."""

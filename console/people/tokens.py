@@ -12,8 +12,8 @@ from typing import Any
 import structlog
 from twisted.internet.defer import ensureDeferred
 
-from console import json_file
-from console.threads import InThread
+from console.people import json_file
+from console.people.threads import InThread
 from routing.clock import Clock
 
 log = structlog.get_logger()

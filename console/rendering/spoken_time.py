@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from console.messages import Request
+from console.http.messages import Request
 from routing.clock import in_shanghai
 
 _NEAR = {-1: "yesterday", 0: "today", 1: "tomorrow"}

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from callback_scheduler.cause_words import CHINESE, ENGLISH, CauseWords
-from console.routes import navigation
-from ivr.calls.desk import masked
+from callback_scheduler.orders.cause_words import CHINESE, ENGLISH, CauseWords
+from console.http.routes import navigation
+from ivr.dispatch.incoming import masked
 from routing.clock import in_shanghai
 
 if TYPE_CHECKING:
-    from console.messages import Request
+    from console.http.messages import Request
 
 FOLDER = Path(__file__).with_name("templates")
 

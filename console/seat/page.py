@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from console.errors import BadInput, Impossible
-from console.messages import Request, Response
-from console.roles import Role
-from console.routes import route
-from console.seat_view import present
+from console.http.errors import BadInput, Impossible
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.people.roles import Role
+from console.seat.view import present
 from ivr.calls.digits import TargetKind
 from ivr.calls.seat_states import SeatState
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from console.messages import Request
-from console.spoken_time import speaker
-from ivr.operations_refusals import Refusal
+from console.http.messages import Request
+from console.rendering.spoken_time import speaker
+from ivr.calls.refusals import Refusal
 
 # Only these close the search: what the caller chose may belong elsewhere, and others may still be brought in.
 _CLOSES_SEARCH = frozenset({Refusal.NOBODY_THERE.value, Refusal.SPECIALIST_THERE.value})

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from callback_scheduler.order import Order
-from callback_scheduler.order_states import TRANSITIONS, OrderEvent
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.states import TRANSITIONS, OrderEvent
 
 Do = Callable[[Any, str, str, str, str], Awaitable[Order]]
 

@@ -8,10 +8,10 @@ from datetime import date, datetime, time, timedelta
 from math import ceil
 from typing import Any
 
-from callback_scheduler.report_calls import CallTally, call_facts
-from console.compliance.asked import Asked, page_number
-from console.compliance.story import Leg, leg_of
-from console.errors import BadInput
+from callback_scheduler.reports.calls import CallTally, call_facts
+from console.http.errors import BadInput
+from console.supervisor.question import Asked, page_number
+from console.supervisor.story import Leg, leg_of
 from routing.clock import SHANGHAI, in_shanghai
 
 PAGE = 50

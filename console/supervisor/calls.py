@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from console.compliance.call_list import SEARCHED_AT_MOST, WHICH, asked_for, page_of
-from console.messages import Request, Response
-from console.pages.compliance import SUPERVISORS, read_asked, shared
-from console.routes import route
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.supervisor.call_list import SEARCHED_AT_MOST, WHICH, asked_for, page_of
+from console.supervisor.compliance import SUPERVISORS, read_asked, shared
 
 
 @route("/calls", roles=SUPERVISORS)

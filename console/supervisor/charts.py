@@ -10,10 +10,10 @@ from functools import lru_cache
 import pygal
 from pygal.style import Style
 
-from callback_scheduler.compliance import Stage
-from callback_scheduler.figures import Rate
-from callback_scheduler.report import Report
-from callback_scheduler.report_orders import OrderTally, total
+from callback_scheduler.orders.verdict import Stage
+from callback_scheduler.reports.figures import Rate
+from callback_scheduler.reports.orders import OrderTally, total
+from callback_scheduler.reports.report import Report
 
 SVG = "image/svg+xml"
 _FONT = "system-ui, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC', sans-serif"

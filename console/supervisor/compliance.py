@@ -5,23 +5,23 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from callback_scheduler.compliance import Verdict
-from callback_scheduler.order import Order
-from callback_scheduler.order_search import OrderFilter
-from callback_scheduler.order_states import OrderState
-from callback_scheduler.report import Question, Report
-from callback_scheduler.report_orders import By, total
-from callback_scheduler.rules import RULE_NAMES, rule_named
-from console.compliance import asked as asked_for
-from console.compliance.asked import Asked
-from console.compliance.charts import SVG, TrendDay, funnel, funnel_svg, trend, trend_svg
-from console.compliance.ring import RADIUS, SHOWN, ring
-from console.compliance.risk import TRIES_NEEDED, at_risk
-from console.errors import NotFound
-from console.messages import Request, Response
-from console.roles import Role
-from console.routes import route
-from console.spoken_time import measurer, speaker
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.orders.verdict import Verdict
+from callback_scheduler.reports.orders import By, total
+from callback_scheduler.reports.report import Question, Report
+from callback_scheduler.reports.rules import RULE_NAMES, rule_named
+from callback_scheduler.store.search import OrderFilter
+from console.http.errors import NotFound
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.people.roles import Role
+from console.rendering.spoken_time import measurer, speaker
+from console.supervisor import question as asked_for
+from console.supervisor.charts import SVG, TrendDay, funnel, funnel_svg, trend, trend_svg
+from console.supervisor.question import Asked
+from console.supervisor.ring_chart import RADIUS, SHOWN, ring
+from console.supervisor.risk import TRIES_NEEDED, at_risk
 
 SUPERVISORS = (Role.SUPERVISOR,)
 _RISKS_SHOWN = 100

@@ -6,17 +6,17 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from callback_scheduler.report import Report
-from callback_scheduler.report_calls import total_calls
-from callback_scheduler.report_files import as_csv, call_lines, miss_lines, order_lines, save_xlsx
-from callback_scheduler.report_orders import total
-from console.compliance.asked import Asked, last_of, month_of
-from console.compliance.charts import funnel
-from console.compliance.ring import SHOWN
-from console.errors import BadInput
-from console.messages import Request, Response
-from console.pages.compliance import SUPERVISORS, read_asked, shared, unit_names
-from console.routes import route
+from callback_scheduler.reports.calls import total_calls
+from callback_scheduler.reports.files import as_csv, call_lines, miss_lines, order_lines, save_xlsx
+from callback_scheduler.reports.orders import total
+from callback_scheduler.reports.report import Report
+from console.http.errors import BadInput
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.supervisor.charts import funnel
+from console.supervisor.compliance import SUPERVISORS, read_asked, shared, unit_names
+from console.supervisor.question import Asked, last_of, month_of
+from console.supervisor.ring_chart import SHOWN
 
 _LINES = {"orders": order_lines, "calls": call_lines, "misses": miss_lines}
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

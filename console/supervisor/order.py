@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from callback_scheduler.causes import cause
-from callback_scheduler.compliance import OWN_RULE, facts_of, judge, milliseconds
-from callback_scheduler.order import Order
-from console.compliance.acts import ACTS, possible
-from console.compliance.asked import Asked
-from console.compliance.risk import Best, Risk, risk_of
-from console.compliance.story import recordings, story
-from console.errors import NotFound
-from console.messages import Request, Response
-from console.pages.compliance import SUPERVISORS, leader_of, shared, unit_names
-from console.rendering import cause_words
-from console.routes import route
-from ivr.calls.desk import masked
+from callback_scheduler.orders.causes import cause
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.verdict import OWN_RULE, facts_of, judge, milliseconds
+from console.http.errors import NotFound
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.rendering.templates import cause_words
+from console.supervisor.acts import ACTS, possible
+from console.supervisor.compliance import SUPERVISORS, leader_of, shared, unit_names
+from console.supervisor.question import Asked
+from console.supervisor.risk import Best, Risk, risk_of
+from console.supervisor.story import recordings, story
+from ivr.dispatch.incoming import masked
 from routing.errors import UnknownMatter
 
 

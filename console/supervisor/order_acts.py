@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from console.compliance.acts import ACTS, Act
-from console.errors import BadInput, NotFound
-from console.messages import Request, Response
-from console.pages.compliance import SUPERVISORS, leader_of, shared
-from console.pages.compliance import read_asked as _asked
-from console.pages.order import asked_order, matter_name
-from console.routes import route
+from console.http.errors import BadInput, NotFound
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.supervisor.acts import ACTS, Act
+from console.supervisor.compliance import SUPERVISORS, leader_of, shared
+from console.supervisor.compliance import read_asked as _asked
+from console.supervisor.order import asked_order, matter_name
 
 _BACK = {"compliance": "/compliance"}
 

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from callback_scheduler.compliance import Stage, Verdict, milliseconds, stage
-from callback_scheduler.order import Order
-from callback_scheduler.report import Report
-from callback_scheduler.report_orders import COUNTED_AS, Judged
-from console.compliance.asked import page_number
-from console.errors import BadInput
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.verdict import Stage, Verdict, milliseconds, stage
+from callback_scheduler.reports.orders import COUNTED_AS, Judged
+from callback_scheduler.reports.report import Report
+from console.http.errors import BadInput
+from console.supervisor.question import page_number
 
 PAGE = 50
 SEARCHED_AT_MOST = 5000

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from callback_scheduler.compliance import Verdict
-from console.compliance.asked import Asked
-from console.compliance.order_list import REACHED, Narrowed, behind, narrowed, page_of
-from console.messages import Request, Response
-from console.pages.compliance import SUPERVISORS, read_asked, shared
-from console.routes import route
+from callback_scheduler.orders.verdict import Verdict
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.supervisor.compliance import SUPERVISORS, read_asked, shared
+from console.supervisor.order_list import REACHED, Narrowed, behind, narrowed, page_of
+from console.supervisor.question import Asked
 
 
 @route("/orders", roles=SUPERVISORS, nav="nav.orders", nav_order=12)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from console.compliance.charts import SVG
-from console.compliance.story import Recording, recordings
-from console.compliance.waveform import waveform
-from console.errors import NotFound
-from console.messages import Request, Response
-from console.pages.compliance import SUPERVISORS
-from console.pages.order import asked_order
-from console.routes import route
+from console.http.errors import NotFound
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.supervisor.charts import SVG
+from console.supervisor.compliance import SUPERVISORS
+from console.supervisor.order import asked_order
+from console.supervisor.story import Recording, recordings
+from console.supervisor.waveform import waveform
 
 _WAV = "audio/wav"
 

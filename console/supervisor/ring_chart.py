@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import pi
 
-from callback_scheduler.compliance import Verdict
-from callback_scheduler.report_orders import Rows, total
+from callback_scheduler.orders.verdict import Verdict
+from callback_scheduler.reports.orders import Rows, total
 
 RADIUS = 54
 _AROUND = 2 * pi * RADIUS

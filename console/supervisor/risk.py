@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from callback_scheduler.compliance import TRIES_THAT_EXCUSE
-from callback_scheduler.evidence import proving
-from callback_scheduler.order import AttemptOutcome, Order
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.evidence import proving
+from callback_scheduler.orders.order import AttemptOutcome, Order
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.orders.verdict import TRIES_THAT_EXCUSE
 
 # So shortly before the deadline a unit that does not answer is its leader's matter.
 _LEADER_BEFORE = timedelta(minutes=20)

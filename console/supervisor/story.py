@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from callback_scheduler.order import Order
+from callback_scheduler.orders.order import Order
 from routing.clock import in_shanghai
 
 _TALK = {"callback", "dial_in", "in", "reminder"}

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from callback_scheduler.order import Order
-from callback_scheduler.order_search import OrderFilter
-from callback_scheduler.order_states import OrderEvent, OrderState
-from console.errors import Impossible, NotFound
-from console.messages import Request, Response
-from console.pages.recordings import note_played
-from console.roles import Role
-from console.routes import route
-from console.spoken_time import measurer, speaker
-from console.unit_view import STEPS, Press, matter_name, may, messages, own_attempts, rows, step_now
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.states import OrderEvent, OrderState
+from callback_scheduler.store.search import OrderFilter
+from console.http.errors import Impossible, NotFound
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.people.roles import Role
+from console.rendering.spoken_time import measurer, speaker
+from console.supervisor.recordings import note_played
+from console.unit.view import STEPS, Press, matter_name, may, messages, own_attempts, rows, step_now
 
 UNITS = (Role.UNIT,)
 _MOST_OPEN, _MOST_DONE = 1000, 20

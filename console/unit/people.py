@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from console.errors import BadInput
-from console.messages import Request, Response
-from console.pages.unit import UNITS, unit_of
-from console.routes import route
-from console.spoken_time import measurer, speaker
-from ivr.operations_errors import OperationRefused
+from console.http.errors import BadInput
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.rendering.spoken_time import measurer, speaker
+from console.unit.inbox import UNITS, unit_of
+from ivr.refused import OperationRefused
 
 _LONGEST = 1000
 _DAYS_SHOWN = 14

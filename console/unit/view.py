@@ -8,9 +8,9 @@ from enum import Enum
 from hashlib import sha256
 from typing import Any
 
-from callback_scheduler.order import Attempt, Order
-from callback_scheduler.order_states import TRANSITIONS, OrderEvent, OrderState
-from console.messages import Request
+from callback_scheduler.orders.order import Attempt, Order
+from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
+from console.http.messages import Request
 from routing.errors import UnknownMatter
 
 _SOON = timedelta(hours=1)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from console.errors import Impossible
-from console.messages import Request, Response
-from console.roles import Role
-from console.routes import route
-from console.spoken_time import speaker
-from console.wall_view import figures, present
+from console.http.errors import Impossible
+from console.http.messages import Request, Response
+from console.http.routes import route
+from console.people.roles import Role
+from console.rendering.spoken_time import speaker
+from console.wall.view import figures, present
 
 _VIEWERS = (Role.SUPERVISOR, Role.ADMIN)
 _SUPERVISOR = (Role.SUPERVISOR,)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from callback_scheduler.compliance import OWN_RULE
 from callback_scheduler.errors import StoreError
-from callback_scheduler.report import Question
-from callback_scheduler.report_calls import THREE_WAY_GOAL_PERCENT, total_calls
-from console.messages import Request
-from console.roles import Role
+from callback_scheduler.orders.verdict import OWN_RULE
+from callback_scheduler.reports.calls import THREE_WAY_GOAL_PERCENT, total_calls
+from callback_scheduler.reports.report import Question
+from console.http.messages import Request
+from console.people.roles import Role
 
 WAITING = frozenset({"waits_for_seat", "rings_seat"})
 TALKING = frozenset({"held", "three_way", "seat_rings_specialist", "with_seat", "with_specialist"})

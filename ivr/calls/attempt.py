@@ -10,9 +10,9 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import LoopingCall
 
 from callback_scheduler.errors import FencedOff, SchedulerError
-from callback_scheduler.evidence import proves
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, Lease, Order
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.evidence import proves
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Lease, Order
 from ivr.calls.call import Call
 from ivr.calls.cdr import LegRecord, Role
 from ivr.calls.leg import Leg

@@ -8,11 +8,11 @@ import structlog
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import deferLater
 
-from callback_scheduler.dialling import next_dial_at
 from callback_scheduler.errors import SchedulerError, StoreUnavailable
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.order import Attempt, AttemptOutcome, Lease, Order
-from callback_scheduler.order_states import OrderEvent
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
+from callback_scheduler.orders.states import OrderEvent
+from callback_scheduler.timetable.whose_turn import next_dial_at
 from config.ladder import LadderSettings
 from ivr.calls.attempt import RunningAttempt
 from ivr.calls.call import Call

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
-from callback_scheduler.evidence import LEAST_TALK_S
+from callback_scheduler.orders.evidence import LEAST_TALK_S
 from ivr.calls.cdr import CallRecord, LegRecord, Role
 from ivr.calls.errors import CallEnded, CallError, LineLost
 from ivr.calls.happenings import Happenings
@@ -24,7 +24,7 @@ from ivr.calls.supervision import Supervision
 from ivr.calls.talk_meter import TalkMeter
 from ivr.calls.waiting_music import WaitingMusic
 from ivr.line import messages
-from ivr.line_pool import LineDied
+from ivr.pool.pool import LineDied
 from ivr.speech.prompts import Prompt
 
 # How long the line has to report the end of legs and recordings when a call is over.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import copy
 from datetime import datetime
 
-from callback_scheduler.deadlines import Deadline, deadline
+from callback_scheduler.orders.deadlines import Deadline, deadline
 from config.settings import Settings
 from routing.calendar import Calendar
 from routing.clock import Clock

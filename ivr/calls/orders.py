@@ -9,8 +9,8 @@ from typing import Any
 import structlog
 
 from callback_scheduler.errors import SchedulerError, StoreUnavailable
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.order import OpenedOrder, Order, OrderDraft, OrderKind
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.order import OpenedOrder, Order, OrderDraft, OrderKind
 from ivr.calls.attempts import Attempts
 from ivr.calls.call import Call
 from ivr.calls.digits import dialable

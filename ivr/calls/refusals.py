@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ivr.operations_errors import OperationRefused, Reason
+from ivr.refused import OperationRefused, Reason
 
 
 class Refusal(Reason):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from ivr.calls.digits import SeatRequest
-from ivr.operations_refusals import Objection
+from ivr.calls.refusals import Objection
 
 if TYPE_CHECKING:
     from ivr.calls.leg import Leg

@@ -12,10 +12,10 @@ from ivr.calls.call import Call
 from ivr.calls.cdr import CallRecord, Role, new_call_id
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
-from ivr.calls.outcome import run_call
 from ivr.calls.services import CallServices
 from ivr.calls.slot import Slot
-from ivr.calls.stage import stage_of
+from ivr.dispatch.runner import run_call
+from ivr.dispatch.stage import stage_of
 from ivr.door.door import IncomingCall
 
 log = structlog.get_logger()

@@ -9,21 +9,21 @@ from typing import Any, Protocol
 import structlog
 from twisted.internet.task import deferLater
 
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.order import Attempt, AttemptOutcome, Lease, Order
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
 from ivr.calls.attempt import RunningAttempt
 from ivr.calls.call import Call
 from ivr.calls.cdr import CallRecord, Direction, LegRecord, Outcome, new_call_id
-from ivr.calls.desk import statuses
 from ivr.calls.errors import CallEnded
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
-from ivr.calls.outcome import close, others_finish
 from ivr.calls.services import CallServices
 from ivr.calls.slot import Slot
+from ivr.dispatch.incoming import statuses
+from ivr.dispatch.runner import close, others_finish
 from ivr.flows.callback import callback
+from ivr.flows.check_number import check_number
 from ivr.flows.leader import remind_leader
-from ivr.flows.number_check import check_number
 
 log = structlog.get_logger()
 

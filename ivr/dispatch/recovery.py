@@ -10,9 +10,9 @@ from typing import Any
 
 import structlog
 
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.order import OrderKind
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.order import OrderKind
 from ivr.calls.cdr import CallRecord, Direction, Outcome
 from ivr.calls.errors import NoNumber
 from ivr.calls.orders import Orders

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from callback_scheduler.errors import SchedulerError
-from callback_scheduler.evidence import LEAST_TALK_S
-from callback_scheduler.order import OrderKind
+from callback_scheduler.orders.evidence import LEAST_TALK_S
+from callback_scheduler.orders.order import OrderKind
 from ivr.calls.call import Call
 from ivr.calls.cdr import Direction, Outcome, Role
 from ivr.calls.errors import CallEnded, CallError, NoNumber

@@ -11,12 +11,12 @@ from config.settings import SipSettings, Trunk
 from ivr.door import forwarding
 from ivr.door.dialogs import LINGER_S, Dialog, DialogState, contact_uri
 from ivr.door.relay import Premises, Relay
-from ivr.door.sdp import NoUsableAudio
-from ivr.door.sip_answers import Header
-from ivr.door.sip_fields import BadMessage, uri, user_part
-from ivr.door.sip_message import SipMessage
-from ivr.door.sip_sockets import Hop
 from ivr.door.waiting_room import WaitingRoom
+from ivr.sip.answers import Header
+from ivr.sip.fields import BadMessage, uri, user_part
+from ivr.sip.message import SipMessage
+from ivr.sip.sdp import NoUsableAudio
+from ivr.sip.sockets import Hop
 
 MAX_REFUSALS = 2000
 

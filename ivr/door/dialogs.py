@@ -6,9 +6,9 @@ import enum
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from ivr.door.sip_fields import address
-from ivr.door.sip_message import SipMessage
-from ivr.door.sip_sockets import Hop
+from ivr.sip.fields import address
+from ivr.sip.message import SipMessage
+from ivr.sip.sockets import Hop
 
 EARLY_S = 300.0
 CONFIRMED_S = 12 * 3600.0

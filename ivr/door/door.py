@@ -15,19 +15,19 @@ from twisted.internet.task import LoopingCall
 
 from config.settings import SipSettings, Trunk
 from ivr.door.admission import Admission, IncomingCall, Lines
+from ivr.door.counters import Tally
 from ivr.door.dialogs import DialogState, DialogTable
 from ivr.door.farewell import Farewell
 from ivr.door.forwarding import INNER_HOST, Addresses
 from ivr.door.from_line import FromLine
 from ivr.door.from_network import FromNetwork
-from ivr.door.names import Names
 from ivr.door.own_requests import OwnRequests
 from ivr.door.registration import Registration
 from ivr.door.relay import Premises, Relay
-from ivr.door.sip_fields import BadMessage, host_port, written
-from ivr.door.sip_message import SipMessage, read
-from ivr.door.sip_sockets import Hop, Sockets, is_numeric
-from ivr.door.tally import Tally
+from ivr.door.resolver import Names
+from ivr.sip.fields import BadMessage, host_port, written
+from ivr.sip.message import SipMessage, read
+from ivr.sip.sockets import Hop, Sockets, is_numeric
 
 __all__ = ["Door", "IncomingCall"]
 

@@ -11,10 +11,10 @@ from ivr.door.dialogs import Dialog, DialogState, Talk, contact_uri
 from ivr.door.forwarding import routes_beyond
 from ivr.door.own_requests import GIVE_UP_S, T1_S, T2_S
 from ivr.door.relay import Premises, Relay
-from ivr.door.sip_answers import after_invite, answer, new_branch, own_tag, request
-from ivr.door.sip_fields import MAGIC_COOKIE, via, written
-from ivr.door.sip_message import SipMessage, read
-from ivr.door.sip_sockets import Hop
+from ivr.sip.answers import after_invite, answer, new_branch, own_tag, request
+from ivr.sip.fields import MAGIC_COOKIE, via, written
+from ivr.sip.message import SipMessage, read
+from ivr.sip.sockets import Hop
 
 
 class Farewell:

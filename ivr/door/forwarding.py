@@ -6,10 +6,10 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from ivr.door import sdp
-from ivr.door.sip_fields import DEFAULT_PORT, MAGIC_COOKIE, BadMessage, Uri, Via, address, uri, via, written
-from ivr.door.sip_message import SipMessage
-from ivr.door.sip_sockets import Hop, is_numeric
+from ivr.sip import sdp
+from ivr.sip.fields import DEFAULT_PORT, MAGIC_COOKIE, BadMessage, Uri, Via, address, uri, via, written
+from ivr.sip.message import SipMessage
+from ivr.sip.sockets import Hop, is_numeric
 
 INNER_HOST = "127.0.0.1"
 _RPORT = re.compile(rb";\s*rport\s*(?:=\s*[^\s;]*\s*)?(?=;|$)", re.IGNORECASE)

@@ -6,9 +6,9 @@ from ivr.door.admission import Admission
 from ivr.door.dialogs import Found
 from ivr.door.forwarding import stamp_source
 from ivr.door.relay import Premises, Relay
-from ivr.door.sip_answers import METHODS, own_tag
-from ivr.door.sip_message import SipMessage
-from ivr.door.sip_sockets import Hop
+from ivr.sip.answers import METHODS, own_tag
+from ivr.sip.message import SipMessage
+from ivr.sip.sockets import Hop
 
 
 class FromLine:

@@ -10,10 +10,10 @@ from ivr.door.dialogs import Found
 from ivr.door.farewell import Farewell
 from ivr.door.forwarding import stamp_source
 from ivr.door.relay import Premises, Relay
-from ivr.door.sip_answers import ALLOW, METHODS, own_tag
-from ivr.door.sip_fields import uri
-from ivr.door.sip_message import SipMessage
-from ivr.door.sip_sockets import Hop
+from ivr.sip.answers import ALLOW, METHODS, own_tag
+from ivr.sip.fields import uri
+from ivr.sip.message import SipMessage
+from ivr.sip.sockets import Hop
 
 
 class FromNetwork:

@@ -8,8 +8,8 @@ from typing import Any
 
 from twisted.internet.base import DelayedCall
 
-from ivr.door.sip_message import SipMessage
-from ivr.door.sip_sockets import Hop, Sockets, guarded
+from ivr.sip.message import SipMessage
+from ivr.sip.sockets import Hop, Sockets, guarded
 
 T1_S, T2_S = 0.5, 4.0
 GIVE_UP_S = 64 * T1_S

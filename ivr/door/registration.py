@@ -13,12 +13,12 @@ from twisted.internet.defer import Deferred
 
 from config.errors import ConfigError
 from config.settings import Trunk
-from ivr.door.digest import Challenge, best_challenge, credentials
 from ivr.door.relay import Premises
-from ivr.door.sip_answers import new_branch, request
-from ivr.door.sip_fields import DEFAULT_PORT, BadMessage, address, written
-from ivr.door.sip_message import SipMessage
-from ivr.door.sip_sockets import Hop
+from ivr.sip.answers import new_branch, request
+from ivr.sip.digest import Challenge, best_challenge, credentials
+from ivr.sip.fields import DEFAULT_PORT, BadMessage, address, written
+from ivr.sip.message import SipMessage
+from ivr.sip.sockets import Hop
 
 log = structlog.get_logger()
 

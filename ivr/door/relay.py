@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from ivr.door import forwarding
+from ivr.door.counters import Tally
 from ivr.door.dialogs import Dialog, DialogState, DialogTable, Found, contact_uri, note_answer
-from ivr.door.names import Names
 from ivr.door.own_requests import OwnRequests
-from ivr.door.sdp import NoUsableAudio
-from ivr.door.sip_answers import Header, answer, own_tag
-from ivr.door.sip_fields import BadMessage, address
-from ivr.door.sip_message import SipMessage
-from ivr.door.sip_sockets import Hop, Sockets, is_numeric
-from ivr.door.tally import Tally
+from ivr.door.resolver import Names
+from ivr.sip.answers import Header, answer, own_tag
+from ivr.sip.fields import BadMessage, address
+from ivr.sip.message import SipMessage
+from ivr.sip.sdp import NoUsableAudio
+from ivr.sip.sockets import Hop, Sockets, is_numeric
 
 OnHop = Callable[[Hop | None], None]
 

@@ -9,7 +9,7 @@ import structlog
 from twisted.internet.defer import maybeDeferred
 from twisted.python.failure import Failure
 
-from ivr.door.sip_sockets import guarded, is_numeric
+from ivr.sip.sockets import guarded, is_numeric
 
 log = structlog.get_logger()
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from config.settings import Trunk
 from ivr.door.relay import Premises
-from ivr.door.sip_message import SipMessage
-from ivr.door.sip_sockets import Hop
+from ivr.sip.message import SipMessage
+from ivr.sip.sockets import Hop
 
 # A line is forked in some 10 ms; a caller's phone begins to wonder after 3 s of nothing but 100 Trying.
 _PATIENCE_S = 2.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callback_scheduler.order import OpenedOrder, OrderKind
+from callback_scheduler.orders.order import OpenedOrder, OrderKind
 from ivr.calls.call import Call
 from ivr.calls.cdr import Outcome
 from ivr.calls.errors import NoNumber

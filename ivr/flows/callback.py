@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from callback_scheduler.dials import BY_UNIT
-from callback_scheduler.ladder import tiers_open
-from callback_scheduler.order import Order
+from callback_scheduler.orders.order import Order
+from callback_scheduler.timetable.ladder import tiers_open
+from callback_scheduler.timetable.under_way import BY_UNIT
 from ivr.calls.attempt import RunningAttempt, unit_outcome
 from ivr.calls.call import Call
 from ivr.calls.errors import NobodyAccepted

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from callback_scheduler.evidence import LEAST_TALK_S
-from callback_scheduler.order import AttemptOutcome, Order
+from callback_scheduler.orders.evidence import LEAST_TALK_S
+from callback_scheduler.orders.order import AttemptOutcome, Order
 from ivr.calls.attempt import RunningAttempt, enterprise_outcome
 from ivr.calls.call import Call
 from ivr.calls.cdr import Role

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callback_scheduler.order import Order
+from callback_scheduler.orders.order import Order
 from ivr.calls.call import Call
 from ivr.calls.cdr import Outcome, Role
 from ivr.calls.errors import LegGone

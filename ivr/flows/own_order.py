@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from enum import Enum
 
-from callback_scheduler.order import Order
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.states import OrderState
 from ivr.calls.call import Call
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from callback_scheduler.evidence import LEAST_TALK_S
-from callback_scheduler.order import Order
+from callback_scheduler.orders.evidence import LEAST_TALK_S
+from callback_scheduler.orders.order import Order
 from ivr.calls.attempt import RunningAttempt, unit_outcome
 from ivr.calls.call import Call
 from ivr.calls.cdr import Outcome, TransferResult

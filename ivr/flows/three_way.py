@@ -13,9 +13,9 @@ from ivr.calls.errors import CallEnded, NobodyAccepted
 from ivr.calls.leg import Leg
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
+from ivr.calls.refusals import Objection, Refusal
 from ivr.calls.ringing import Search, waiting_caller
 from ivr.flows.transfer_target import Wanted, find_target
-from ivr.operations_refusals import Objection, Refusal
 from ivr.speech.prompts import Prompt
 from routing.matters import Matter
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ivr.calls.digits import SeatRequest, TargetKind
 from ivr.calls.office import Office
 from ivr.calls.presence import Presence
-from ivr.operations_refusals import Objection, Refusal
+from ivr.calls.refusals import Objection, Refusal
 from routing.errors import UnknownMatter, UnknownUnit
 from routing.matters import Matter
 from routing.tiers import Tier

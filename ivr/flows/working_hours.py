@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from callback_scheduler.evidence import LEAST_TALK_S
-from callback_scheduler.order import OrderKind
+from callback_scheduler.orders.evidence import LEAST_TALK_S
+from callback_scheduler.orders.order import OrderKind
 from ivr.calls.call import Call
 from ivr.calls.cdr import Outcome, TransferResult
 from ivr.calls.errors import NobodyAccepted

@@ -16,9 +16,9 @@ from twisted.internet.defer import Deferred
 
 from config.settings import LineSettings
 from ivr.line import messages as m
-from ivr.line_process import LineConnection, LineProcess, LinesDidNotStart, LineState, connections
-from ivr.line_slot import LineDied, LineSlot
-from ivr.warm_parent import Spawn, WarmParent
+from ivr.pool.process import LineConnection, LineProcess, LinesDidNotStart, LineState, connections
+from ivr.pool.slot import LineDied, LineSlot
+from ivr.pool.warm_parent import Spawn, WarmParent
 
 __all__ = ["LineDied", "LinePool", "LineSlot", "LinesDidNotStart"]
 

@@ -14,7 +14,7 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
 from ivr.line import messages as m
-from ivr.line_slot import LEGS_PER_CONVERSATION, LineDied, LineSlot
+from ivr.pool.slot import LEGS_PER_CONVERSATION, LineDied, LineSlot
 
 log = structlog.get_logger()
 # RFC 3261 17.1.2.2: timer F, 64 * T1

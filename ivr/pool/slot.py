@@ -12,7 +12,7 @@ import structlog
 from ivr.line import messages as m
 
 if TYPE_CHECKING:
-    from ivr.line_process import LineProcess
+    from ivr.pool.process import LineProcess
 
 log = structlog.get_logger()
 LEGS_PER_CONVERSATION = 4

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from ivr.line.messages import LineConfig
 
 log = structlog.get_logger()
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Nursery(Protocol):

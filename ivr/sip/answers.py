@@ -6,8 +6,8 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 
-from ivr.door.sip_fields import MAGIC_COOKIE, address
-from ivr.door.sip_message import SipMessage
+from ivr.sip.fields import MAGIC_COOKIE, address
+from ivr.sip.message import SipMessage
 
 METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "PRACK")
 ALLOW = (b"Allow", ", ".join(METHODS).encode())

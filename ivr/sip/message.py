@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ivr.door.sip_fields import BadMessage, Via, address, split_values, via
+from ivr.sip.fields import BadMessage, Via, address, split_values, via
 
 MAX_HEADERS = 200
 

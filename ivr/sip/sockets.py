@@ -17,8 +17,8 @@ from twisted.internet.base import DelayedCall
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 
-from ivr.door.sip_fields import BadMessage
-from ivr.door.sip_message import content_length
+from ivr.sip.fields import BadMessage
+from ivr.sip.message import content_length
 
 log = structlog.get_logger()
 

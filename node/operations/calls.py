@@ -13,12 +13,12 @@ from ivr.calls.call import Call
 from ivr.calls.cdr import Role
 from ivr.calls.digits import SeatCommand, SeatRequest, Target, TargetKind
 from ivr.calls.leg import Leg
+from ivr.calls.refusals import Refusal, refused
 from ivr.calls.seat_talk import SeatTalk
 from ivr.calls.supervision import Mode, Supervision
-from ivr.number_check import NumberCheck
-from ivr.operations_refusals import Refusal, refused
-from ivr.operations_rooms import Rooms
-from ivr.operations_seats import SeatOperations
+from node.operations.number_check import NumberCheck
+from node.operations.seats import SeatOperations
+from node.rooms import Rooms
 from routing.directory import Directory
 from routing.search import DirectorySearch, Found
 

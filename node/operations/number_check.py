@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Any
 
 from ivr.calls.cdr import LegRecord
-from ivr.operations_refusals import Refusal, refused
-from ivr.operations_rooms import Rooms
+from ivr.calls.refusals import Refusal, refused
+from node.rooms import Rooms
 from routing.calendar import DayType
 from routing.clock import in_shanghai
 from routing.errors import UnknownUnit

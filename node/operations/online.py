@@ -9,15 +9,15 @@ import structlog
 from twisted.internet.defer import ensureDeferred
 
 from callback_scheduler.errors import SchedulerError
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order import Order, OrderKind
-from callback_scheduler.store import Outcome
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders.order import Order, OrderKind
+from callback_scheduler.store.store import Outcome
 from ivr.calls.cdr import new_call_id
 from ivr.calls.request import Request
-from ivr.operations_errors import OperationRefused
-from ivr.operations_order_texts import OrderRefusal
-from ivr.operations_orders import OrderOperations
-from ivr.operations_rooms import Rooms
+from ivr.refused import OperationRefused
+from node.operations.order_refusals import OrderRefusal
+from node.operations.orders import OrderOperations
+from node.rooms import Rooms
 from routing.errors import UnknownMatter
 from routing.matters import Matter
 

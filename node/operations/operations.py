@@ -9,17 +9,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from callback_scheduler.causes import timeline
-from callback_scheduler.order import Order
-from callback_scheduler.report import Question, Report
+from callback_scheduler.orders.causes import timeline
+from callback_scheduler.orders.order import Order
+from callback_scheduler.reports.report import Question, Report
 from config.settings import Settings
-from ivr.operations_calls import CallOperations
-from ivr.operations_errors import OperationRefused
-from ivr.operations_feed import Listener
-from ivr.operations_online import OnlineOperations
-from ivr.operations_orders import OrderOperations
-from ivr.operations_rooms import Rooms
-from ivr.operations_site import SiteOperations
+from ivr.refused import OperationRefused
+from node.operations.calls import CallOperations
+from node.operations.happenings import Listener
+from node.operations.online import OnlineOperations
+from node.operations.orders import OrderOperations
+from node.operations.site.calendar import SiteOperations
+from node.rooms import Rooms
 from routing.calendar import Calendar
 from routing.directory import Directory
 from routing.hours import Hours

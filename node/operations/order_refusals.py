@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from callback_scheduler.order_states import OrderEvent
-from ivr.operations_errors import Reason
+from callback_scheduler.orders.states import OrderEvent
+from ivr.refused import Reason
 
 
 class OrderRefusal(Reason):

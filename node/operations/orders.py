@@ -9,15 +9,15 @@ from typing import Any
 import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
-from callback_scheduler.dials import BY_UNIT, TIMETABLE, Asked
 from callback_scheduler.errors import IllegalTransition, SchedulerError, StaleOrder, UnknownOrder
-from callback_scheduler.notice_words import STATES
-from callback_scheduler.order import AttemptOutcome, Order
-from callback_scheduler.order_search import OrderFilter
-from callback_scheduler.order_states import TRANSITIONS, OrderEvent, OrderState
-from ivr.operations_errors import OperationRefused
-from ivr.operations_order_texts import EVENT_WORDS, OrderRefusal
-from ivr.operations_rooms import Rooms
+from callback_scheduler.orders.order import AttemptOutcome, Order
+from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
+from callback_scheduler.orders.words import STATES
+from callback_scheduler.store.search import OrderFilter
+from callback_scheduler.timetable.under_way import BY_UNIT, TIMETABLE, Asked
+from ivr.refused import OperationRefused
+from node.operations.order_refusals import EVENT_WORDS, OrderRefusal
+from node.rooms import Rooms
 from routing.directory import Unit
 from routing.errors import UnknownUnit
 

@@ -11,10 +11,10 @@ from twisted.internet.defer import ensureDeferred
 from callback_scheduler.errors import SchedulerError
 from ivr.calls.call import Call
 from ivr.calls.cdr import Role
-from ivr.calls.desk import masked
+from ivr.calls.refusals import Refusal, refused
 from ivr.calls.seat_states import NotOffered, SeatState, SeatStatus
-from ivr.operations_refusals import Refusal, refused
-from ivr.operations_rooms import Rooms
+from ivr.dispatch.incoming import masked
+from node.rooms import Rooms
 from routing.clock import in_shanghai
 from routing.directory import Seat
 

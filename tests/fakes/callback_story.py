@@ -8,18 +8,18 @@ from pathlib import Path
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock as VirtualTime
 
-from callback_scheduler.order import Attempt, AttemptOutcome, Lease, Order
-from ivr.callbacks import Callbacks
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
 from ivr.calls.call import Call
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.presence import Presence
 from ivr.calls.services import CallServices
+from ivr.dispatch.outgoing import Callbacks
 from ivr.speech.prompts import Prompt
 from routing.clock import SHANGHAI, MovableClock
 from routing.site import Site
-from tests.fake_ledger import CALLER_NUMBER, FakeLedger
-from tests.fakes import Behaviour, FakePrompts, FakeSlot
+from tests.fakes.ledger import CALLER_NUMBER, FakeLedger
+from tests.fakes.line import Behaviour, FakePrompts, FakeSlot
 
 NINE = datetime(2026, 3, 11, 9, 0, tzinfo=SHANGHAI)
 STEP_S = 0.05

@@ -12,7 +12,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 
 from config.settings import SipSettings
 from ivr.door.door import Door, IncomingCall
-from ivr.door.sip_message import SipMessage, read
+from ivr.sip.message import SipMessage, read
 
 TRUNK = ("198.51.100.1", 5060)
 STRANGER = ("203.0.113.66", 5060)

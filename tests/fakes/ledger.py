@@ -6,12 +6,12 @@ import dataclasses
 from datetime import datetime
 from typing import Any
 
-from callback_scheduler import order_life
-from callback_scheduler.deadlines import Deadline
 from callback_scheduler.errors import JournalFull, StoreUnavailable
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order import Lease, OpenedOrder, Order, OrderDraft, OrderKind
-from callback_scheduler.order_states import OrderEvent, OrderState, next_state
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders import life as order_life
+from callback_scheduler.orders.deadlines import Deadline
+from callback_scheduler.orders.order import Lease, OpenedOrder, Order, OrderDraft, OrderKind
+from callback_scheduler.orders.states import OrderEvent, OrderState, next_state
 from routing.clock import SHANGHAI
 
 CALLER_NUMBER = "13912345678"

@@ -15,14 +15,14 @@ from ivr.calls.call import Call
 from ivr.calls.cdr import CallRecord, new_call_id
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
-from ivr.calls.outcome import run_call
 from ivr.calls.presence import Presence
 from ivr.calls.services import CallServices
+from ivr.dispatch.runner import run_call
 from ivr.line import messages as m
 from ivr.speech.prompts import Prompt
 from routing.clock import SHANGHAI, MovableClock
 from routing.site import Site
-from tests.fake_ledger import CALLER_NUMBER, FakeLedger
+from tests.fakes.ledger import CALLER_NUMBER, FakeLedger
 
 PROMPT_S = 2.0
 CALLER_LEG = 2

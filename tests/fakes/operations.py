@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from callback_scheduler.order import Order
+from callback_scheduler.orders.order import Order
 from config.hours_file import hours_text
 from config.settings import Settings
-from ivr.operations_errors import OperationRefused
+from ivr.refused import OperationRefused
 from routing.clock import SHANGHAI, MovableClock
 from routing.site import Site, load_site
 

@@ -13,15 +13,15 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock as VirtualTime
 from twisted.internet.task import deferLater
 
-from callback_scheduler.deadlines import deadline
 from callback_scheduler.errors import FencedOff, StaleOrder, StoreUnavailable, UnknownOrder
-from callback_scheduler.hands import Hands
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, Lease, Order, OrderKind
-from callback_scheduler.order_fields import CHANGEABLE, attempt_fields, change_fields, from_fields, to_payload
-from callback_scheduler.order_keeping import OrderKeeping
-from callback_scheduler.order_states import OrderState
-from callback_scheduler.stretches import Stretch
-from callback_scheduler.timetable import Timetable
+from callback_scheduler.ledger.orders import OrderKeeping
+from callback_scheduler.orders.deadlines import deadline
+from callback_scheduler.orders.fields import CHANGEABLE, attempt_fields, change_fields, from_fields, to_payload
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Lease, Order, OrderKind
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.store.slices import Stretch
+from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.timetable import Timetable
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI, MovableClock

@@ -10,11 +10,11 @@ import pytest
 from twisted.internet.defer import ensureDeferred
 
 from ivr.calls.call import Call
-from ivr.operations_calls import CallOperations
-from ivr.operations_errors import OperationRefused
-from ivr.operations_feed import HappeningsFeed
+from ivr.refused import OperationRefused
 from ivr.speech.prompts import Prompt
-from tests.fakes import Behaviour, Story
+from node.operations.calls import CallOperations
+from node.operations.happenings import HappeningsFeed
+from tests.fakes.line import Behaviour, Story
 
 SEAT, SPECIALIST, SUPERVISOR = "8001", "6101", "7001"
 WHO = "seat:王"

@@ -18,8 +18,8 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.process import reapAllProcesses
 from twisted.internet.task import LoopingCall
 
-from callback_scheduler.embedded_redis import EmbeddedRedis, redis_server_binary
-from callback_scheduler.store import Store
+from callback_scheduler.store.embedded_redis import EmbeddedRedis, redis_server_binary
+from callback_scheduler.store.store import Store
 from tests.redis.nodes import InReactor, Node
 from tests.redis.receivers import SECRET, HttpReceiver, http_receiver
 from tests.redis.telling import TellingNode

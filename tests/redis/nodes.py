@@ -12,10 +12,10 @@ from typing import Any
 
 from twisted.internet import reactor
 
-from callback_scheduler.deadlines import deadline
-from callback_scheduler.embedded_redis import EmbeddedRedis
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.order import OrderDraft, OrderKind
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.deadlines import deadline
+from callback_scheduler.orders.order import OrderDraft, OrderKind
+from callback_scheduler.store.embedded_redis import EmbeddedRedis
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from twisted.internet import reactor
 
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.notices import Notices
-from callback_scheduler.order_states import OrderEvent
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.notices.notices import Notices
+from callback_scheduler.orders.states import OrderEvent
 from config.notices import NoticeSettings
 from routing.clock import MovableClock
 from routing.directory import Directory, Unit

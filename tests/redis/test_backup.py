@@ -10,11 +10,11 @@ import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
 import hotline
-from callback_scheduler.backup import back_up
-from callback_scheduler.order import Order
-from callback_scheduler.order_states import OrderEvent
-from callback_scheduler.restore import restore
-from callback_scheduler.verification import verify
+from callback_scheduler.backup.archive import back_up
+from callback_scheduler.backup.restore import restore
+from callback_scheduler.ledger.verification import verify
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.states import OrderEvent
 from tests.redis.nodes import EVENING, InReactor, Node, draft
 
 

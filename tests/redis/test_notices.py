@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import UnknownNotice
-from callback_scheduler.order_states import OrderEvent
+from callback_scheduler.orders.states import OrderEvent
+from callback_scheduler.store.embedded_redis import EmbeddedRedis
 from tests.redis.nodes import EVENING, wait_until
 from tests.redis.receivers import SECRET, HttpReceiver, http_receiver, is_signed
 from tests.redis.telling import QUICK, TellingNode, journal_ids, webhook

@@ -18,10 +18,10 @@ from twisted.internet.defer import ensureDeferred
 
 import hotline
 from callback_scheduler.errors import JournalCorrupt, JournalFull
-from callback_scheduler.segments import SegmentWriter
+from callback_scheduler.journal.segments import SegmentWriter
 from config.errors import ConfigError
 from routing.calendar import Calendar, load_calendar
-from tests.fake_orders import World, done
+from tests.fakes.orders import World, done
 from tests.redis.nodes import Node
 
 ORDERS = ["26030310001", "26030310002", "26030310003"]

@@ -15,10 +15,10 @@ from callback_scheduler.errors import (
     StoreUnavailable,
     UnknownOrder,
 )
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, Order
-from callback_scheduler.order_states import OrderEvent as E
-from callback_scheduler.order_states import OrderState as S
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Order
+from callback_scheduler.orders.states import OrderEvent as E
+from callback_scheduler.orders.states import OrderState as S
 from tests.redis.nodes import EVENING, Node, draft, wait_until
 
 NINE = EVENING + timedelta(hours=13)

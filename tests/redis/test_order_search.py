@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order_fields import from_fields, to_payload
-from callback_scheduler.order_search import OrderFilter
-from callback_scheduler.order_states import OrderEvent as E
-from callback_scheduler.order_states import OrderState as S
-from callback_scheduler.store import Store
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders.fields import from_fields, to_payload
+from callback_scheduler.orders.states import OrderEvent as E
+from callback_scheduler.orders.states import OrderState as S
+from callback_scheduler.store.search import OrderFilter
+from callback_scheduler.store.store import Store
 from tests.redis.nodes import EVENING, Node, draft
 
 NINE = EVENING + timedelta(hours=13)

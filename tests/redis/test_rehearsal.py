@@ -16,9 +16,9 @@ import pytest
 from twisted.internet import reactor
 
 import config
-from callback_scheduler.journal import Journal, JournalEvent
-from callback_scheduler.order import Order
-from callback_scheduler.rehearsal import Rehearsal, rehearse
+from callback_scheduler.journal.journal import Journal, JournalEvent
+from callback_scheduler.orders.order import Order
+from callback_scheduler.rehearsal.rehearsal import Rehearsal, rehearse
 from routing.clock import SHANGHAI
 from routing.site import Site, load_site
 from tests.redis.nodes import InReactor

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callback_scheduler import order_life
-from callback_scheduler.embedded_redis import EmbeddedRedis
-from callback_scheduler.evidence import proving
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, Order
-from callback_scheduler.order_fields import to_payload
-from callback_scheduler.order_states import TRANSITIONS, OrderEvent, OrderState
-from callback_scheduler.store import Store
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders import life as order_life
+from callback_scheduler.orders.evidence import proving
+from callback_scheduler.orders.fields import to_payload
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Order
+from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
+from callback_scheduler.store.embedded_redis import EmbeddedRedis
+from callback_scheduler.store.store import Store
 from tests.redis.nodes import EVENING, draft
 
 PHONES = ["13800000001", "13800000002", "02162340000"]

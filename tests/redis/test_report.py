@@ -19,20 +19,22 @@ import psutil
 import pytest
 
 import hotline
-from callback_scheduler import beside, report_command, stretches
-from callback_scheduler.compliance import facts_of
-from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import StoreUnavailable
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence
-from callback_scheduler.order_fields import attempt_fields, to_payload
-from callback_scheduler.report import Counted, Question, Report, make_report
-from callback_scheduler.report_calls import CallFacts, SurveyFacts, call_facts, total_calls
-from callback_scheduler.report_orders import By, total
-from callback_scheduler.report_reader import middle, order_facts, read_material
-from callback_scheduler.rules import rule_named
-from callback_scheduler.store import Store
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders.fields import attempt_fields, to_payload
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence
+from callback_scheduler.orders.verdict import facts_of
+from callback_scheduler.reports import command as report_command
+from callback_scheduler.reports.calls import CallFacts, SurveyFacts, call_facts, total_calls
+from callback_scheduler.reports.orders import By, total
+from callback_scheduler.reports.reader import middle, order_facts, read_material
+from callback_scheduler.reports.report import Counted, Question, Report, make_report
+from callback_scheduler.reports.rules import rule_named
+from callback_scheduler.store import slices as stretches
+from callback_scheduler.store.embedded_redis import EmbeddedRedis
+from callback_scheduler.store.store import Store
 from config.hours import HoursSettings
+from processes import forked as beside
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI
 from routing.hours import Hours

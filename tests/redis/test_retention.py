@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from callback_scheduler.journal_scan import segment_files
-from callback_scheduler.order_states import OrderEvent as E
-from callback_scheduler.verification import verify
+from callback_scheduler.journal.scan import segment_files
+from callback_scheduler.ledger.verification import verify
+from callback_scheduler.orders.states import OrderEvent as E
 from tests.redis.nodes import EVENING, Node, wait_until
 
 LATER = EVENING + timedelta(days=400)

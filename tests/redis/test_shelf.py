@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from callback_scheduler.embedded_redis import EmbeddedRedis
 from callback_scheduler.errors import StoreUnavailable
-from callback_scheduler.shelf import Shelf
-from callback_scheduler.store import Store
+from callback_scheduler.store.embedded_redis import EmbeddedRedis
+from callback_scheduler.store.expiring_texts import Shelf
+from callback_scheduler.store.store import Store
 from tests.redis.nodes import InReactor
 
 

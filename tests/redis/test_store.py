@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from callback_scheduler import stretches
 from callback_scheduler.errors import StoreUnavailable
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order import Order, OrderDraft
-from callback_scheduler.order_fields import to_payload
-from callback_scheduler.order_states import OrderState
-from callback_scheduler.store import Outcome, Store
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders.fields import to_payload
+from callback_scheduler.orders.order import Order, OrderDraft
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.store import slices as stretches
+from callback_scheduler.store.store import Outcome, Store
 from tests.redis.nodes import EVENING, draft
 
 JOURNAL = "j1"

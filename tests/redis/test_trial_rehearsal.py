@@ -14,8 +14,8 @@ import pytest
 from twisted.internet import reactor
 
 import config
-from callback_scheduler.rehearsal_child import Wanted
-from ivr.trial_rehearsal import RehearsalFailed, trial_rehearsal
+from callback_scheduler.rehearsal.child import Wanted
+from node.operations.site.trial_rehearsal import RehearsalFailed, trial_rehearsal
 from routing.site import load_site
 from tests.redis.nodes import InReactor, is_alive, wait_until
 
@@ -60,7 +60,7 @@ def test_the_child_of_a_killed_node_ends_with_its_redis() -> None:
     node = (
         "import os, pickle, subprocess, sys, time; from dataclasses import replace\n"
         "wanted = replace(pickle.load(sys.stdin.buffer), parent=os.getpid())\n"
-        "command = [sys.executable, '-c', 'from callback_scheduler.rehearsal_child import main; main()']\n"
+        "command = [sys.executable, '-c', 'from callback_scheduler.rehearsal.child import main; main()']\n"
         "child = subprocess.Popen(command, stdin=subprocess.PIPE); child.stdin.write(pickle.dumps(wanted))\n"
         "child.stdin.close(); time.sleep(600)"
     )

@@ -12,15 +12,15 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
-from callback_scheduler.embedded_redis import EmbeddedRedis
-from callback_scheduler.hands import Hands
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.order import Attempt, AttemptOutcome, Lease, Order
-from callback_scheduler.timetable import Timetable
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
+from callback_scheduler.store.embedded_redis import EmbeddedRedis
+from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.timetable import Timetable
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI, MovableClock
-from tests.fake_orders import DIRECTORY
+from tests.fakes.orders import DIRECTORY
 from tests.redis.nodes import InReactor, draft, wait_until
 
 NINE = datetime(2026, 3, 4, 9, 0, tzinfo=SHANGHAI)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ivr.demo.exchange import PhoneExchange
-from ivr.demo.service import Service
-from ivr.demo.switchboard import Switchboard
+from demo.exchange import PhoneExchange
+from demo.service import Service
+from demo.switchboard import Switchboard
 from routing.clock import SHANGHAI
 from tests.sip import processes
 from tests.sip.house import House

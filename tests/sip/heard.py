@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from config.settings import load
-from ivr.demo.service import Service
-from ivr.demo.tones import SAMPLE_RATE, read_samples
+from demo.service import Service
+from demo.tones import SAMPLE_RATE, read_samples
 from ivr.speech.prompts import Prompt, PromptBook
 
 Samples = npt.NDArray[np.float64]

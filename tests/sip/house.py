@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import psutil
 
-from ivr.demo.exchange import PhoneExchange
-from ivr.demo.phone import Phone
-from ivr.demo.service import Service
-from ivr.demo.switchboard import Switchboard
+from demo.exchange import PhoneExchange
+from demo.phone import Phone
+from demo.service import Service
+from demo.switchboard import Switchboard
 from routing.clock import SHANGHAI
 
 SAMPLE = Path(__file__).resolve().parents[2] / "config" / "hotline.yaml"

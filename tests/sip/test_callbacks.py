@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from ivr.demo.exchange import PhoneExchange
-from ivr.demo.phone import Phone
-from ivr.demo.service import Service
-from ivr.demo.switchboard import Switchboard
+from demo.exchange import PhoneExchange
+from demo.phone import Phone
+from demo.service import Service
+from demo.switchboard import Switchboard
 from routing.clock import SHANGHAI
 from tests.sip.conftest import SAMPLE
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ivr.demo.afterwards import one_call, seat_people
-from ivr.demo.exchange import PhoneExchange
-from ivr.demo.scenes import MORNING, Stage
-from ivr.demo.service import Service
-from ivr.demo.show import IMPATIENT, invitation
-from ivr.demo.switchboard import Switchboard
+from demo.afterwards import one_call, seat_people
+from demo.exchange import PhoneExchange
+from demo.scenes import MORNING, Stage
+from demo.service import Service
+from demo.show import IMPATIENT, invitation
+from demo.switchboard import Switchboard
 from tests.sip.house import SAMPLE
 
 pytestmark = pytest.mark.sip

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ivr.demo.service import Service
-from ivr.demo.switchboard import Switchboard
+from demo.service import Service
+from demo.switchboard import Switchboard
 
 pytestmark = pytest.mark.sip
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ivr.demo.phone import Phone
-from ivr.demo.tones import read_samples, tone_levels
+from demo.phone import Phone
+from demo.tones import read_samples, tone_levels
 from ivr.line.messages import LegEnded
 from tests.sip.house import CALLER_TONE, SPECIALIST_TONE, TUESDAY_EVENING, TUESDAY_MORNING, House, until
 

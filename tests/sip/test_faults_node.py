@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ivr.demo.phone import Phone
-from ivr.demo.tones import read_samples
+from demo.phone import Phone
+from demo.tones import read_samples
 from tests.sip.house import TUESDAY_EVENING, House, until
 
 pytestmark = pytest.mark.sip

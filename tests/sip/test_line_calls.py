@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.demo.tones import SAMPLE_RATE, audio_matrix, read_samples, tone_levels, write_tone
+from demo.tones import SAMPLE_RATE, audio_matrix, read_samples, tone_levels, write_tone
 from ivr.line import wav
 from ivr.line.messages import (
     Answer,

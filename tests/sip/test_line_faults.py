@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ivr.demo.tones import write_tone
+from demo.tones import write_tone
 from ivr.line import wav
 from ivr.line.messages import (
     Answer,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ivr.control_client import ControlError
-from ivr.demo.exchange import PhoneExchange
-from ivr.demo.service import Service
-from ivr.demo.switchboard import Switchboard
+from demo.exchange import PhoneExchange
+from demo.service import Service
+from demo.switchboard import Switchboard
+from node.control_client import ControlError
 from tests.sip.conftest import SAMPLE
 from tests.sip.test_callbacks import EVENING, IMPATIENT, NINE, World
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ivr.demo.exchange import ExchangeBroken, PhoneExchange
-from ivr.demo.phone import Phone
-from ivr.demo.phone_log import PhoneHeardOtherwise
-from ivr.demo.switchboard import Switchboard
-from ivr.demo.tones import tone_levels, write_tone
+from demo.exchange import ExchangeBroken, PhoneExchange
+from demo.phone import Phone
+from demo.phone_log import PhoneHeardOtherwise
+from demo.switchboard import Switchboard
+from demo.tones import tone_levels, write_tone
 from ivr.line.messages import KeyPressed, LegIncoming
 from tests.sip.processes import free_port
 
@@ -166,7 +166,7 @@ def test_a_killed_phone_says_so_and_leaves_no_process(caller: Phone, seat: Phone
 def test_phones_die_with_the_process_that_uses_them_even_by_kill_9() -> None:
     code = (
         "import time\n"
-        "from ivr.demo.exchange import PhoneExchange\n"
+        "from demo.exchange import PhoneExchange\n"
         "phones = PhoneExchange()\n"
         "a, b = phones.phone('a'), phones.phone('b').auto_answer()\n"
         "a.dial(b.uri); a.wait_answered()\n"

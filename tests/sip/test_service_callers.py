@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.demo.phone import Phone
+from demo.phone import Phone
 from ivr.speech.prompts import Prompt
 from routing.clock import in_shanghai
 from tests.sip.heard import is_heard

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ivr.control_client import ControlError, ask
-from ivr.demo.scenes import MORNING
-from ivr.demo.service import Service
-from ivr.demo.switchboard import Switchboard
+from demo.scenes import MORNING
+from demo.service import Service
+from demo.switchboard import Switchboard
+from node.control_client import ControlError, ask
 from tests.sip.conftest import SAMPLE
 
 

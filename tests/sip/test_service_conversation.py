@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ivr.demo.phone import Phone
-from ivr.demo.tones import AudioMatrix
+from demo.phone import Phone
+from demo.tones import AudioMatrix
 from ivr.line.messages import LegIncoming
 from ivr.speech.prompts import Prompt
 from tests.sip.heard import is_heard

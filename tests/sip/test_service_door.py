@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ivr.demo.phone import Phone
+from demo.phone import Phone
 from tests.sip.house import SPECIALIST_TONE, House, until
 from tests.sip.test_door_filters import Wire, tag_of
 

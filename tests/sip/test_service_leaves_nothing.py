@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ivr.demo.service import Service
+from demo.service import Service
 from tests.sip.house import QUICK, SAMPLE, TUESDAY_EVENING, House, until
 
 pytestmark = pytest.mark.sip

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ivr.demo.service import Service
+from demo.service import Service
 from tests.sip.house import FAST_SPEECH, QUICK, SAMPLE, TUESDAY_MORNING, House, until
 from tests.sip.sipp import Sipp, SippResult
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ivr.demo.exchange import PhoneExchange
+from demo.exchange import PhoneExchange
 from ivr.line.messages import KeyPressed
 from tests.sip.keys_pcap import key_packets
 from tests.sip.sipp import Sipp

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ivr.control_client import ControlError
-from ivr.demo.phone import Phone
-from ivr.demo.tones import AudioMatrix
+from demo.phone import Phone
+from demo.tones import AudioMatrix
+from node.control_client import ControlError
 from tests.sip.house import SEAT_TONE, SPECIALIST_TONE, House, until
 
 pytestmark = pytest.mark.sip

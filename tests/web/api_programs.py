@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from console.messages import Response
-from console.tokens import API, SCOPES
+from console.http.messages import Response
+from console.people.tokens import API, SCOPES
 from tests.web.visitors import House, Visitor, finished
 
 

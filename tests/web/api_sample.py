@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from callback_scheduler.compliance import OWN_RULE, facts_of
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, MergedCall, Order, OrderKind
-from callback_scheduler.order_states import OrderState
-from callback_scheduler.report import Material, Question, Report, make_report
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, MergedCall, Order, OrderKind
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.orders.verdict import OWN_RULE, facts_of
+from callback_scheduler.reports.report import Material, Question, Report, make_report
 from routing.working_time import WorkingTime
-from tests.fake_ledger import an_order
-from tests.web.fake_operations import sample_site
+from tests.fakes.ledger import an_order
+from tests.fakes.operations import sample_site
 
 PHONE, UNIT_PHONE = "13800001234", "02152398801"
 _STATES = (OrderState.SENT, OrderState.ACKNOWLEDGED, OrderState.NOT_REACHED, OrderState.REACHED, OrderState.CLOSED)
@@ -79,7 +79,7 @@ def just_offered(call_id: str = "20260310T090400-0000abcd") -> dict[str, Any]:
 
 
 def running(call_id: str = "20260310T090100-00000001", unit_id: str = "tax") -> dict[str, Any]:
-    """Return a call of this moment as `ivr.calls.desk.status_of` tells it."""
+    """Return a call of this moment as `ivr.dispatch.incoming.status_of` tells it."""
     return {
         "call_id": call_id, "direction": "in", "caller": "138****1234", "step": "seat", "line": 1, "pid": 1,
         "recording": True, "running_s": 12.5, "offered_at": "2026-03-10T09:01:00+08:00", "stage": "with_seat",

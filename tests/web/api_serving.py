@@ -8,9 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.states import OrderState
+from tests.fakes.operations import MORNING, FakeOperations
 from tests.web.api_sample import call_records, healthy, just_offered, orders_of_a_day, report_of
-from tests.web.fake_operations import MORNING, FakeOperations
 from tests.web.serving import serve
 
 

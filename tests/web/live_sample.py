@@ -6,14 +6,14 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from callback_scheduler.compliance import Verdict
-from callback_scheduler.deadlines import Deadline
-from callback_scheduler.figures import ErrorBudget, Rate
-from callback_scheduler.order import Order, OrderKind
-from callback_scheduler.order_states import OrderState
-from callback_scheduler.report_calls import CallTally
+from callback_scheduler.orders.deadlines import Deadline
+from callback_scheduler.orders.order import Order, OrderKind
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.orders.verdict import Verdict
+from callback_scheduler.reports.calls import CallTally
+from callback_scheduler.reports.figures import ErrorBudget, Rate
 from routing.search import DirectorySearch
-from tests.web.fake_operations import MORNING, FakeOperations
+from tests.fakes.operations import MORNING, FakeOperations
 
 CALL_ID = "20260310T090231-1a2b3c4d"
 CALLER = "13812345678"

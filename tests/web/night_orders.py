@@ -6,7 +6,7 @@ from typing import Any
 
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from ivr.demo.phone import Phone
+from demo.phone import Phone
 from tests.sip.house import CALLER_TONE, House, until
 from tests.web.browsers import find
 

@@ -22,8 +22,8 @@ from selenium.webdriver.remote.webdriver import WebDriver
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from console import pages as rooms
-from console.roles import Role
-from console.routes import TABLE, Route
+from console.http.routes import TABLE, Route
+from console.people.roles import Role
 from tests.web.browsers import PASSWORD, console, fill, find, press, wait_for_path
 from tests.web.pictured_morning import ACCOUNTS, build, shown_orders
 

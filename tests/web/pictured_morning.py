@@ -15,22 +15,22 @@ import pyotp
 import soundfile
 from argon2 import PasswordHasher
 
-from callback_scheduler.causes import timeline
-from callback_scheduler.compliance import facts_of
-from callback_scheduler.order import Attempt, AttemptOutcome, Order
-from callback_scheduler.order_states import OrderState
-from callback_scheduler.report import Material, Question, Report, make_report
-from callback_scheduler.report_calls import CallFacts
+from callback_scheduler.orders.causes import timeline
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.orders.verdict import facts_of
+from callback_scheduler.reports.calls import CallFacts
+from callback_scheduler.reports.report import Material, Question, Report, make_report
 from console import site as console_site
-from console.accounts import Account, Accounts
-from console.roles import Role
+from console.people.accounts import Account, Accounts
+from console.people.roles import Role
+from console.people.tokens import API
 from console.site import WebConsole
-from console.tokens import API
-from ivr.site_previews import Redated
+from node.operations.site.previews import Redated
 from routing.clock import SHANGHAI, MovableClock
 from routing.working_time import WorkingTime
+from tests.fakes.operations import MORNING, FakeOperations
 from tests.web import live_sample, unit_sample
-from tests.web.fake_operations import MORNING, FakeOperations
 from tests.web.pictured_orders import NOW, Story
 from tests.web.serving import serve
 from tests.web.visitors import PASSWORD, at_once, finished

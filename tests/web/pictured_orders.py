@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
-from callback_scheduler.deadlines import deadline
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, Order
-from callback_scheduler.order_states import OrderState
-from callback_scheduler.report_calls import CallFacts
+from callback_scheduler.orders.deadlines import deadline
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Order
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.reports.calls import CallFacts
 from routing.clock import SHANGHAI
-from tests.fake_orders import an_order
-from tests.web.fake_operations import sample_site
+from tests.fakes.operations import sample_site
+from tests.fakes.orders import an_order
 
 NOW = datetime(2026, 3, 10, 9, 41, tzinfo=SHANGHAI)  # a Tuesday
 _DAYS_BEFORE = 75

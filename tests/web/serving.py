@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from config.console import ConsoleSettings
 from console.site import WebConsole
-from tests.web.fake_operations import FakeOperations
+from tests.fakes.operations import FakeOperations
 from tests.web.visitors import FakeShelf
 
 reactor: Any = installed_reactor

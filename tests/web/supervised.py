@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from callback_scheduler.compliance import facts_of
-from callback_scheduler.deadlines import deadline
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, Order
-from callback_scheduler.order_states import OrderState
-from callback_scheduler.report import Material, Question, Report, make_report
-from callback_scheduler.report_calls import CallFacts
+from callback_scheduler.orders.deadlines import deadline
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Order
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.orders.verdict import facts_of
+from callback_scheduler.reports.calls import CallFacts
+from callback_scheduler.reports.report import Material, Question, Report, make_report
 from routing.clock import SHANGHAI
 from routing.working_time import WorkingTime
-from tests.fake_orders import CALENDAR, an_order
+from tests.fakes.orders import CALENDAR, an_order
 from tests.web.visitors import House
 
 NOW = datetime(2026, 3, 10, 9, 5, tzinfo=SHANGHAI)  # as fake_operations.MORNING

@@ -9,9 +9,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from callback_scheduler.order import AttemptOutcome
-from callback_scheduler.order_states import OrderState
-from ivr.demo.tones import write_tone
+from callback_scheduler.orders.order import AttemptOutcome
+from callback_scheduler.orders.states import OrderState
+from demo.tones import write_tone
 from tests.web.serving import reactor, serve
 from tests.web.supervised import NOW, Supervised, an_attempt, due_today, opened
 

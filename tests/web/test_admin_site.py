@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from callback_scheduler.verification import Broken
+from callback_scheduler.ledger.verification import Broken
 from config.hours_file import hours_text
-from console.pages.admin import undoable
-from console.roles import Role
-from ivr.hours_preview import HoursPreview, hours_preview
-from ivr.operations_errors import OperationRefused
-from ivr.site_previews import BadLine, CalendarPreview, DayChange, DirectoryPreview, Redated
+from console.admin.overview import undoable
+from console.people.roles import Role
+from ivr.refused import OperationRefused
+from node.operations.site.hours_preview import HoursPreview, hours_preview
+from node.operations.site.previews import BadLine, CalendarPreview, DayChange, DirectoryPreview, Redated
 from routing.hours import Closure, Hours, Switch, Window
-from tests.web.fake_operations import CONFIG, MORNING
+from tests.fakes.operations import CONFIG, MORNING
 from tests.web.visitors import House, Visitor, finished, header, text
 
 NOTICE = "date,type,name\n2027-01-01,放假,元旦\n"

@@ -8,12 +8,12 @@ import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.errors import StoreUnavailable
-from console.errors import Impossible, Unavailable
-from console.messages import Response
-from ivr.operations_errors import OperationRefused
+from console.http.errors import Impossible, Unavailable
+from console.http.messages import Response
+from ivr.refused import OperationRefused
+from tests.fakes.operations import MORNING
 from tests.web.api_programs import Program, key_of, told
 from tests.web.api_sample import PHONE, UNIT_PHONE, call_records, just_offered, orders_of_a_day, running
-from tests.web.fake_operations import MORNING
 from tests.web.visitors import House, finished, header
 
 ACTS = {

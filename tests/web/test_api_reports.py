@@ -6,11 +6,11 @@ from datetime import date
 
 import pytest
 
-from callback_scheduler.report_orders import By
-from ivr.operations_errors import OperationRefused
+from callback_scheduler.reports.orders import By
+from ivr.refused import OperationRefused
+from tests.fakes.operations import MORNING
 from tests.web.api_programs import Program, key_of, told
 from tests.web.api_sample import PHONE, orders_of_a_day, report_of
-from tests.web.fake_operations import MORNING
 from tests.web.visitors import House
 
 OPENED = {

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from console.tokens import API, SCOPES, Tokens
+from console.people.tokens import API, SCOPES, Tokens
 from routing.clock import SystemClock
 from tests.sip.processes import dying_with_us
 from tests.web.browsers import console

@@ -9,9 +9,9 @@ import pytest
 
 from console.api.declared import OPERATIONS
 from console.api.openapi import build
-from console.roles import Role
-from console.routes import TABLE, Route
-from console.tokens import API, SCOPES, Tokens
+from console.http.routes import TABLE, Route
+from console.people.roles import Role
+from console.people.tokens import API, SCOPES, Tokens
 from tests.web.api_programs import Program, key_of, told
 from tests.web.visitors import House, at_once, finished, header, text
 

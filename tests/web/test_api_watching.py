@@ -9,9 +9,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from callback_scheduler.errors import StoreUnavailable
+from tests.fakes.operations import MORNING
 from tests.web.api_programs import Program, key_of, told
 from tests.web.api_sample import PHONE, call_records, healthy, orders_of_a_day, report_of
-from tests.web.fake_operations import MORNING
 from tests.web.visitors import House
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from console.roles import Role
+from console.people.roles import Role
 from tests.web.browsers import SIZES, chromium, complaints, is_too_wide, resize
 from tests.web.page_tour import Served, pages, pictured_console, unexpected
 

@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.select import Select
 
-from ivr.demo.phone import Phone
+from demo.phone import Phone
 from tests.sip import processes
 from tests.sip.house import SEAT_TONE, SPECIALIST_TONE, TUESDAY_MORNING, House, until
 from tests.web.browsers import PASSWORD, chromium, complaints, fill, find, press, wait_for_path

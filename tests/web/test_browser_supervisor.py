@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.select import Select
 
-from console.roles import Role
+from console.people.roles import Role
 from routing.clock import SHANGHAI
 from tests.sip import processes
 from tests.sip.house import TUESDAY_EVENING, House, until

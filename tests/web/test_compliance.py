@@ -12,12 +12,12 @@ import numpy
 import pytest
 import soundfile
 
-from callback_scheduler.compliance import Verdict
-from callback_scheduler.order import AttemptOutcome, Order
-from callback_scheduler.order_states import OrderState
-from console.compliance.risk import Best, Why, at_risk, risk_of
-from console.compliance.waveform import waveform
-from console.roles import Role
+from callback_scheduler.orders.order import AttemptOutcome, Order
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.orders.verdict import Verdict
+from console.people.roles import Role
+from console.supervisor.risk import Best, Why, at_risk, risk_of
+from console.supervisor.waveform import waveform
 from tests.web.supervised import NOW, Supervised, an_attempt, due_today, opened
 from tests.web.visitors import Visitor, header, text
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from callback_scheduler.report_calls import CallTally, call_facts
-from console.compliance import call_list
-from console.compliance.call_list import WHICH
-from console.roles import Role
+from callback_scheduler.reports.calls import CallTally, call_facts
+from console.people.roles import Role
+from console.supervisor import call_list
+from console.supervisor.call_list import WHICH
 from tests.web.supervised import NOW, Supervised
 from tests.web.visitors import Visitor, text
 

@@ -14,11 +14,11 @@ import soundfile
 from twisted.web.test.requesthelper import DummyRequest
 
 from callback_scheduler.errors import JournalWriteFailed
-from callback_scheduler.order import AttemptOutcome
-from callback_scheduler.order_states import OrderState
-from console.compliance.acts import ACTS
-from console.roles import Role
-from ivr.operations_errors import OperationRefused
+from callback_scheduler.orders.order import AttemptOutcome
+from callback_scheduler.orders.states import OrderState
+from console.people.roles import Role
+from console.supervisor.acts import ACTS
+from ivr.refused import OperationRefused
 from tests.web.supervised import NOW, Supervised, an_attempt, due_today
 from tests.web.visitors import Visitor, header, text
 

@@ -12,10 +12,10 @@ from twisted.internet.defer import ensureDeferred
 from twisted.python.failure import Failure
 
 from callback_scheduler.errors import JournalWriteFailed
-from callback_scheduler.verification import verify
-from console.audit import Act, Audit, audit_folder
-from console.messages import Request, Response
-from console.roles import Role
+from callback_scheduler.ledger.verification import verify
+from console.http.messages import Request, Response
+from console.people.audit import Act, Audit, audit_folder
+from console.people.roles import Role
 from routing.clock import MovableClock
 from tests.web.visitors import NOON, House, at_once, text
 
@@ -108,7 +108,7 @@ def test_an_act_that_cannot_be_recorded_is_not_reported_as_done() -> None:
 
 
 def test_an_unmasked_number_is_not_sent_before_it_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    from console.routes import TABLE, Route  # noqa: PLC0415
+    from console.http.routes import TABLE, Route  # noqa: PLC0415
 
     async def number(request: Request) -> Response:
         """Give a number."""

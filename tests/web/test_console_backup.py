@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from callback_scheduler.backup import back_up
-from callback_scheduler.journal import Journal
-from callback_scheduler.restore import restore
-from callback_scheduler.verification import verify
-from console.accounts import Accounts
-from console.audit import audit_folder
-from console.roles import Role
+from callback_scheduler.backup.archive import back_up
+from callback_scheduler.backup.restore import restore
+from callback_scheduler.journal.journal import Journal
+from callback_scheduler.ledger.verification import verify
+from console.people.accounts import Accounts
+from console.people.audit import audit_folder
+from console.people.roles import Role
 from tests.web.test_console_audit import Log, write
 from tests.web.visitors import NOON, House, at_once
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from console.routes import TABLE
+from console.http.routes import TABLE
 from tests.web.page_tour import EXAMPLES, NO_PAGES, pages
 from tests.web.screenshots import DOCUMENT, IMAGES, file_names, missing_in_document
 

@@ -10,8 +10,8 @@ import pytest
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock as VirtualTime
 
-from console.events import GATHER_S, HEARTBEAT_S, LONGEST_LIFE_S, TOPICS, Hub, Viewer
-from console.roles import Role
+from console.http.events import GATHER_S, HEARTBEAT_S, LONGEST_LIFE_S, TOPICS, Hub, Viewer
+from console.people.roles import Role
 
 ALL = frozenset(TOPICS)
 SUPERVISOR = Viewer(Role.SUPERVISOR)

@@ -10,10 +10,10 @@ from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.errors import StaleOrder, StoreUnavailable, UnknownOrder
 from console.gate import Arrived
-from console.messages import Request, Response
-from console.roles import Role
-from console.routes import TABLE, Route
-from ivr.operations_errors import OperationRefused
+from console.http.messages import Request, Response
+from console.http.routes import TABLE, Route
+from console.people.roles import Role
+from ivr.refused import OperationRefused
 from tests.web.visitors import HOST, House, Visitor, finished, header, text
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pyotp
 import pytest
 
-from console.accounts import Accounts
-from console.messages import Response
-from console.passwords import Passwords
-from console.roles import Role
-from console.tokens import FIRST_ADMINISTRATOR, INVITATION
+from console.http.messages import Response
+from console.people.accounts import Accounts
+from console.people.passwords import Passwords
+from console.people.roles import Role
+from console.people.tokens import FIRST_ADMINISTRATOR, INVITATION
 from tests.web.visitors import PASSWORD, House, Visitor, at_once, finished, header, text
 
 NEW = "another good password"
@@ -300,7 +300,7 @@ def test_a_full_disk_changes_no_account(monkeypatch: pytest.MonkeyPatch) -> None
     def full(*_: object) -> None:
         raise OSError(28, "no space left on device")
 
-    monkeypatch.setattr("console.json_file.os.fsync", full)
+    monkeypatch.setattr("console.people.json_file.os.fsync", full)
     with pytest.raises(OSError, match="no space"):
         finished(house.parts.accounts.change("chen", display_name="other"))
     account = house.parts.accounts.find("chen")

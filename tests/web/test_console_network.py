@@ -11,7 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 
 from config.console import ConsoleSettings
-from console.network import Channel, Console
+from console.http.network import Channel, Console
 from console.web import client_address
 
 

@@ -7,11 +7,11 @@ import json
 import pytest
 
 from console import pages
-from console.messages import Response
-from console.roles import Role
-from console.routes import SAFE_METHODS, TABLE, Route, navigation
-from console.texts import LANGUAGES, Texts
-from console.tokens import API
+from console.http.messages import Response
+from console.http.routes import SAFE_METHODS, TABLE, Route, navigation
+from console.people.roles import Role
+from console.people.tokens import API
+from console.rendering.texts import LANGUAGES, Texts
 from tests.web.visitors import HOST, ORIGIN, House, Visitor, finished, header, text
 
 assert pages.ROOMS

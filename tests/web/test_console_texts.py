@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from console import errors
-from console.texts import LANGUAGES, Texts
+from console.http import errors
+from console.rendering.texts import LANGUAGES, Texts
 
 CONSOLE = Path(__file__).parents[2] / "console"
 TEXTS = Texts()

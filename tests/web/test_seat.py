@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from callback_scheduler.order_states import OrderState
-from console.messages import Response
-from console.roles import Role
-from ivr.operations_errors import OperationRefused
+from callback_scheduler.orders.states import OrderState
+from console.http.messages import Response
+from console.people.roles import Role
+from ivr.refused import OperationRefused
 from tests.web.live_sample import CALL_ID, CALLER, SEAT_NUMBER, call_in_hand, fill, order, seat
 from tests.web.visitors import House, Visitor, header, text
 

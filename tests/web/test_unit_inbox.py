@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock as VirtualTime
 
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, Order
-from callback_scheduler.order_states import OrderState
-from console.events import Viewer
-from console.jobs import Jobs
-from console.roles import Role
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Order
+from callback_scheduler.orders.states import OrderState
+from console.http.events import Viewer
+from console.http.jobs import Jobs
+from console.people.roles import Role
 from console.site import WebConsole
-from ivr.operations_errors import OperationRefused
-from tests.fake_orders import an_order
-from tests.web.fake_operations import MORNING, FakeOperations
+from ivr.refused import OperationRefused
+from tests.fakes.operations import MORNING, FakeOperations
+from tests.fakes.orders import an_order
 from tests.web.visitors import NOON, FakeShelf, House, Visitor, header, text
 
 

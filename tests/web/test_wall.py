@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from callback_scheduler.errors import StoreError
-from console.events import Viewer
-from console.roles import Role
-from console.texts import LANGUAGES, Texts
-from console.wall_view import STAGES
+from console.http.events import Viewer
+from console.people.roles import Role
+from console.rendering.texts import LANGUAGES, Texts
+from console.wall.view import STAGES
+from ivr.calls.refusals import Refusal
 from ivr.calls.seat_states import NotOffered
-from ivr.calls.stage import STAGES_OF_PEOPLE
+from ivr.dispatch.stage import STAGES_OF_PEOPLE
 from ivr.door.registration import RegistrationState
-from ivr.operations_errors import OperationRefused
-from ivr.operations_refusals import Refusal
+from ivr.refused import OperationRefused
 from tests.web.live_sample import CALL_ID, call, fill, report, seat
 from tests.web.visitors import House, Visitor, header, text
 

@@ -13,15 +13,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, Order
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Order
+from callback_scheduler.orders.states import OrderState
 from config.hours import Closure, Window
-from ivr.demo.tones import write_tone
-from ivr.hours_preview import HoursPreview, hours_preview
-from ivr.site_previews import CalendarPreview, DayChange, DirectoryPreview, Redated
+from demo.tones import write_tone
+from node.operations.site.hours_preview import HoursPreview, hours_preview
+from node.operations.site.previews import CalendarPreview, DayChange, DirectoryPreview, Redated
 from routing.hours import Hours
-from tests.fake_orders import an_order
-from tests.web.fake_operations import CONFIG, MORNING, FakeOperations, sample_site
+from tests.fakes.operations import CONFIG, MORNING, FakeOperations, sample_site
+from tests.fakes.orders import an_order
 
 _COMPANIES = ("长宁纸业有限公司", "虹桥餐饮", "", "天山机电设备（上海）有限公司", "古北贸易")
 NOTICE = "date,type,name\n2027-01-01,放假,元旦\n"

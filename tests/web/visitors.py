@@ -25,21 +25,21 @@ from twisted.internet.task import Clock as VirtualTime
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
-from callback_scheduler.verification import VerifyResult
+from callback_scheduler.ledger.verification import VerifyResult
 from config.console import ConsoleSettings
-from console.accounts import Account
-from console.audit import Act
-from console.errors import ConsoleError, WrongMethod
-from console.errors import NotFound as NoPage
 from console.gate import Arrived, Gate
-from console.messages import Response
+from console.http.errors import ConsoleError, WrongMethod
+from console.http.errors import NotFound as NoPage
+from console.http.messages import Response
+from console.http.routes import TABLE, Handler, Route
 from console.parts import Parts
-from console.passwords import Passwords
-from console.roles import Role
-from console.routes import TABLE, Handler, Route
+from console.people.accounts import Account
+from console.people.audit import Act
+from console.people.passwords import Passwords
+from console.people.roles import Role
 from console.site import build_parts
 from routing.clock import SHANGHAI, MovableClock
-from tests.web.fake_operations import FakeOperations
+from tests.fakes.operations import FakeOperations
 
 HOST = "127.0.0.1:8080"
 ORIGIN = f"http://{HOST}"

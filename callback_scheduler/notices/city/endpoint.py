@@ -23,8 +23,8 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
-from callback_scheduler.city_reports import STATUSES, NotTheSameReport, Report, Reported
 from callback_scheduler.errors import IllegalTransition, JournalError, StaleOrder, StoreUnavailable, UnknownOrder
+from callback_scheduler.notices.city.reports import STATUSES, NotTheSameReport, Report, Reported
 from config.notices import CityStatus
 from routing.errors import UnknownUnit
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from callback_scheduler.feed import Letter
-from callback_scheduler.notice_text import disclosed
-from callback_scheduler.notice_words import EVENTS, KINDS, OUTCOMES, STATES, matter_name, shanghai, unit_name
+from callback_scheduler.ledger.feed import Letter
+from callback_scheduler.notices.disclosure import disclosed
+from callback_scheduler.orders.words import EVENTS, KINDS, OUTCOMES, STATES, matter_name, shanghai, unit_name
 from config.notices import PhoneNumbers
 from routing.directory import Directory
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from callback_scheduler.errors import SchedulerError, UnknownOrder
-from callback_scheduler.order_keeping import OrderKeeping
-from callback_scheduler.order_states import OrderEvent
+from callback_scheduler.ledger.orders import OrderKeeping
+from callback_scheduler.orders.states import OrderEvent
 from routing.clock import Clock
 from routing.directory import Directory
 from routing.errors import UnknownUnit

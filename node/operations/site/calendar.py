@@ -15,11 +15,17 @@ from pydantic import ValidationError
 from config.errors import ConfigError
 from config.hours import HoursSettings, Switch
 from config.hours_file import hours_text
-from ivr.hours_preview import HoursPreview, hours_preview
-from ivr.operations_errors import OperationRefused
-from ivr.operations_prompts import PromptOperations
-from ivr.site_previews import CalendarPreview, DirectoryPreview, bad_lines, calendar_preview, directory_preview
-from ivr.trial_rehearsal import RehearsalFailed, trial_rehearsal
+from ivr.refused import OperationRefused
+from node.operations.site.hours_preview import HoursPreview, hours_preview
+from node.operations.site.previews import (
+    CalendarPreview,
+    DirectoryPreview,
+    bad_lines,
+    calendar_preview,
+    directory_preview,
+)
+from node.operations.site.prompts import PromptOperations
+from node.operations.site.trial_rehearsal import RehearsalFailed, trial_rehearsal
 from routing.calendar import Calendar, load_calendar
 from routing.directory import Directory
 from routing.hours import Hours

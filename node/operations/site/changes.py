@@ -9,9 +9,9 @@ import structlog
 from twisted.internet.defer import DeferredLock
 from twisted.internet.threads import deferToThread
 
-from ivr.operations_errors import OperationRefused
-from ivr.operations_rooms import Rooms
-from ivr.site_files import NothingToUndo, SiteFiles, version_of
+from ivr.refused import OperationRefused
+from node.operations.site.files import NothingToUndo, SiteFiles, version_of
+from node.rooms import Rooms
 from routing.site_changes import FOLDER
 
 log = structlog.get_logger()

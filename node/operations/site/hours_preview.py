@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from config.hours import Closure, HoursSettings, Weekday, Window, WindowSettings
-from ivr.site_previews import BadLine
+from node.operations.site.previews import BadLine
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI, in_shanghai
 from routing.hours import Hours, Opening

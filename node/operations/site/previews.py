@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from callback_scheduler.order import Order
-from callback_scheduler.redating import new_deadline
+from callback_scheduler.orders.order import Order
+from callback_scheduler.timetable.redating import new_deadline
 from config.errors import ConfigError
 from routing.calendar import Calendar, Day
 from routing.directory import Directory

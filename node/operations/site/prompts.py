@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from config.errors import ConfigError
-from ivr.operations_changes import SiteChanges
-from ivr.operations_errors import OperationRefused
+from ivr.refused import OperationRefused
 from ivr.speech.prompt_report import report
 from ivr.speech.prompts import Prompt, SpeechFailed
+from node.operations.site.changes import SiteChanges
 from routing.site_changes import PROMPTS
 
 _LONGEST_TEXT, _LARGEST_RECORDING = 1000, 20_000_000

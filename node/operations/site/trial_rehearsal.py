@@ -14,10 +14,10 @@ from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol, connectionDone
 from twisted.python.failure import Failure
 
-from callback_scheduler.rehearsal_child import Wanted
+from callback_scheduler.rehearsal.child import Wanted
 from routing.site import Site
 
-_PROGRAM = "from callback_scheduler.rehearsal_child import main; main()"
+_PROGRAM = "from callback_scheduler.rehearsal.child import main; main()"
 
 
 class RehearsalFailed(Exception):

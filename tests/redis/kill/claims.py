@@ -6,9 +6,9 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
-from callback_scheduler.evidence import LEAST_TALK_S, proves
-from callback_scheduler.order_states import OrderState
-from callback_scheduler.verification import verify
+from callback_scheduler.ledger.verification import verify
+from callback_scheduler.orders.evidence import LEAST_TALK_S, proves
+from callback_scheduler.orders.states import OrderState
 from tests.redis.kill.day import RECEIVERS
 from tests.redis.kill.heard import Compared
 from tests.redis.kill.story import KILLED

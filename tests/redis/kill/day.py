@@ -19,26 +19,27 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock as VirtualTime
 from twisted.internet.task import deferLater
 
-from callback_scheduler import ledger, store
-from callback_scheduler.hands import Hands
-from callback_scheduler.notices import Notices
-from callback_scheduler.rehearsal import WatchedLedger
-from callback_scheduler.store import Store
-from callback_scheduler.timetable import Timetable
+from callback_scheduler.ledger import ledger
+from callback_scheduler.notices.notices import Notices
+from callback_scheduler.rehearsal.rehearsal import WatchedLedger
+from callback_scheduler.store import store
+from callback_scheduler.store.store import Store
+from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.timetable import Timetable
 from config.ladder import LadderSettings
 from config.notices import ORDER_EVENTS, NoticeSettings
-from ivr.callbacks import Callbacks
-from ivr.calls.desk import Desk
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.presence import Presence
-from ivr.calls.recovery import recover
 from ivr.calls.services import CallServices
+from ivr.dispatch.incoming import Desk
+from ivr.dispatch.outgoing import Callbacks
+from ivr.dispatch.recovery import recover
 from ivr.door.admission import IncomingCall
 from ivr.line import messages as m
 from routing.clock import MovableClock
 from routing.site import Site
-from tests.fakes import CALLER_LEG
+from tests.fakes.line import CALLER_LEG
 from tests.redis.kill.town import DUE_AT, LATE_BELL, PUNCTUAL, Caller, TownLines, TownPrompts
 from tests.redis.kill.witness import Witness
 
@@ -146,7 +147,7 @@ class Day:
     # -- life ---------------------------------------------------------------------------------------------------------
 
     async def live(self) -> None:
-        """Start as `ivr.node` does, live through the day, and stop."""
+        """Start as `node.node` does, live through the day, and stop."""
         self.witness.saw("started", self.clock.now())
         await self.ledger.start()
         await self._notices.start()

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from callback_scheduler import segments
-from callback_scheduler.feed import EVENT_TYPES
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.journal_scan import scan_folder
-from callback_scheduler.order import Attempt, Order
+from callback_scheduler.journal import segments
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.journal.scan import scan_folder
+from callback_scheduler.ledger.feed import EVENT_TYPES
+from callback_scheduler.orders.order import Attempt, Order
 from config.ladder import LadderSettings
 from tests.redis.kill.story import Story
 from tests.redis.kill.town import ENTERPRISES

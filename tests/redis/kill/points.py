@@ -14,20 +14,21 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
-from callback_scheduler import journal, outbox, segments
-from callback_scheduler.dials import Dials
-from callback_scheduler.feed import Feed
-from callback_scheduler.ledger import Ledger
-from callback_scheduler.notices import Notices
-from callback_scheduler.order import Attempt, AttemptOutcome, Order
-from callback_scheduler.outbox import Outbox
-from callback_scheduler.segments import Mark, SegmentWriter
-from callback_scheduler.store import Store
-from callback_scheduler.webhook import Webhook
-from ivr.callbacks import Callbacks
+from callback_scheduler.journal import journal, segments
+from callback_scheduler.journal.segments import Mark, SegmentWriter
+from callback_scheduler.ledger.feed import Feed
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.notices import outbox
+from callback_scheduler.notices.notices import Notices
+from callback_scheduler.notices.outbox import Outbox
+from callback_scheduler.notices.webhook import Webhook
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
+from callback_scheduler.store.store import Store
+from callback_scheduler.timetable.under_way import Dials
 from ivr.calls.attempt import RunningAttempt
 from ivr.calls.call import Call
 from ivr.calls.orders import Orders
+from ivr.dispatch.outgoing import Callbacks
 from ivr.flows import callback
 from tests.redis.kill.town import DUE_AT, ENTERPRISES, LEADERS, TUESDAY_EVENING, TownSlot
 

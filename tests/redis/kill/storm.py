@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import ensureDeferred, gatherResults
 
-from callback_scheduler.ledger import Ledger
+from callback_scheduler.ledger.ledger import Ledger
 from tests.redis.kill.day import Plan
 from tests.redis.kill.town import TUESDAY_EVENING
 from tests.redis.kill.witness import Witness

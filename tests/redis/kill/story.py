@@ -16,11 +16,11 @@ from itertools import count, zip_longest
 from pathlib import Path
 from random import Random
 
-from callback_scheduler import die_with_parent
-from callback_scheduler.embedded_redis import EmbeddedRedis
-from callback_scheduler.order import Order
-from callback_scheduler.store import Store
-from callback_scheduler.verification import ChainHead, journal_id
+from callback_scheduler.ledger.verification import ChainHead, journal_id
+from callback_scheduler.orders.order import Order
+from callback_scheduler.store.embedded_redis import EmbeddedRedis
+from callback_scheduler.store.store import Store
+from processes import die_with_parent
 from tests.redis.kill.day import Plan
 from tests.redis.kill.points import EVENING, POINTS
 from tests.redis.kill.town import ENDS_AT, REFUSED_BY_THE_STRICT, TUESDAY_EVENING, Caller, callers

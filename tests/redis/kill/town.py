@@ -13,7 +13,7 @@ from twisted.internet.task import Clock as VirtualTime
 from ivr.line import messages as m
 from ivr.speech.prompts import Prompt
 from routing.clock import SHANGHAI, Clock
-from tests.fakes import CALLER_LEG, Behaviour, FakePrompts, FakeSlot
+from tests.fakes.line import CALLER_LEG, Behaviour, FakePrompts, FakeSlot
 from tests.redis.kill.witness import Witness
 
 TUESDAY_EVENING = datetime(2026, 3, 10, 20, 0, tzinfo=SHANGHAI)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ivr.demo.phone import Phone
-from ivr.demo.phone_log import PhoneHeardOtherwise, ProcessGone
+from demo.phone import Phone
+from demo.phone_log import PhoneHeardOtherwise, ProcessGone
 from ivr.line.messages import (
     Answer,
     Hangup,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ivr.demo.phone_log import PhoneLog
+from demo.phone_log import PhoneLog
 from ivr.line.messages import Fault, LegRinging
 
 

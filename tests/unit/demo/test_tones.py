@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.demo.tones import (
+from demo.tones import (
     SAMPLE_RATE,
     SILENCE_DB,
     TONES_HZ,

@@ -12,19 +12,19 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import Clock as VirtualTime
 
 import config
-from ivr.callbacks import Callbacks
 from ivr.calls.cdr import LegRecord, Role
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.presence import Presence
 from ivr.calls.services import CallServices
-from ivr.number_check import CheckResult, NumberCheck, result_of
-from ivr.operations_errors import OperationRefused
+from ivr.dispatch.outgoing import Callbacks
+from ivr.refused import OperationRefused
 from ivr.speech.prompts import Prompt
+from node.operations.number_check import CheckResult, NumberCheck, result_of
 from routing.clock import SHANGHAI, MovableClock
 from routing.site import Site, load_site
-from tests.fake_ledger import FakeLedger
-from tests.fakes import Behaviour, FakePrompts, FakeSlot
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.line import Behaviour, FakePrompts, FakeSlot
 
 EIGHT = datetime(2026, 3, 11, 8, 0, tzinfo=SHANGHAI)
 MARKET = ("6101", "6102", "6103")

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from twisted.internet.defer import ensureDeferred
 
-from callback_scheduler.compliance import OWN_RULE
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.report import Material, Question, Report, make_report
-from callback_scheduler.store import Outcome
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders.verdict import OWN_RULE
+from callback_scheduler.reports.report import Material, Question, Report, make_report
+from callback_scheduler.store.store import Outcome
 from config.hours import HoursSettings
-from ivr.operations import Operations
-from ivr.operations_errors import OperationRefused
-from ivr.operations_feed import HappeningsFeed
+from ivr.refused import OperationRefused
+from node.operations.happenings import HappeningsFeed
+from node.operations.operations import Operations
 from routing.hours import Hours
-from tests.fake_orders import done, moment
+from tests.fakes.orders import done, moment
 
 ASKED = Question(moment("03-04 09:00"), OWN_RULE, date(2026, 3, 1))
 

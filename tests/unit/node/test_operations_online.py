@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from twisted.internet.defer import ensureDeferred
 
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order import MergedCall, OpenedOrder, OrderKind
-from callback_scheduler.order_states import OrderState
-from callback_scheduler.store import Outcome
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders.order import MergedCall, OpenedOrder, OrderKind
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.store.store import Outcome
 from ivr.calls.request import Request
-from ivr.operations_errors import OperationRefused
-from ivr.operations_online import OnlineOperations, online_since
+from ivr.refused import OperationRefused
+from node.operations.online import OnlineOperations, online_since
 from routing.clock import SHANGHAI
-from tests.fake_orders import done
-from tests.unit.test_operations_orders import TAX, Desk
+from tests.fakes.orders import done
+from tests.unit.node.test_operations_orders import TAX, Desk
 
 CHAT = "online:chat-7"
 NUMBER = "13800138000"

@@ -9,14 +9,14 @@ import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.errors import StaleOrder
-from callback_scheduler.hands import Hands
-from callback_scheduler.order import AttemptOutcome, Order
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.order import AttemptOutcome, Order
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.timetable.ports import Hands
 from config.settings import Settings, SipSettings
 from ivr.calls.presence import Presence
-from ivr.operations_errors import OperationRefused
-from ivr.operations_orders import OrderOperations
-from tests.fake_orders import CALENDAR, DIRECTORY, REACHED, World, an_order, done
+from ivr.refused import OperationRefused
+from node.operations.orders import OrderOperations
+from tests.fakes.orders import CALENDAR, DIRECTORY, REACHED, World, an_order, done
 
 SUPERVISOR, TAX, MARKET = "supervisor:王督办", "unit:tax:李四", "unit:market:赵六"
 

@@ -11,12 +11,12 @@ import pytest
 from twisted.internet.defer import succeed
 
 from config.settings import PromptSettings, Settings
-from ivr.operations_errors import OperationRefused
-from ivr.operations_feed import HappeningsFeed
-from ivr.operations_prompts import PromptOperations
+from ivr.refused import OperationRefused
 from ivr.speech.prompts import Prompt, PromptBook
-from tests.fake_orders import moment
-from tests.unit.test_prompts import PROMPTS, Machine, now, recording
+from node.operations.happenings import HappeningsFeed
+from node.operations.site.prompts import PromptOperations
+from tests.fakes.orders import moment
+from tests.unit.ivr.speech.test_prompts import PROMPTS, Machine, now, recording
 
 ADMIN = "admin:陈管理"
 

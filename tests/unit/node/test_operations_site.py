@@ -12,18 +12,18 @@ import pytest
 from twisted.internet.defer import ensureDeferred, succeed
 
 import config
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order import Order
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders.order import Order
 from config.errors import ConfigError
 from ivr.calls.office import Office
-from ivr.operations_errors import OperationRefused
-from ivr.operations_feed import HappeningsFeed
-from ivr.operations_site import SiteOperations
+from ivr.refused import OperationRefused
+from node.operations.happenings import HappeningsFeed
+from node.operations.site.calendar import SiteOperations
 from routing.calendar import Calendar
 from routing.hours import Switch
 from routing.site import Site, load_site
 from routing.site_changes import FOLDER, with_changes
-from tests.fake_orders import FakeKeeping, Reactor, an_order, done, moment
+from tests.fakes.orders import FakeKeeping, Reactor, an_order, done, moment
 
 ADMIN = "admin:陈管理"
 SHIPPED = Path(config.__file__).parent

@@ -12,9 +12,9 @@ from ivr.calls.cdr import TransferResult
 from ivr.calls.digits import TargetKind
 from ivr.speech.prompts import Prompt
 from routing.site import Site, load_site
-from tests.fake_ledger import CALLER_NUMBER
-from tests.fakes import CALLER_LEG, MORNING, Story
-from tests.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, WHO, SeatStory
+from tests.fakes.ledger import CALLER_NUMBER
+from tests.fakes.line import CALLER_LEG, MORNING, Story
+from tests.fakes.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, WHO, SeatStory
 
 PHONES = {SEAT: ANSWERS, "8002": ANSWERS, SPECIALIST: ACCEPTS, "6102": BUSY, "6111": ACCEPTS, "6112": BUSY}
 Tell = Callable[..., SeatStory]

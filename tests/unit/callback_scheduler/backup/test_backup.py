@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from callback_scheduler.backup import MANIFEST, Backup, back_up
+from callback_scheduler.backup.archive import MANIFEST, Backup, back_up
+from callback_scheduler.backup.restore import CONFIG_FOLDER, restore
 from callback_scheduler.errors import BackupError
-from callback_scheduler.journal import Journal, JournalEvent
-from callback_scheduler.journal_scan import segment_files
-from callback_scheduler.restore import CONFIG_FOLDER, restore
-from callback_scheduler.retention import archive
-from callback_scheduler.verification import verify
+from callback_scheduler.journal.journal import Journal, JournalEvent
+from callback_scheduler.journal.scan import segment_files
+from callback_scheduler.ledger.retention import archive
+from callback_scheduler.ledger.verification import verify
 
 AT = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)
 RECORDS = 30

@@ -18,10 +18,10 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from callback_scheduler import segments
 from callback_scheduler.errors import JournalClosed, JournalCorrupt, JournalFull, JournalLocked, JournalWriteFailed
-from callback_scheduler.journal import Journal, JournalEvent
-from callback_scheduler.segments import END_MARK
+from callback_scheduler.journal import segments
+from callback_scheduler.journal.journal import Journal, JournalEvent
+from callback_scheduler.journal.segments import END_MARK
 
 AT = datetime(2026, 2, 14, 10, 0, tzinfo=timezone.utc)
 
@@ -189,7 +189,7 @@ def test_the_tail_is_taken_back_later_if_it_cannot_be_at_once(book: Book, monkey
 def test_a_file_size_limit_counts_as_a_full_disk(tmp_path: Path) -> None:
     script = f"""
 import resource, sys
-sys.path[:0] = [{str(Path(__file__).parents[2])!r}, {str(Path(__file__).parent)!r}]
+sys.path[:0] = [{str(Path(__file__).parents[4])!r}, {str(Path(__file__).parent)!r}]
 from pathlib import Path
 from test_journal import Book, event, names
 from callback_scheduler.errors import JournalFull

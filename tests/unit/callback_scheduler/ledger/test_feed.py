@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from callback_scheduler import feed as feed_module
-from callback_scheduler.feed import Feed
-from callback_scheduler.journal import Durable, Journal, JournalEvent
-from callback_scheduler.store import Verdict
+from callback_scheduler.journal.journal import Durable, Journal, JournalEvent
+from callback_scheduler.ledger import feed as feed_module
+from callback_scheduler.ledger.feed import Feed
+from callback_scheduler.store.store import Verdict
 from routing.clock import SHANGHAI
 
 AT = datetime(2026, 3, 3, 20, 0, tzinfo=SHANGHAI)

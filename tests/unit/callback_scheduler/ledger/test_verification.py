@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import hotline
-from callback_scheduler import segments
 from callback_scheduler.errors import JournalCorrupt
-from callback_scheduler.journal import Journal
-from callback_scheduler.verification import ChainHead, VerifyResult, verify
-from tests.unit.test_journal import Book, names
+from callback_scheduler.journal import segments
+from callback_scheduler.journal.journal import Journal
+from callback_scheduler.ledger.verification import ChainHead, VerifyResult, verify
+from tests.unit.callback_scheduler.journal.test_journal import Book, names
 
 COUNT = 12
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.lanes import Lane, Lanes
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.notices.lanes import Lane, Lanes
 from config.notices import Retry
 from routing.clock import SHANGHAI
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from callback_scheduler.notice_text import disclosed, masked
+from callback_scheduler.notices.disclosure import disclosed, masked
 
 
 @pytest.mark.parametrize(

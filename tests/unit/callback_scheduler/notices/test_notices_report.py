@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callback_scheduler.notices_report import text
+from callback_scheduler.notices.command import text
 
 UP = {"receiver": "city", "is_up": True, "last_error": "", "waiting": 0, "delivered": 12, "failures_in_a_row": 0,
       "dead_letters": 1}

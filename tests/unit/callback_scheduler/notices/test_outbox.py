@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from callback_scheduler import outbox
-from callback_scheduler.outbox import Cursor, DeadLetter, Outbox
+from callback_scheduler.notices import outbox
+from callback_scheduler.notices.outbox import Cursor, DeadLetter, Outbox
 
 
 def opened(folder: Path, end: int = 100, starts_at: int = 7, journal_id: str = "j") -> tuple[Outbox, Cursor]:

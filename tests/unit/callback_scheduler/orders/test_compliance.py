@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callback_scheduler.cause_words import ENGLISH
-from callback_scheduler.causes import cause
-from callback_scheduler.compliance import (
+from callback_scheduler.orders.cause_words import ENGLISH
+from callback_scheduler.orders.causes import cause
+from callback_scheduler.orders.deadlines import deadline
+from callback_scheduler.orders.order import AttemptOutcome
+from callback_scheduler.orders.verdict import (
     ANSWERED,
     Facts,
     Stage,
@@ -22,9 +24,7 @@ from callback_scheduler.compliance import (
     stage,
     tries_before,
 )
-from callback_scheduler.deadlines import deadline
-from callback_scheduler.order import AttemptOutcome
-from callback_scheduler.rules import RULE_NAMES, rule_named
+from callback_scheduler.reports.rules import RULE_NAMES, rule_named
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI
 

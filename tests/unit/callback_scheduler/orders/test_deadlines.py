@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callback_scheduler.deadlines import Deadline, deadline
+from callback_scheduler.orders.deadlines import Deadline, deadline
 from routing.calendar import FIRST_PUBLISHED_YEAR, LAST_PUBLISHED_YEAR, Calendar, DayType
 from routing.calendar_file import ListedDay
 from routing.clock import SHANGHAI

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from callback_scheduler.evidence import LEAST_TALK_S, proves, proving
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence
-from callback_scheduler.order_fields import attempt_fields, attempt_of
+from callback_scheduler.orders.evidence import LEAST_TALK_S, proves, proving
+from callback_scheduler.orders.fields import attempt_fields, attempt_of
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence
 from routing.clock import SHANGHAI
 
 NINE = datetime(2026, 3, 4, 9, 0, tzinfo=SHANGHAI)

@@ -7,11 +7,11 @@ from datetime import datetime, timezone
 
 import pytest
 
-from callback_scheduler.deadlines import deadline
-from callback_scheduler.order import OrderDraft, OrderKind
-from callback_scheduler.order_fields import from_fields, merged_call, to_payload
-from callback_scheduler.order_numbers import OrderNumbers
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.deadlines import deadline
+from callback_scheduler.orders.fields import from_fields, merged_call, to_payload
+from callback_scheduler.orders.numbers import OrderNumbers
+from callback_scheduler.orders.order import OrderDraft, OrderKind
+from callback_scheduler.orders.states import OrderState
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from callback_scheduler import diagram
 from callback_scheduler.errors import IllegalTransition
-from callback_scheduler.order_states import TRANSITIONS, OrderEvent, OrderState, next_state
+from callback_scheduler.orders import diagram
+from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState, next_state
 
 
 def test_an_order_that_is_kept_goes_from_opened_to_closed() -> None:
@@ -77,8 +77,8 @@ def test_acknowledging_again_takes_nothing_back() -> None:
 
 
 def test_the_page_about_the_life_of_an_order_is_drawn_from_the_table() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "order-life.md").read_text(encoding="utf-8")
-    assert page == diagram.document(), "run: python -m callback_scheduler.diagram > docs/order-life.md"
+    page = (Path(__file__).parents[4] / "docs" / "order-life.md").read_text(encoding="utf-8")
+    assert page == diagram.document(), "run: python -m callback_scheduler.orders.diagram > docs/order-life.md"
     drawn = re.findall(r"^    (\w+) --> (\w+): (\w+) ", page, flags=re.MULTILINE)
     assert {((OrderState(before), OrderEvent(event)), OrderState(after)) for before, after, event in drawn} == set(
         TRANSITIONS.items()

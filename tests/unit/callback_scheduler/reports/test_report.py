@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callback_scheduler.compliance import Facts, Try, Verdict, judge, milliseconds
-from callback_scheduler.figures import ErrorBudget, Rate, percentile
-from callback_scheduler.order import AttemptOutcome
-from callback_scheduler.report import Material, Question, Report, make_report
-from callback_scheduler.report_calls import CallFacts, SurveyFacts, total_calls
-from callback_scheduler.report_files import as_csv, as_json, miss_lines, order_lines, safe, save_xlsx
-from callback_scheduler.report_orders import By, total
-from callback_scheduler.report_table import aligned, table, width
-from callback_scheduler.rules import rule_named
+from callback_scheduler.orders.order import AttemptOutcome
+from callback_scheduler.orders.verdict import Facts, Try, Verdict, judge, milliseconds
+from callback_scheduler.reports.calls import CallFacts, SurveyFacts, total_calls
+from callback_scheduler.reports.figures import ErrorBudget, Rate, percentile
+from callback_scheduler.reports.files import as_csv, as_json, miss_lines, order_lines, safe, save_xlsx
+from callback_scheduler.reports.orders import By, total
+from callback_scheduler.reports.report import Material, Question, Report, make_report
+from callback_scheduler.reports.rules import rule_named
+from callback_scheduler.reports.table import aligned, table, width
 from config.hours import HoursSettings
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from callback_scheduler.dialling import dial_from, next_dial_at, to_dial
-from callback_scheduler.order import Attempt, AttemptOutcome, Order
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.timetable.whose_turn import dial_from, next_dial_at, to_dial
 from config.ladder import LadderSettings
-from tests.fake_orders import CALENDAR, an_order, moment
+from tests.fakes.orders import CALENDAR, an_order, moment
 
 LADDER = LadderSettings()
 NINE = "03-04 09:00"

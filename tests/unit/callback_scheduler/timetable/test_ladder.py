@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from callback_scheduler.deadlines import deadline
-from callback_scheduler.ladder import (
+from callback_scheduler.orders.deadlines import deadline
+from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.states import OrderState
+from callback_scheduler.timetable.ladder import (
     ALL_TIERS,
     Step,
     due_steps,
@@ -19,12 +21,10 @@ from callback_scheduler.ladder import (
     superseding,
     tiers_open,
 )
-from callback_scheduler.order import Order
-from callback_scheduler.order_states import OrderState
 from config import settings
 from config.errors import ConfigError
 from config.ladder import LadderRules, LadderSettings
-from tests.fake_orders import CALENDAR, an_order, moment
+from tests.fakes.orders import CALENDAR, an_order, moment
 
 LADDER = LadderSettings()
 

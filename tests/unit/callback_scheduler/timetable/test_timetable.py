@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from twisted.internet.defer import ensureDeferred
 
-from callback_scheduler.order import Attempt, AttemptOutcome, Order
-from callback_scheduler.order_states import OrderEvent, OrderState
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
+from callback_scheduler.orders.states import OrderEvent, OrderState
 from config.errors import ConfigError, Fault
 from config.ladder import LadderRules, LadderSettings
 from routing.calendar import Calendar, DayType
 from routing.calendar_file import ListedDay
-from tests.fake_orders import DIRECTORY, NO_ANSWER, REACHED, Play, World, an_order, done, moment
+from tests.fakes.orders import DIRECTORY, NO_ANSWER, REACHED, Play, World, an_order, done, moment
 
 
 def test_an_order_of_the_evening_is_handed_over_at_once_and_rung_back_at_nine() -> None:

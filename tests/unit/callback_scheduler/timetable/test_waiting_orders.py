@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from callback_scheduler.order import Order
-from callback_scheduler.stretches import Stretch
-from tests.fake_orders import World, an_order, moment
+from callback_scheduler.orders.order import Order
+from callback_scheduler.store.slices import Stretch
+from tests.fakes.orders import World, an_order, moment
 
 
 def test_however_many_orders_were_left_over_this_morning_s_is_dialled_and_frozen_in_time() -> None:

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from twisted.internet.defer import ensureDeferred
 
-from callback_scheduler.order import Attempt, Lease, Order
-from callback_scheduler.order_states import OrderEvent
-from tests.fake_orders import World, an_order, done, moment
+from callback_scheduler.orders.order import Attempt, Lease, Order
+from callback_scheduler.orders.states import OrderEvent
+from tests.fakes.orders import World, an_order, done, moment
 
 NINE = moment("03-04 09:00")
 

@@ -10,11 +10,11 @@ import pytest
 import config
 from ivr.calls.presence import Presence
 from ivr.calls.seat_states import NotOffered
-from ivr.operations_calls import CallOperations
 from ivr.speech.prompts import Prompt
+from node.operations.calls import CallOperations
 from routing.site import Site, load_site
-from tests.fakes import MORNING, Behaviour, Story
-from tests.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, WHO, SeatStory, now
+from tests.fakes.line import MORNING, Behaviour, Story
+from tests.fakes.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, WHO, SeatStory, now
 
 SILENT = Behaviour(answers_after_s=None)
 Tell = Callable[..., SeatStory]

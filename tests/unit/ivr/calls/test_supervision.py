@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 import config
-from callback_scheduler.order import AttemptOutcome
+from callback_scheduler.orders.order import AttemptOutcome
 from ivr.line.messages import Overhear, Record
-from ivr.line_pool import LineDied
-from ivr.operations_calls import CallOperations
-from ivr.operations_feed import HappeningsFeed
+from ivr.pool.pool import LineDied
 from ivr.speech.prompts import Prompt
+from node.operations.calls import CallOperations
+from node.operations.happenings import HappeningsFeed
 from routing.site import Site, load_site
-from tests.callback_story import ENTERPRISE, CallbackStory
-from tests.fakes import CALLER_LEG, MORNING, Behaviour, Story
-from tests.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, SUPERVISOR, SeatStory, now
+from tests.fakes.callback_story import ENTERPRISE, CallbackStory
+from tests.fakes.line import CALLER_LEG, MORNING, Behaviour, Story
+from tests.fakes.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, SUPERVISOR, SeatStory, now
 
 BOSS = "supervisor:王督办"
 PHONES = {SEAT: ANSWERS, SPECIALIST: ACCEPTS, "6102": BUSY, SUPERVISOR: ANSWERS}

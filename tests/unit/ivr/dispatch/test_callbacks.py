@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 import config
-from callback_scheduler.evidence import proves
-from callback_scheduler.order import AttemptOutcome as Came
+from callback_scheduler.orders.evidence import proves
+from callback_scheduler.orders.order import AttemptOutcome as Came
 from ivr.line import messages as m
-from ivr.line_pool import LineDied
+from ivr.pool.pool import LineDied
 from ivr.speech.prompts import Prompt
 from routing.site import Site, load_site
-from tests.callback_story import ENTERPRISE, NINE, CallbackStory
-from tests.fake_ledger import an_order
-from tests.fakes import Behaviour
+from tests.fakes.callback_story import ENTERPRISE, NINE, CallbackStory
+from tests.fakes.ledger import an_order
+from tests.fakes.line import Behaviour
 
 ACCEPTS = Behaviour(answers_after_s=1.0, presses="1")
 BUSY = Behaviour(refuses_with=486)

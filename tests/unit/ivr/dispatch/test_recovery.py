@@ -9,13 +9,13 @@ import pytest
 from twisted.internet.defer import ensureDeferred
 
 import config
-from callback_scheduler.journal import JournalEvent
+from callback_scheduler.journal.journal import JournalEvent
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
-from ivr.calls.recovery import recover
+from ivr.dispatch.recovery import recover
 from routing.clock import MovableClock
 from routing.site import load_site
-from tests.fake_ledger import CALLER_NUMBER, EVENING, FakeLedger
+from tests.fakes.ledger import CALLER_NUMBER, EVENING, FakeLedger
 
 
 class LedgerWithPast(FakeLedger):

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import pytest
 
 import config
-from ivr.calls.desk import status_of, statuses
-from ivr.calls.stage import stage_of
+from ivr.dispatch.incoming import status_of, statuses
+from ivr.dispatch.stage import stage_of
 from routing.site import load_site
-from tests.fakes import MORNING, Story
-from tests.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, SUPERVISOR, WHO, SeatStory
+from tests.fakes.line import MORNING, Story
+from tests.fakes.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, SUPERVISOR, WHO, SeatStory
 
 PHONES = {SEAT: ANSWERS, "8002": BUSY, "8003": BUSY, SPECIALIST: ACCEPTS, "6102": BUSY, SUPERVISOR: ANSWERS}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sip_world import (
+from tests.fakes.door import (
     DOOR,
     INNER,
     LINE,

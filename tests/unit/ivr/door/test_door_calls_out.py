@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import Deferred
 
-from tests.sip_world import (
+from tests.fakes.door import (
     DOOR,
     INNER,
     LINE,

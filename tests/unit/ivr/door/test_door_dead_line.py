@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import ensureDeferred
 
 from ivr.door.dialogs import CONFIRMED_S, EARLY_S, LINGER_S
-from tests.sip_world import (
+from tests.fakes.door import (
     LINE,
     SDP,
     STRANGER,

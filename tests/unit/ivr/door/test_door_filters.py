@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.sip_world import LINE, SDP, STRANGER, World, in_dialog, invite, line_invite, message, packet, reply
+from tests.fakes.door import LINE, SDP, STRANGER, World, in_dialog, invite, line_invite, message, packet, reply
 
 
 def test_a_foreign_source_meets_silence_and_a_counter() -> None:

@@ -8,8 +8,8 @@ from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from ivr.door.sip_sockets import IDLE_S, MAX_CONNECTIONS, PARTIAL_MESSAGE_S
-from tests.sip_world import (
+from ivr.sip.sockets import IDLE_S, MAX_CONNECTIONS, PARTIAL_MESSAGE_S
+from tests.fakes.door import (
     LINE,
     SDP,
     STRANGER,

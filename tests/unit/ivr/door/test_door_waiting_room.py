@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sip_world import World, invite
+from tests.fakes.door import World, invite
 
 
 def waiting_world() -> World:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
-from ivr.door.digest import Challenge, best_challenge, credentials
 from ivr.door.registration import FIRST_RETRY_S, UNREGISTER_S
-from ivr.door.sip_message import SipMessage
-from tests.sip_world import STRANGER, TRUNK, World, message, reply
+from ivr.sip.digest import Challenge, best_challenge, credentials
+from ivr.sip.message import SipMessage
+from tests.fakes.door import STRANGER, TRUNK, World, message, reply
 
 MD5 = 'WWW-Authenticate: Digest realm="carrier", nonce="n1", qop="auth,auth-int", algorithm=MD5, opaque="o"'
 SHA = 'WWW-Authenticate: Digest realm="carrier", nonce="n2", qop="auth", algorithm=SHA-256'

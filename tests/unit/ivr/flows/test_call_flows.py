@@ -10,11 +10,11 @@ import pytest
 import config
 from ivr.calls.cdr import Outcome, TransferResult
 from ivr.line import messages as m
-from ivr.line_pool import LineDied
+from ivr.pool.pool import LineDied
 from ivr.speech.prompts import Prompt
 from routing.site import Site, load_site
-from tests.fake_ledger import EVENING
-from tests.fakes import CALLER_LEG, MORNING, Behaviour, Story
+from tests.fakes.ledger import EVENING
+from tests.fakes.line import CALLER_LEG, MORNING, Behaviour, Story
 
 ACCEPTS = Behaviour(answers_after_s=1.0, presses="1", presses_after_s=1.0)
 BUSY = Behaviour(refuses_with=486)

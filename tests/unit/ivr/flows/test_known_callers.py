@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import config
-from callback_scheduler.evidence import proves
-from callback_scheduler.order import AttemptOutcome as Came
-from callback_scheduler.order_states import OrderState
+from callback_scheduler.orders.evidence import proves
+from callback_scheduler.orders.order import AttemptOutcome as Came
+from callback_scheduler.orders.states import OrderState
 from ivr.calls.cdr import Outcome, TransferResult
 from ivr.calls.office import Office
 from ivr.flows.own_order import next_open
@@ -19,8 +19,8 @@ from ivr.line import messages as m
 from ivr.speech.prompts import Prompt
 from routing.clock import SHANGHAI
 from routing.site import Site, load_site
-from tests.fake_ledger import CALLER_NUMBER, EVENING, FakeLedger
-from tests.fakes import CALLER_LEG, MORNING, Behaviour, Story
+from tests.fakes.ledger import CALLER_NUMBER, EVENING, FakeLedger
+from tests.fakes.line import CALLER_LEG, MORNING, Behaviour, Story
 
 ACCEPTS = Behaviour(answers_after_s=1.0, presses="1")
 BUSY = Behaviour(refuses_with=486)

@@ -14,8 +14,8 @@ from twisted.internet.testing import StringTransport
 
 from config.settings import LineSettings
 from ivr.line import messages as m
-from ivr.line_pool import LineDied, LinePool, LinesDidNotStart, LineSlot
-from ivr.warm_parent import WarmParent
+from ivr.pool.pool import LineDied, LinePool, LinesDidNotStart, LineSlot
+from ivr.pool.warm_parent import WarmParent
 
 
 class Lines(Clock):

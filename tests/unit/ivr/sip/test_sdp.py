@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.door.sdp import NoUsableAudio, find_in_multipart, rebuild, show_address
+from ivr.sip.sdp import NoUsableAudio, find_in_multipart, rebuild, show_address
 
 
 def sdp(*media: str, session: str = "c=IN IP4 198.51.100.7") -> bytes:

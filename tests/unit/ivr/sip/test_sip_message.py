@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.door.sip_fields import BadMessage, address, params, split_values, uri, user_part, via
-from ivr.door.sip_message import content_length, read
-from tests.sip_world import invite, wire
+from ivr.sip.fields import BadMessage, address, params, split_values, uri, user_part, via
+from ivr.sip.message import content_length, read
+from tests.fakes.door import invite, wire
 
 PLAIN = wire("""
 INVITE sip:12345@hotline SIP/2.0

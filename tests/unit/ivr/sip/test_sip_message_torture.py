@@ -6,9 +6,9 @@ import contextlib
 
 import pytest
 
-from ivr.door.sip_fields import BadMessage, address, uri, via
-from ivr.door.sip_message import read
-from tests.sip_world import World, message, wire
+from ivr.sip.fields import BadMessage, address, uri, via
+from ivr.sip.message import read
+from tests.fakes.door import World, message, wire
 
 SDP = """v=0
 o=mhandley 29739 7272939 IN IP4 192.0.2.3

@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[4]
 GREETING = "您好，幺二三四五企业专席，通话将录音。"
 
 

@@ -10,20 +10,21 @@ from typing import Any
 
 import pytest
 
-from callback_scheduler import city_platform, notice_words
-from callback_scheduler.city_platform import CityMessages
-from callback_scheduler.city_reports import STATUSES
-from callback_scheduler.deadlines import deadline
-from callback_scheduler.journal import JournalEvent
-from callback_scheduler.order import Attempt, AttemptOutcome, Evidence, OrderDraft, OrderKind
-from callback_scheduler.order_fields import CHANGEABLE, attempt_fields, to_payload
-from callback_scheduler.order_states import OrderEvent, OrderState
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.notices.city import messages as city_platform
+from callback_scheduler.notices.city.messages import CityMessages
+from callback_scheduler.notices.city.reports import STATUSES
+from callback_scheduler.orders import words as notice_words
+from callback_scheduler.orders.deadlines import deadline
+from callback_scheduler.orders.fields import CHANGEABLE, attempt_fields, to_payload
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, OrderDraft, OrderKind
+from callback_scheduler.orders.states import OrderEvent, OrderState
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI
 from routing.directory import Directory, Unit
 
 AT = datetime(2026, 3, 3, 20, 0, tzinfo=SHANGHAI)
-DOCS = (Path(__file__).parents[2] / "docs" / "city-platform.md").read_text(encoding="utf-8")
+DOCS = (Path(__file__).parents[5] / "docs" / "city-platform.md").read_text(encoding="utf-8")
 DIRECTORY = Directory((), (Unit("tax", "区税务局", ()),))
 DRAFT = OrderDraft(
     call_id="c1", kind=OrderKind.AFTER_HOURS, opened_at=AT, caller_number="13800000001",

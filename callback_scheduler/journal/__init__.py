@@ -1,0 +1,1 @@
+"""What happened, on disk first: records appended, chained and read again; what they mean is nothing to it."""

@@ -1,0 +1,1 @@
+"""Journal first, store second: the one thing that other rooms talk to about what we owe."""

@@ -1,0 +1,1 @@
+"""What became of the orders of a period, counted from the store; changes nothing."""

@@ -1,0 +1,1 @@
+"""The administrator's pages: calendar, hours, directory, prompts, accounts, tokens, audit log."""

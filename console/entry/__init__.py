@@ -1,0 +1,1 @@
+"""The way in: log-in, invitation, home, one's own account."""

@@ -1,0 +1,1 @@
+"""Who may do what: accounts, passwords, sessions, tokens, lock-out, audit log."""

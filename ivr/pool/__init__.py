@@ -1,0 +1,1 @@
+"""The processes of the lines: forked, handed out, watched and buried; what a line says is not for it."""

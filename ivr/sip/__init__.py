@@ -1,0 +1,1 @@
+"""SIP as bytes: messages, fields, SDP, digest, sockets; decides nothing."""

@@ -1,0 +1,1 @@
+"""What administrators change while the node runs: calendar, hours, directory, prompts."""
