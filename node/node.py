@@ -315,7 +315,7 @@ def serve(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: reactor.callFromThread(stop))
         if ends_with_stdin:
-            StandardIO(_EndsWithStdin(stop), reactor=reactor)  # type: ignore[no-untyped-call]
+            StandardIO(_EndsWithStdin(stop), reactor=reactor)
         ensureDeferred(node.start()).addCallbacks(ready, broken)
 
     reactor.callWhenRunning(start)

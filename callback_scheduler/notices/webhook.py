@@ -109,7 +109,7 @@ class Webhook:
         return response.code, response.headers, await _beginning(response)
 
     def _is_late(self, outcome: object, timeout_s: float) -> Failure:
-        return Failure(NotDelivered(f"no answer within {timeout_s:g} s"))  # type: ignore[no-untyped-call]
+        return Failure(NotDelivered(f"no answer within {timeout_s:g} s"))
 
     async def stop(self) -> None:
         """Close idle connections."""
@@ -157,7 +157,7 @@ def _policy(settings: HttpReceiver) -> Any:
         raise ConfigError([Fault(str(settings.ca_file), 0, "", f"holds no certificates: {wrong}")]) from wrong
     if not authorities:
         raise ConfigError([Fault(str(settings.ca_file), 0, "", "holds no certificates")])
-    return client.BrowserLikePolicyForHTTPS(trustRootFromCertificates(authorities))  # type: ignore[no-untyped-call]
+    return client.BrowserLikePolicyForHTTPS(trustRootFromCertificates(authorities))
 
 
 @implementer(IBodyProducer)

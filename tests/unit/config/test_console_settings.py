@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from config import settings
+from config.console import ConsoleSettings
 from config.errors import ConfigError
 
 
-def load(folder: Path, text: str) -> settings.ConsoleSettings:
+def load(folder: Path, text: str) -> ConsoleSettings:
     file = folder / "hotline.yaml"
     file.write_text(text, encoding="utf-8")
     return settings.load(file).console

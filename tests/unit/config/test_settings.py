@@ -1,5 +1,7 @@
 """hotline.yaml: defaults, paths, and every bad key named by file and line."""
 
+from __future__ import annotations
+
 import stat
 from datetime import time
 from pathlib import Path
@@ -13,19 +15,19 @@ from config.settings import Settings, create_data_dir, load
 SAMPLE = Path(config.__file__).parent / "hotline.yaml"
 
 
-def written(folder, text):
+def written(folder: Path, text: str) -> Path:
     path = folder / "hotline.yaml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def faults_of(path):
+def faults_of(path: Path) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load(path)
     return [str(fault).replace(f"{path.parent}/", "") for fault in caught.value.faults]
 
 
-def test_the_sample_is_valid_and_stays_on_loopback():
+def test_the_sample_is_valid_and_stays_on_loopback() -> None:
     settings = load(SAMPLE)
     assert settings.sip.host == "127.0.0.1"
     assert [trunk.address for trunk in settings.sip.trunks] == [("127.0.0.1", 5080)]
@@ -33,7 +35,7 @@ def test_the_sample_is_valid_and_stays_on_loopback():
     assert settings.hours.workday[0].start == time(9)
 
 
-def test_an_empty_file_gives_the_defaults(tmp_path):
+def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     settings = load(written(tmp_path, "# nothing\n"))
     assert settings.lines.count == 12
     assert settings.phone.ring_s == 18.0
@@ -41,7 +43,7 @@ def test_an_empty_file_gives_the_defaults(tmp_path):
     assert settings.model_copy(update={"directory_file": 0}).phone == Settings().phone
 
 
-def test_paths_are_relative_to_the_file_and_data_dir_to_the_working_directory(tmp_path):
+def test_paths_are_relative_to_the_file_and_data_dir_to_the_working_directory(tmp_path: Path) -> None:
     settings = load(written(tmp_path, "data_dir: var\ncalendar_dir: ../days\nprompts: {speed_wpm: 150}\n"))
     assert settings.directory_file == tmp_path / "units.yaml"
     assert settings.matters_file == tmp_path / "matters.yaml"
@@ -50,12 +52,12 @@ def test_paths_are_relative_to_the_file_and_data_dir_to_the_working_directory(tm
     assert settings.data_dir == Path("var")
 
 
-def test_settings_made_without_a_file_use_the_sample_directory():
+def test_settings_made_without_a_file_use_the_sample_directory() -> None:
     assert Settings().directory_file == SAMPLE.parent / "units.yaml"
     assert Settings().prompts.directory == SAMPLE.parent / "prompts"
 
 
-def test_a_scalar_is_the_text_that_was_written(tmp_path):
+def test_a_scalar_is_the_text_that_was_written(tmp_path: Path) -> None:
     text = "hours:\n  workday: [13:30-17:30]\nsip:\n  own_numbers: [012345, +8621]\n  listen: 127.0.0.1:13\n"
     settings = load(written(tmp_path, text))
     assert settings.sip.own_numbers == ("012345", "+8621")
@@ -63,7 +65,7 @@ def test_a_scalar_is_the_text_that_was_written(tmp_path):
     assert settings.hours.workday[0].start == time(13, 30)
 
 
-def test_every_bad_key_is_named_with_file_and_line(tmp_path):
+def test_every_bad_key_is_named_with_file_and_line(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         "node_number: 10\nlines:\n  count: many\n  colour: red\nsip:\n  listen: nowhere\n"
@@ -82,7 +84,7 @@ def test_every_bad_key_is_named_with_file_and_line(tmp_path):
     assert "hotline.yaml:4: lines.colour: unknown key" in faults
 
 
-def test_a_network_that_is_none_is_one_fault_in_plain_words(tmp_path):
+def test_a_network_that_is_none_is_one_fault_in_plain_words(tmp_path: Path) -> None:
     trunk = "sip: {trunks: [{name: a, host: 10.0.0.1:5060, allow: [everyone]}]}"
     (fault,) = faults_of(written(tmp_path, trunk))
     assert fault.startswith("hotline.yaml:1: sip.trunks[0].allow[0]: ")
@@ -90,7 +92,7 @@ def test_a_network_that_is_none_is_one_fault_in_plain_words(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["password", "Password", "secret", "token"])
-def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path, key):
+def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path: Path, key: str) -> None:
     trunk = f"sip:\n  trunks:\n    - name: a\n      host: 10.0.0.1:5060\n      allow: [10.0.0.1]\n      {key}: hunter2"
     faults = faults_of(written(tmp_path, trunk))
     assert len(faults) == 1
@@ -98,13 +100,15 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path, key):
     assert "hunter2" not in faults[0]
 
 
-def test_a_password_in_redis_url_is_refused_and_not_repeated(tmp_path):
+def test_a_password_in_redis_url_is_refused_and_not_repeated(tmp_path: Path) -> None:
     faults = faults_of(written(tmp_path, "redis_url: redis://:hunter2@10.0.0.7/0\n"))
     assert "redis_password_env" in faults[0]
     assert "hunter2" not in faults[0]
 
 
-def test_a_trunk_registers_with_a_password_from_environment_or_file(tmp_path, monkeypatch):
+def test_a_trunk_registers_with_a_password_from_environment_or_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = "sip: {trunks: [{name: a, host: '10.0.0.1:5060', allow: [10.0.0.1], register: true, username: u, %s}]}"
     monkeypatch.setenv("TRUNK_PASSWORD", "from env")
     (tmp_path / "pw").write_text("from file\n")
@@ -139,21 +143,21 @@ def test_a_trunk_registers_with_a_password_from_environment_or_file(tmp_path, mo
         ("- a", "dictionary"),
     ],
 )
-def test_nonsense_is_refused(tmp_path, text, message):
+def test_nonsense_is_refused(tmp_path: Path, text: str, message: str) -> None:
     assert message in "\n".join(faults_of(written(tmp_path, text)))
 
 
-def test_a_missing_file_is_said_to_be_missing(tmp_path):
+def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
     assert "cannot be read" in faults_of(tmp_path / "hotline.yaml")[0]
 
 
-def test_public_address_may_lack_the_port_and_ipv6_is_understood(tmp_path):
+def test_public_address_may_lack_the_port_and_ipv6_is_understood(tmp_path: Path) -> None:
     settings = load(written(tmp_path, "sip: {public_address: 203.0.113.7, listen: '[::1]:5060'}"))
     assert settings.sip.public_address == "203.0.113.7"
     assert (settings.sip.host, settings.sip.port) == ("::1", 5060)
 
 
-def test_data_dir_is_for_this_user_only(tmp_path):
+def test_data_dir_is_for_this_user_only(tmp_path: Path) -> None:
     folder = create_data_dir(Settings(data_dir=tmp_path / "a" / "var"))
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 

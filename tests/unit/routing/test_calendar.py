@@ -1,6 +1,9 @@
 """Days of China: published ones, a site's own notice over them, and a marked guess beyond."""
 
+from __future__ import annotations
+
 from datetime import date, timedelta
+from pathlib import Path
 
 import chinese_calendar
 import pytest
@@ -35,7 +38,7 @@ date,type,name
 """
 
 
-def faults_of(folder):
+def faults_of(folder: Path) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load_calendar(folder)
     return [str(fault).replace(f"{folder}/", "") for fault in caught.value.faults]
@@ -60,21 +63,21 @@ def faults_of(folder):
         ("2026-10-10", DayType.MAKE_UP_WORKDAY, "国庆节"),
     ],
 )
-def test_days_are_those_of_the_state_councils_notice_for_2026(on, day_type, name):
+def test_days_are_those_of_the_state_councils_notice_for_2026(on: str, day_type: DayType, name: str) -> None:
     day = CALENDAR.day(date.fromisoformat(on))
     assert (day.day_type, day.name[:2], day.is_provisional) == (day_type, name[:2], False)
     assert day.source.startswith("chinesecalendar ")
 
 
 @given(published_days)
-def test_every_published_day_is_work_or_rest_as_chinesecalendar_says(on):
+def test_every_published_day_is_work_or_rest_as_chinesecalendar_says(on: date) -> None:
     day = CALENDAR.day(on)
     assert day.is_workday == chinese_calendar.is_workday(on)
     assert not day.is_provisional
     assert day.on == on
 
 
-def test_every_published_year_has_all_of_its_days_and_plausibly_many_workdays():
+def test_every_published_year_has_all_of_its_days_and_plausibly_many_workdays() -> None:
     for year in range(FIRST_PUBLISHED_YEAR, LAST_PUBLISHED_YEAR + 1):
         first = date(year, 1, 1)
         days = [CALENDAR.day(first + timedelta(days=n)) for n in range((date(year, 12, 31) - first).days + 1)]
@@ -83,7 +86,7 @@ def test_every_published_year_has_all_of_its_days_and_plausibly_many_workdays():
 
 
 @given(any_day)
-def test_next_workday_is_the_first_workday_strictly_after(after):
+def test_next_workday_is_the_first_workday_strictly_after(after: date) -> None:
     found = CALENDAR.next_workday(after)
     assert found.is_workday
     assert found.on > after
@@ -93,12 +96,12 @@ def test_next_workday_is_the_first_workday_strictly_after(after):
 
 
 @given(any_day, st.integers(0, 30))
-def test_next_workday_never_goes_back_when_the_day_before_it_moves_on(after, days):
+def test_next_workday_never_goes_back_when_the_day_before_it_moves_on(after: date, days: int) -> None:
     assert CALENDAR.next_workday(after).on <= CALENDAR.next_workday(after + timedelta(days=days)).on
 
 
 @given(any_day)
-def test_day_types_fit_their_weekdays(on):
+def test_day_types_fit_their_weekdays(on: date) -> None:
     day = CALENDAR.day(on)
     if day.day_type in (DayType.WEEKEND, DayType.MAKE_UP_WORKDAY):
         assert on.weekday() >= 5
@@ -107,16 +110,16 @@ def test_day_types_fit_their_weekdays(on):
 
 
 @given(any_day)
-def test_a_day_is_provisional_exactly_outside_the_years_with_a_notice(on):
+def test_a_day_is_provisional_exactly_outside_the_years_with_a_notice(on: date) -> None:
     assert CALENDAR.day(on).is_provisional == (not FIRST_PUBLISHED_YEAR <= on.year <= LAST_PUBLISHED_YEAR)
 
 
-def test_calendar_reaches_to_the_end_of_the_last_published_year():
+def test_calendar_reaches_to_the_end_of_the_last_published_year() -> None:
     assert CALENDAR.covers_until == date(LAST_PUBLISHED_YEAR, 12, 31)
 
 
 @pytest.mark.skipif(LAST_PUBLISHED_YEAR >= 2027, reason="chinesecalendar has learned 2027")
-def test_beyond_the_notices_statutory_days_and_weekends_are_known_provisionally():
+def test_beyond_the_notices_statutory_days_and_weekends_are_known_provisionally() -> None:
     new_year = CALENDAR.day(date(2027, 1, 1))
     assert (new_year.day_type, new_year.name, new_year.is_provisional) == (DayType.HOLIDAY, "元旦", True)
     assert CALENDAR.day(date(2027, 2, 8)).day_type is DayType.HOLIDAY
@@ -126,7 +129,7 @@ def test_beyond_the_notices_statutory_days_and_weekends_are_known_provisionally(
 
 
 @pytest.mark.skipif(LAST_PUBLISHED_YEAR >= 2027, reason="chinesecalendar has learned 2027")
-def test_a_notice_loaded_by_the_site_ends_the_guessing(tmp_path):
+def test_a_notice_loaded_by_the_site_ends_the_guessing(tmp_path: Path) -> None:
     (tmp_path / "2027.csv").write_text(NOTICE_OF_2027, encoding="utf-8-sig")
     calendar = load_calendar(tmp_path)
     assert calendar.covers_until == date(2027, 12, 31)
@@ -137,7 +140,7 @@ def test_a_notice_loaded_by_the_site_ends_the_guessing(tmp_path):
     assert not calendar.next_workday(date(2026, 12, 31)).is_provisional
 
 
-def test_a_site_changes_single_days_of_a_published_year(tmp_path):
+def test_a_site_changes_single_days_of_a_published_year(tmp_path: Path) -> None:
     (tmp_path / "2026.csv").write_text("date,type,name\n2026-03-13,holiday,停工\n2026-02-14,weekend,\n")
     calendar = load_calendar(tmp_path)
     assert calendar.day(date(2026, 3, 13)).day_type is DayType.HOLIDAY
@@ -146,7 +149,7 @@ def test_a_site_changes_single_days_of_a_published_year(tmp_path):
     assert calendar.covers_until == CALENDAR.covers_until
 
 
-def test_half_a_notice_is_not_taken_for_a_whole_one(tmp_path):
+def test_half_a_notice_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
     year = LAST_PUBLISHED_YEAR + 1
     (tmp_path / f"{year}.csv").write_text(f"date,type,name\n{year}-01-01,holiday,元旦\n")
     faults = faults_of(tmp_path)
@@ -154,7 +157,7 @@ def test_half_a_notice_is_not_taken_for_a_whole_one(tmp_path):
     assert not any(f"{year}-01-01" in fault for fault in faults)
 
 
-def test_version_changes_with_every_change_of_a_source_and_only_then(tmp_path):
+def test_version_changes_with_every_change_of_a_source_and_only_then(tmp_path: Path) -> None:
     assert load_calendar(tmp_path).version == CALENDAR.version
     file = tmp_path / "2026.csv"
     file.write_text("date,type,name\n2026-03-13,holiday,停工\n")
@@ -166,7 +169,7 @@ def test_version_changes_with_every_change_of_a_source_and_only_then(tmp_path):
     assert len(first) <= 16
 
 
-def test_every_bad_row_is_named_by_file_line_and_column(tmp_path):
+def test_every_bad_row_is_named_by_file_line_and_column(tmp_path: Path) -> None:
     (tmp_path / "2026.csv").write_text(
         "# notice\ndate,type,name\n2026-02-30,holiday,x\n2026-03-02,party,x\n2027-01-01,holiday,x\n"
         "2026-03-02,make_up_workday,x\n2026-03-07,workday,x\n2026-03-09\n2026-03-10,holiday,x\n2026-03-10,holiday,x\n"
@@ -187,5 +190,5 @@ def test_every_bad_row_is_named_by_file_line_and_column(tmp_path):
     assert "notice.csv:0: a calendar file is named by its year, such as 2027.csv" in faults
 
 
-def test_a_site_without_calendar_folder_has_the_published_calendar(tmp_path):
+def test_a_site_without_calendar_folder_has_the_published_calendar(tmp_path: Path) -> None:
     assert load_calendar(tmp_path / "none").version == CALENDAR.version

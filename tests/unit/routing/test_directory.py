@@ -1,6 +1,9 @@
 """Matters, units, tiers and seats; and all faults of a site in one list."""
 
+from __future__ import annotations
+
 import shutil
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from routing.clock import SHANGHAI
 from routing.directory import Directory, load_directory
 from routing.errors import UnknownMatter, UnknownSeat, UnknownUnit
 from routing.site import load_site
+from routing.tiers import Tier
 
 SAMPLE = Path(config.__file__).parent
 NOON = datetime(2026, 2, 24, 12, 0, tzinfo=SHANGHAI)
@@ -39,28 +43,28 @@ matters:
 """
 
 
-def site_of(folder, hotline="{}\n", units=UNITS, matters=MATTERS):
+def site_of(folder: Path, hotline: str = "{}\n", units: str = UNITS, matters: str = MATTERS) -> Path:
     for name, text in (("hotline.yaml", hotline), ("units.yaml", units), ("matters.yaml", matters)):
         (folder / name).write_text(text, encoding="utf-8")
     return folder / "hotline.yaml"
 
 
-def directory_of(folder, units=UNITS, matters=MATTERS):
+def directory_of(folder: Path, units: str = UNITS, matters: str = MATTERS) -> Directory:
     site_of(folder, units=units, matters=matters)
     return load_directory(folder / "units.yaml", folder / "matters.yaml")
 
 
-def faults_of(settings_file):
+def faults_of(settings_file: Path) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load_site(settings_file)
     return [str(fault).replace(f"{settings_file.parent}/", "") for fault in caught.value.faults]
 
 
-def ids(tiers):
+def ids(tiers: Sequence[Tier]) -> list[tuple[list[str], float]]:
     return [([person.specialist_id for person in tier.specialists], tier.rings_after_s) for tier in tiers]
 
 
-def test_the_sample_site_is_valid_and_every_matter_of_ours_has_people():
+def test_the_sample_site_is_valid_and_every_matter_of_ours_has_people() -> None:
     site = load_site(SAMPLE / "hotline.yaml")
     directory = site.directory
     assert len(directory.units) >= 10
@@ -74,7 +78,7 @@ def test_the_sample_site_is_valid_and_every_matter_of_ours_has_people():
     assert all(matter.elsewhere_name for matter in elsewhere)
 
 
-def test_no_number_of_the_sample_could_be_somebodys():
+def test_no_number_of_the_sample_could_be_somebodys() -> None:
     directory = load_site(SAMPLE / "hotline.yaml").directory
     numbers = [seat.number for seat in directory.seats]
     numbers += [person.number for unit in directory.units for tier in unit.tiers for person in tier.specialists]
@@ -84,7 +88,7 @@ def test_no_number_of_the_sample_could_be_somebodys():
     assert all(len(number) == 4 for number in numbers)
 
 
-def test_a_matter_is_found_by_id_code_and_words(tmp_path):
+def test_a_matter_is_found_by_id_code_and_words(tmp_path: Path) -> None:
     directory = directory_of(tmp_path)
     invoices = directory.matter("invoices")
     assert directory.matter_by_code("21") is invoices
@@ -96,7 +100,7 @@ def test_a_matter_is_found_by_id_code_and_words(tmp_path):
     assert directory.seat("seat_1").number == "8001"
 
 
-def test_asking_for_something_unknown_says_what(tmp_path):
+def test_asking_for_something_unknown_says_what(tmp_path: Path) -> None:
     directory = directory_of(tmp_path)
     with pytest.raises(UnknownMatter, match="nothing"):
         directory.matter("nothing")
@@ -108,14 +112,14 @@ def test_asking_for_something_unknown_says_what(tmp_path):
         directory.unit_of(directory.matter("lawsuits"))
 
 
-def test_tiers_follow_each_other_by_default_or_at_their_own_time(tmp_path):
+def test_tiers_follow_each_other_by_default_or_at_their_own_time(tmp_path: Path) -> None:
     directory = directory_of(tmp_path)
     assert [tier.rings_after_s for tier in directory.unit("tax").tiers] == [0.0, 12.0, 20.0]
     faster = load_directory(tmp_path / "units.yaml", tmp_path / "matters.yaml", next_tier_after_s=5.0)
     assert [tier.rings_after_s for tier in faster.unit("tax").tiers] == [0.0, 5.0, 20.0]
 
 
-def test_absent_specialists_are_not_rung_and_the_next_tier_takes_their_place(tmp_path):
+def test_absent_specialists_are_not_rung_and_the_next_tier_takes_their_place(tmp_path: Path) -> None:
     directory = directory_of(tmp_path)
     invoices = directory.matter("invoices")
     assert ids(directory.tiers(invoices, NOON)) == [(["bob"], 0.0), (["eve"], 8.0)]
@@ -125,12 +129,12 @@ def test_absent_specialists_are_not_rung_and_the_next_tier_takes_their_place(tmp
     assert ids(directory.tiers(invoices, last_minute)) == [(["bob"], 0.0), (["eve"], 8.0)]
 
 
-def test_a_matter_that_belongs_elsewhere_rings_nobody_of_ours(tmp_path):
+def test_a_matter_that_belongs_elsewhere_rings_nobody_of_ours(tmp_path: Path) -> None:
     directory = directory_of(tmp_path)
     assert directory.tiers(directory.matter("lawsuits"), NOON) == ()
 
 
-def test_all_faults_of_all_files_come_in_one_list(tmp_path):
+def test_all_faults_of_all_files_come_in_one_list(tmp_path: Path) -> None:
     hotline = (
         "node_number: 0\nphone:\n  menu_matters: [invoices, taxes]\nhours:\n  workday: [12:00-09:00]\n"
         "  units: {police: {workday: [09:00-12:00]}}\n"
@@ -151,7 +155,7 @@ def test_all_faults_of_all_files_come_in_one_list(tmp_path):
     assert len(faults.splitlines()) == 7
 
 
-def test_faults_between_units_and_matters_come_together_with_those_of_each(tmp_path):
+def test_faults_between_units_and_matters_come_together_with_those_of_each(tmp_path: Path) -> None:
     units = UNITS.replace("number: 6111", "number: 8001").replace("丙, number", "丙, phone")
     units = units.replace("          bob:", "          ann:")
     matters = MATTERS.replace("unit_id: tax", "unit_id: taxes").replace("code: 22", "code: 21")
@@ -181,17 +185,17 @@ def test_faults_between_units_and_matters_come_together_with_those_of_each(tmp_p
         ("units: [a", "units.yaml:1: is not YAML"),
     ],
 )
-def test_a_unit_nobody_could_reach_is_refused(tmp_path, units, message):
+def test_a_unit_nobody_could_reach_is_refused(tmp_path: Path, units: str, message: str) -> None:
     assert message in "\n".join(faults_of(site_of(tmp_path, hotline="phone: {ring_s: 45}\n", units=units)))
 
 
-def test_a_code_that_is_a_command_of_the_seats_phone_is_refused(tmp_path):
+def test_a_code_that_is_a_command_of_the_seats_phone_is_refused(tmp_path: Path) -> None:
     for code in ("91", "05", "51", "1"):
         faults = faults_of(site_of(tmp_path, matters=MATTERS.replace("code: 21", f"code: {code}")))
         assert faults[0].startswith("matters.yaml:3: matters.invoices.code: ")
 
 
-def test_a_caller_who_named_no_matter_has_the_general_one(tmp_path):
+def test_a_caller_who_named_no_matter_has_the_general_one(tmp_path: Path) -> None:
     matters = MATTERS + "  other: {name: 其他, code: 83, unit_id: tax}\n"
     assert directory_of(tmp_path, matters=matters).general_matter.matter_id == "invoices"
     chosen = matters.replace("general_matter: invoices", "general_matter: other")
@@ -211,19 +215,19 @@ def test_a_caller_who_named_no_matter_has_the_general_one(tmp_path):
         ("# none", "matters.yaml:2: general_matter: is missing"),
     ],
 )
-def test_a_general_matter_nobody_answers_for_is_refused(tmp_path, given, message):
+def test_a_general_matter_nobody_answers_for_is_refused(tmp_path: Path, given: str, message: str) -> None:
     matters = MATTERS.replace("general_matter: invoices", given)
     (fault,) = faults_of(site_of(tmp_path, matters=matters))
     assert fault.startswith(message)
 
 
-def test_missing_files_are_all_named(tmp_path):
+def test_missing_files_are_all_named(tmp_path: Path) -> None:
     (tmp_path / "hotline.yaml").write_text("node_number: 0\n")
     faults = faults_of(tmp_path / "hotline.yaml")
     assert [fault.split(":")[0] for fault in faults] == ["hotline.yaml", "matters.yaml", "units.yaml"]
 
 
-def test_a_site_may_lie_in_another_folder(tmp_path):
+def test_a_site_may_lie_in_another_folder(tmp_path: Path) -> None:
     for name in ("units.yaml", "matters.yaml"):
         shutil.copy(SAMPLE / name, tmp_path / f"our_{name}")
     (tmp_path / "etc").mkdir()

@@ -1,6 +1,10 @@
 """Open or closed, why, and until when."""
 
+from __future__ import annotations
+
 from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,15 +22,15 @@ CALENDAR = Calendar()
 LUNCH = ("09:00-12:00", "13:30-17:30")
 
 
-def at(written):
+def at(written: str) -> datetime:
     return datetime.fromisoformat(written).replace(tzinfo=SHANGHAI)
 
 
-def hours(**keys):
+def hours(**keys: object) -> Hours:
     return Hours(HoursSettings.model_validate({"workday": LUNCH, **keys}))
 
 
-def opening(written, unit_id=None, **keys):
+def opening(written: str, unit_id: str | None = None, **keys: object) -> tuple[bool, str, str | None]:
     answer = hours(**keys).opening(at(written), CALENDAR, unit_id)
     return answer.is_open, answer.reason, f"{answer.until:%Y-%m-%dT%H:%M}" if answer.until else None
 
@@ -46,23 +50,25 @@ def opening(written, unit_id=None, **keys):
         ("2026-03-01T10:00", False, "周末休息", "2026-03-02T09:00"),
     ],
 )
-def test_line_is_open_in_the_windows_of_workdays_and_make_up_workdays(when, is_open, reason, until):
+def test_line_is_open_in_the_windows_of_workdays_and_make_up_workdays(
+    when: str, is_open: bool, reason: str, until: str
+) -> None:
     assert opening(when) == (is_open, reason, until)
 
 
-def test_an_instant_of_another_zone_is_taken_in_shanghai():
+def test_an_instant_of_another_zone_is_taken_in_shanghai() -> None:
     utc = datetime.fromisoformat("2026-02-24T02:00+00:00")
     assert hours().opening(utc, CALENDAR).is_open
 
 
-def test_a_unit_has_its_own_hours():
+def test_a_unit_has_its_own_hours() -> None:
     units = {"service_center": {"workday": ["09:00-17:30"]}}
     assert opening("2026-02-24T12:30", "service_center", units=units) == (True, "工作时间", "2026-02-24T17:30")
     assert opening("2026-02-24T12:30", "tax", units=units)[0] is False
     assert opening("2026-02-24T12:30", units=units)[0] is False
 
 
-def test_a_weekday_may_differ_but_not_on_a_make_up_workday_or_a_holiday():
+def test_a_weekday_may_differ_but_not_on_a_make_up_workday_or_a_holiday() -> None:
     weekdays = {"friday": ["09:00-11:00"], "saturday": ["10:00-11:00"], "monday": []}
     assert opening("2026-02-27T11:30", weekdays=weekdays)[0] is False
     assert opening("2026-03-07T10:30", weekdays=weekdays) == (True, "工作时间", "2026-03-07T11:00")
@@ -71,26 +77,26 @@ def test_a_weekday_may_differ_but_not_on_a_make_up_workday_or_a_holiday():
     assert opening("2026-03-02T10:00", weekdays=weekdays) == (False, "今日不办公", "2026-03-03T09:00")
 
 
-def test_a_closure_closes_and_its_end_opens_again():
+def test_a_closure_closes_and_its_end_opens_again() -> None:
     closures = [{"start": "2026-02-24T10:15", "end": "2026-02-24T11:00", "reason": "系统升级"}]
     assert opening("2026-02-24T10:00", closures=closures) == (True, "工作时间", "2026-02-24T10:15")
     assert opening("2026-02-24T10:15", closures=closures) == (False, "系统升级", "2026-02-24T11:00")
     assert opening("2026-02-24T11:00", closures=closures)[0] is True
 
 
-def test_a_closure_over_midnight_lasts_until_the_next_window():
+def test_a_closure_over_midnight_lasts_until_the_next_window() -> None:
     closures = [{"start": "2026-02-24T16:00", "end": "2026-02-25T08:00", "reason": "停电"}]
     assert opening("2026-02-24T16:30", closures=closures) == (False, "停电", "2026-02-25T09:00")
 
 
-def test_a_closure_of_one_unit_leaves_the_line_open():
+def test_a_closure_of_one_unit_leaves_the_line_open() -> None:
     closures = [{"start": "2026-02-24T09:00", "end": "2026-02-24T12:00", "reason": "搬迁", "units": ["tax"]}]
     assert opening("2026-02-24T10:00", "tax", closures=closures)[:2] == (False, "搬迁")
     assert opening("2026-02-24T10:00", "market", closures=closures)[0] is True
     assert opening("2026-02-24T10:00", closures=closures)[0] is True
 
 
-def test_the_switch_outranks_windows_and_closures_until_it_expires():
+def test_the_switch_outranks_windows_and_closures_until_it_expires() -> None:
     night = Switch(state="night", reason="台风停工", until=at("2026-02-24T11:00"))
     day = Switch(state="day", reason="夜间演练", until=at("2026-02-24T22:00"))
     rules = hours(closures=[{"start": "2026-02-24T21:00", "end": "2026-02-24T21:30", "reason": "维护"}])
@@ -102,12 +108,12 @@ def test_the_switch_outranks_windows_and_closures_until_it_expires():
     assert not rules.switched(day).switched(None).opening(at("2026-02-24T21:10"), CALENDAR).is_open
 
 
-def test_closed_for_months_has_no_known_end():
+def test_closed_for_months_has_no_known_end() -> None:
     closures = [{"start": "2026-01-01T00:00", "end": "2026-12-31T00:00", "reason": "迁址"}]
     assert opening("2026-02-24T10:00", closures=closures) == (False, "迁址", None)
 
 
-def test_windows_that_touch_are_one():
+def test_windows_that_touch_are_one() -> None:
     assert opening("2026-02-24T10:00", workday=["13:00-17:30", "09:00-13:00"])[2] == "2026-02-24T17:30"
 
 
@@ -125,13 +131,13 @@ def test_windows_that_touch_are_one():
         ({"switch": {"state": "dusk", "reason": "x", "until": "2026-02-24T12:00"}}, "state"),
     ],
 )
-def test_hours_that_make_no_sense_are_refused(keys, message):
+def test_hours_that_make_no_sense_are_refused(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         hours(**keys)
 
 
 @given(st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1)))  # noqa: DTZ001
-def test_nothing_changes_before_until_and_it_changes_at_until(when):
+def test_nothing_changes_before_until_and_it_changes_at_until(when: datetime) -> None:
     rules = hours(
         weekdays={"friday": ["09:00-11:30"]},
         closures=[{"start": "2026-03-13T14:00", "end": "2026-03-16T10:00", "reason": "系统升级"}],
@@ -148,7 +154,7 @@ def test_nothing_changes_before_until_and_it_changes_at_until(when):
     assert rules.opening(first.until - timedelta(microseconds=1), CALENDAR).is_open is first.is_open
 
 
-def test_windows_of_a_day_are_told_in_order():
+def test_windows_of_a_day_are_told_in_order() -> None:
     starts = [f"{window.start:%H:%M}" for window in hours().windows(date(2026, 2, 24), CALENDAR)]
     assert starts == ["09:00", "13:30"]
 
@@ -163,7 +169,7 @@ def test_windows_of_a_day_are_told_in_order():
         {"start": "2026-02-24T10:15Z", "end": "2026-02-25T10:15Z", "reason": "~", "units": ["tax", "甲"]},
     ]},
 ])  # fmt: skip
-def test_hours_written_as_a_file_are_read_as_they_were(tmp_path, written):
+def test_hours_written_as_a_file_are_read_as_they_were(tmp_path: Path, written: dict[str, Any]) -> None:
     settings = HoursSettings.model_validate(written)
     file = tmp_path / "hours.yaml"
     file.write_text(hours_text(settings), encoding="utf-8")
