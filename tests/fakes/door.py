@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, ensureDeferred, fail, succeed
 from twisted.internet.error import DNSLookupError
 from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
 
 from config.settings import SipSettings
 from ivr.door.door import Door, IncomingCall
@@ -138,7 +139,7 @@ class Reactor(MemoryReactorClock):
     """Twisted's reactor in memory, with UDP and a resolver."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.datagrams: list[tuple[Any, FakeDatagrams]] = []
         self.hosts: dict[str, str] = {}
         self.resolving: Deferred[str] | None = None
@@ -160,6 +161,26 @@ class Reactor(MemoryReactorClock):
         if self.resolving is not None:
             return self.resolving
         return succeed(self.hosts[name]) if name in self.hosts else fail(DNSLookupError(name))
+
+
+class Stream(Protocol):
+    """One end of a TCP connection, as a test drives it."""
+
+    def dataReceived(self, data: bytes, /) -> None:
+        """Let bytes arrive."""
+
+    def connectionLost(self, reason: Failure, /) -> None:
+        """Let the connection end."""
+
+
+def connect_to(factory: Any, peer: tuple[str, int]) -> tuple[Stream, StringTransport] | None:
+    """Return the connection that a factory makes for `peer`, and what is written to it; None if it makes none."""
+    stream = factory.buildProtocol(IPv4Address("TCP", *peer))
+    if stream is None:
+        return None
+    transport = StringTransport(peerAddress=IPv4Address("TCP", *peer))
+    stream.makeConnection(transport)
+    return stream, transport
 
 
 class World:
@@ -206,15 +227,9 @@ class World:
     def count(self, kind: str) -> int:
         return self.door.counters[kind]
 
-    def connect(self, peer: tuple[str, int] = TRUNK) -> tuple[Any, StringTransport] | None:
+    def connect(self, peer: tuple[str, int] = TRUNK) -> tuple[Stream, StringTransport] | None:
         """Return a TCP connection from `peer` and what the door writes to it; None if it is not taken."""
-        factory = self.reactor.tcpServers[0][1]
-        stream = factory.buildProtocol(IPv4Address("TCP", *peer))
-        if stream is None:
-            return None
-        transport = StringTransport(peerAddress=IPv4Address("TCP", *peer))
-        stream.makeConnection(transport)
-        return stream, transport
+        return connect_to(self.reactor.tcpServers[0][1], peer)
 
     def answered_call(self, call_id: str = "c1", *, contact: str = "", **parts: Any) -> bytes:
         """Bring a call in and up: INVITE, 200, ACK; returns the INVITE as the line saw it."""
@@ -300,3 +315,14 @@ def message(data: bytes) -> SipMessage:
     assert found.fault is None
     assert not found.excess
     return found
+
+
+def top_via(one: SipMessage) -> bytes:
+    """Return the first Via of a message, b"" if it has none."""
+    return one.top(b"via") or b""
+
+
+def branch(one: SipMessage) -> bytes:
+    """Return the branch of a message's first Via, which must be there."""
+    assert one.via is not None
+    return one.via.branch

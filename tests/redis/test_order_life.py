@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -56,7 +57,9 @@ def order(node: Node) -> OneOrder:
 
 
 def attempt(order: Order, **fields: Any) -> Attempt:
-    begun = {"attempt_id": order.next_attempt_id, "begun_at": NINE, "by": "timetable", "number": order.callback_number}
+    begun: dict[str, Any] = {
+        "attempt_id": order.next_attempt_id, "begun_at": NINE, "by": "timetable", "number": order.callback_number
+    }  # fmt: skip
     return Attempt(**(begun | fields))
 
 
@@ -283,10 +286,11 @@ class TestLeases:
         ask("release", first)
         second = ask("lease", order.order_id, 30)
         before = order.now()
-        for late in (
+        lates: tuple[Callable[[], object], ...] = (
             lambda: order.happens(E.ATTEMPT_FAILED, epoch=first.epoch),
             lambda: order.note("attempt_phase", epoch=first.epoch, attempt=attempt(before, attempt_id="x")),
-        ):
+        )
+        for late in lates:
             with pytest.raises(FencedOff, match="is over"):
                 late()
         assert order.now() == before

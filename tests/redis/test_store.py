@@ -167,7 +167,7 @@ def test_an_order_whose_stamp_an_older_version_did_not_keep_is_read_each_time(st
 
 def test_an_answer_that_nobody_waits_for_any_more_is_not_taken_for_another(store: Store, apply: Applying) -> None:
     apply(opened("26030310001", draft("1")))
-    answers = store._stretches.read("return ARGV[2]", over=[("1", ""), ("2", ""), ("3", "")])
+    answers: Any = store._stretches.read("return ARGV[2]", over=[("1", ""), ("2", ""), ("3", "")])
     assert next(answers) == "1"
     answers.close()
     assert [order.order_id for order in store.orders()] == ["26030310001"]

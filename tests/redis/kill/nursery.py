@@ -46,7 +46,7 @@ def _new_reactor() -> Any:
     sys.modules.pop("twisted.internet.reactor", None)
     from twisted.internet import epollreactor  # noqa: PLC0415
 
-    epollreactor.install()  # type: ignore[no-untyped-call]
+    epollreactor.install()
     from twisted.internet import reactor  # noqa: PLC0415
 
     return reactor
@@ -72,7 +72,7 @@ def live(plan: Plan, site: Site) -> None:
         reactor.callWhenRunning(begin)
         reactor.run()
         for failure in failures:
-            failure.printTraceback(log)  # type: ignore[no-untyped-call]
+            failure.printTraceback(log)
         log.flush()
         os._exit(len(failures))
 

@@ -197,7 +197,7 @@ def test_listening_returns_the_closed_file_even_after_the_call(phone: Phone, pro
     phone.heard(RecordEnded(1, "heard.wav", 1500))
     phone.wait_ended(0.1)
     assert phone.stop_listening(0.1).duration_ms == 1500
-    assert process.commands[-1] == StopRecord(1)
+    assert process.commands[-1:] == [StopRecord(1)]
 
 
 def test_hanging_up_returns_how_the_call_ended(phone: Phone, process: FakeProcess) -> None:

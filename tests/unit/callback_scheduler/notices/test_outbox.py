@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from callback_scheduler.notices import outbox
 from callback_scheduler.notices.outbox import Cursor, DeadLetter, Outbox
 
 
@@ -77,10 +76,10 @@ def test_a_full_disk_leaves_the_cursor_that_stood(tmp_path: Path, monkeypatch: p
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr(outbox.os, "fsync", full)
+        patched.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space"):
             box.save("j", Cursor(21))
-        patched.setattr(outbox.os, "fdatasync", full)
+        patched.setattr(os, "fdatasync", full)
         with pytest.raises(OSError, match="No space"):
             box.bury([dead(1)])
         assert box.dead == {}

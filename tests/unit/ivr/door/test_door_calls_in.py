@@ -11,12 +11,14 @@ from tests.fakes.door import (
     SDP,
     TRUNK,
     World,
+    branch,
     in_dialog,
     invite,
     line_request,
     message,
     packet,
     reply,
+    top_via,
 )
 
 
@@ -37,7 +39,7 @@ def test_the_line_sees_the_doors_via_and_two_record_routes_and_one_hop_less() ->
     world = World()
     world.from_network(invite())
     seen = message(world.to_line())
-    assert seen.top(b"via").startswith(b"SIP/2.0/UDP 127.0.0.1:%d;rport;branch=z9hG4bK" % INNER)
+    assert top_via(seen).startswith(b"SIP/2.0/UDP 127.0.0.1:%d;rport;branch=z9hG4bK" % INNER)
     assert seen.values(b"record-route") == [b"<sip:127.0.0.1:%d;lr>" % INNER, b"<sip:192.0.2.10:5060;lr>"]
     assert seen.first(b"max-forwards") == b"69"
 
@@ -144,11 +146,11 @@ def test_a_merged_request_is_answered_482() -> None:
 def test_cancel_reaches_the_line_with_the_branch_of_its_invite() -> None:
     world = World()
     world.from_network(invite())
-    branch = message(world.to_line()).via.branch
+    rung = branch(message(world.to_line()))
     cancel = in_dialog("CANCEL", tags=("ct", ""), branch="z9hG4bKa1")
     world.from_network(cancel)
     seen = message(world.to_line())
-    assert (seen.method, seen.via.branch) == ("CANCEL", branch)
+    assert (seen.method, branch(seen)) == ("CANCEL", rung)
     world.from_network(in_dialog("CANCEL", tags=("ct", ""), branch="z9hG4bKwrong"))
     assert message(world.to_network()).status == 481
 
@@ -160,7 +162,7 @@ def test_the_ack_of_a_refusal_has_the_branch_of_its_invite() -> None:
     world.from_line(reply(seen, "486 Busy Here", tag="lt"))
     assert message(world.to_network()).status == 486
     world.from_network(in_dialog("ACK", branch="z9hG4bKa1"))
-    assert message(world.to_line()).via.branch == message(seen).via.branch
+    assert branch(message(world.to_line())) == branch(message(seen))
 
 
 def test_requests_within_the_dialog_reach_the_line_without_our_routes() -> None:
@@ -181,7 +183,7 @@ def test_a_lines_bye_goes_to_the_callers_contact() -> None:
     assert address == ("198.51.100.9", 5090)
     seen = message(data)
     assert seen.values(b"route") == []
-    assert seen.top(b"via").startswith(b"SIP/2.0/UDP 192.0.2.10:5060;rport;branch=")
+    assert top_via(seen).startswith(b"SIP/2.0/UDP 192.0.2.10:5060;rport;branch=")
 
 
 def test_a_lines_bye_follows_the_callers_proxies() -> None:
@@ -254,7 +256,7 @@ def test_options_is_answered_by_the_door_itself() -> None:
     )
     answer = message(world.to_network())
     assert answer.status == 200
-    assert b"INVITE" in answer.first(b"allow")
+    assert b"INVITE" in (answer.first(b"allow") or b"")
     assert answer.to_tag
 
 

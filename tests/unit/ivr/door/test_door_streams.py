@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -13,20 +14,23 @@ from tests.fakes.door import (
     LINE,
     SDP,
     STRANGER,
+    Stream,
     World,
+    connect_to,
     in_dialog,
     invite,
     line_request,
     message,
     packet,
     reply,
+    top_via,
 )
 
 PEER = ("198.51.100.1", 49152)
 TCP = "SIP/2.0/TCP 198.51.100.1:5060"
 
 
-def connected(world: World, peer: tuple[str, int] = PEER) -> tuple[object, StringTransport]:
+def connected(world: World, peer: tuple[str, int] = PEER) -> tuple[Stream, StringTransport]:
     pair = world.connect(peer)
     assert pair is not None
     return pair
@@ -45,7 +49,7 @@ def test_a_call_over_tcp_is_answered_over_its_connection() -> None:
     world.sent_in()
     world.from_line(line_request("BYE", outer="sip:192.0.2.10:5060;transport=tcp;lr"))
     bye = message(transport.value())
-    assert bye.top(b"via").startswith(b"SIP/2.0/TCP 192.0.2.10:5060")
+    assert top_via(bye).startswith(b"SIP/2.0/TCP 192.0.2.10:5060")
     assert world.sent_out() == []
 
 
@@ -145,11 +149,11 @@ def test_a_trunk_that_says_tcp_is_rung_over_tcp() -> None:
     )
     host, port, factory = world.reactor.tcpClients[0][:3]
     assert (host, port) == ("198.51.100.1", 5060)
-    stream = factory.buildProtocol(IPv4Address("TCP", host, port))
-    transport = StringTransport()
-    stream.makeConnection(transport)
+    pair = connect_to(factory, (host, port))
+    assert pair is not None
+    stream, transport = pair
     sent = transport.value()
-    assert message(sent).top(b"via").startswith(b"SIP/2.0/TCP 192.0.2.10:5060")
+    assert top_via(message(sent)).startswith(b"SIP/2.0/TCP 192.0.2.10:5060")
     assert message(sent).values(b"record-route")[0] == b"<sip:192.0.2.10:5060;transport=tcp;lr>"
     stream.dataReceived(reply(sent, "200 OK", tag="pt", extra="Contact: <sip:p@10.1.1.1;transport=tcp>", body=SDP))
     assert message(world.to_line()).status == 200
@@ -170,7 +174,8 @@ def test_a_trunk_that_refuses_the_connection_is_a_503_for_the_line() -> None:
             to="<sip:021@198.51.100.1>",
         )
     )
-    world.reactor.tcpClients[0][2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
+    factory: Any = world.reactor.tcpClients[0][2]  # it does not look at the connector
+    factory.clientConnectionFailed(None, Failure(ConnectionRefusedError()))
     answer = message(world.to_line())
     assert (answer.status, len(answer.values(b"via"))) == (503, 1)
 
