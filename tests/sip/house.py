@@ -29,7 +29,7 @@ FAST_SPEECH = {"speed_wpm": 400}  # nobody listens but machines
 T = TypeVar("T")
 
 
-def until(what: str, look: Callable[[], T], timeout_s: float = 20.0) -> T:
+def until(what: str, look: Callable[[], T | None], timeout_s: float = 20.0) -> T:
     """Return the first true value of `look()`; AssertionError naming `what` after `timeout_s`."""
     end = time.monotonic() + timeout_s
     while not (value := look()):
@@ -105,7 +105,12 @@ class House:
 
     def wait_recording(self, phone: Phone) -> dict[str, Any]:
         """Wait until the caller's message is recorded."""
-        return until(f"a recording of {phone}", lambda: (call := self.running(phone)) and call["recording"] and call)
+
+        def recorded() -> dict[str, Any] | None:
+            call = self.running(phone)
+            return call if call is not None and call["recording"] else None
+
+        return until(f"a recording of {phone}", recorded)
 
     def line_of(self, phone: Phone) -> psutil.Process:
         """Return the process that carries the call of `phone`."""

@@ -51,7 +51,7 @@ class Wire:
     def hear(self, pattern: str, timeout_s: float = 5.0) -> str:
         """Return the first message that begins with `pattern`; AssertionError if none comes."""
         self._socket.settimeout(timeout_s)
-        heard = []
+        heard: list[str] = []
         while True:
             try:
                 text = self._socket.recv(65536).decode()

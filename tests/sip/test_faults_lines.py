@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def specialist(house: House) -> Phone:
     return house.desk_phone("6101", SPECIALIST_TONE)
 
 
-def kill_line_under(house: House, caller: Phone, kind: str) -> tuple[LegEnded, dict[str, object]]:
+def kill_line_under(house: House, caller: Phone, kind: str) -> tuple[LegEnded, dict[str, Any]]:
     """Kill the caller's line; see that he is released, that there is one order, and that a new line takes the place.
 
     Returns how his call ended, and the order.

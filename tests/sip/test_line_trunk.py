@@ -52,7 +52,7 @@ def trunk() -> Iterator[Trunk]:
 
 
 def header(request: str, name: str) -> str:
-    return re.findall(rf"^{name}: (.*?)\r?$", request, re.MULTILINE)[0]
+    return str(re.findall(rf"^{name}: (.*?)\r?$", request, re.MULTILINE)[0])
 
 
 def test_an_invite_goes_by_the_door_shows_the_callers_number_and_answers_a_challenge(lines: Farm, trunk: Trunk) -> None:

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -29,7 +28,7 @@ def caller(exchange: PhoneExchange) -> Phone:
 
 
 @pytest.fixture
-def seat(exchange: PhoneExchange, switchboard: Switchboard) -> Iterator[Phone]:
+def seat(exchange: PhoneExchange, switchboard: Switchboard) -> Phone:
     phone = exchange.phone("seat", "8001", tone_hz=1060)
     switchboard.connect("8001", phone.sip_port)
     return phone

@@ -33,7 +33,10 @@ def everything_of(service: Service) -> tuple[list[psutil.Process], set[int]]:
 
 
 def open_ports() -> set[int]:
-    return {c.laddr.port for c in psutil.net_connections("inet") if c.status in (psutil.CONN_LISTEN, psutil.CONN_NONE)}
+    return {
+        c.laddr.port for c in psutil.net_connections("inet")
+        if c.laddr and c.status in (psutil.CONN_LISTEN, psutil.CONN_NONE)
+    }  # fmt: skip
 
 
 def start(folder: Path, trunk_port: int) -> Service:

@@ -129,8 +129,9 @@ class Seen:
             element = next(shown, None)
             return None if element is None else (question(element),)
 
-        (found,) = self._waiting.until(answer, f"nothing seen of {self._css}")
-        return found
+        shown = self._waiting.until(answer, f"nothing seen of {self._css}")
+        assert shown is not None
+        return shown[0]
 
 
 def find(browser: WebDriver, css: str) -> Seen:
@@ -191,7 +192,7 @@ def resize(browser: WebDriver, size: str) -> None:
     """Show the page as a screen of SIZES would."""
     width, height = SIZES[size]
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)  # type: ignore[attr-defined]
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
 def is_too_wide(browser: WebDriver) -> bool:
@@ -201,4 +202,5 @@ def is_too_wide(browser: WebDriver) -> bool:
 
 def complaints(browser: WebDriver) -> list[str]:
     """Return what the browser complained of: refused scripts and styles, and errors of ours."""
-    return [one["message"] for one in browser.get_log("browser") if one["level"] == "SEVERE"]  # type: ignore[no-untyped-call]
+    chromium: Any = browser  # what Chromium's driver can is more than every driver's
+    return [one["message"] for one in chromium.get_log("browser") if one["level"] == "SEVERE"]

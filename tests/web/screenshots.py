@@ -62,7 +62,7 @@ class Photographer:
 
     def _take(self, page: Page) -> int:
         self._served.open(self._browser, page, self._language)
-        self._browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})  # type: ignore[attr-defined]
+        self._browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
         written = 0
         for size in SIZES:
             resize(self._browser, size)
@@ -82,7 +82,7 @@ class Photographer:
         height = self._browser.execute_script("return document.documentElement.scrollHeight")
         clip = {"x": 0, "y": 0, "width": width, "height": min(height, _LONGEST_PAGE), "scale": 1}
         how = {"captureBeyondViewport": True, "clip": clip}
-        taken = self._browser.execute_cdp_cmd("Page.captureScreenshot", how)  # type: ignore[attr-defined]
+        taken = self._browser.execute_cdp_cmd("Page.captureScreenshot", how)
         return base64.b64decode(taken["data"])
 
 

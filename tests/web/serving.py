@@ -45,7 +45,9 @@ def serve(
             await prepare(web)
 
     def start() -> None:
-        ensureDeferred(begin()).addErrback(lambda failure: (failures.append(failure), reactor.stop()))
+        beginning = ensureDeferred(begin())
+        beginning.addErrback(failures.append)
+        beginning.addCallback(lambda _: reactor.stop() if failures else None)
         threading.Thread(target=wait_for_parent, daemon=True).start()
 
     def wait_for_parent() -> None:
@@ -59,5 +61,5 @@ def serve(
 
 
 if __name__ == "__main__":
-    tls = dict(zip(("tls_certificate", "tls_key"), sys.argv[2:], strict=False))
+    tls: dict[str, Any] = dict(zip(("tls_certificate", "tls_key"), sys.argv[2:], strict=False))
     serve(Path(sys.argv[1]), FakeOperations(), **tls)

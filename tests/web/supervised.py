@@ -23,7 +23,7 @@ NOW = datetime(2026, 3, 10, 9, 5, tzinfo=SHANGHAI)  # as fake_operations.MORNING
 
 def opened(at: datetime, **changes: Any) -> Order:
     """Return an order of the tax unit left at `at`, due on the next workday."""
-    fields = {"opened_at": at, "deadline": deadline(CALENDAR, at, missed_in_hours=False)}
+    fields: dict[str, Any] = {"opened_at": at, "deadline": deadline(CALENDAR, at, missed_in_hours=False)}
     return replace(an_order(), **(fields | changes))
 
 

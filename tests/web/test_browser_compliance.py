@@ -44,10 +44,10 @@ def test_a_supervisor_follows_a_breach_to_its_recording_and_hears_it(browser: We
     press(browser, ".orders tbody a")
     assert "逾期1小时5分钟后才接通" in find(browser, ".note.bad").text
     browser.set_script_timeout(_WAIT_S)
-    assert browser.execute_async_script(_PLAY, find(browser, "audio").element) == str(SECONDS)  # type: ignore[no-untyped-call]
+    assert browser.execute_async_script(_PLAY, find(browser, "audio").element) == str(SECONDS)
     drawn = WebDriverWait(browser, _WAIT_S)
     width = "return document.querySelector('.waveform').naturalWidth"
-    drawn.until(lambda _: browser.execute_script(width))  # type: ignore[no-untyped-call]
+    drawn.until(lambda _: browser.execute_script(width))
     assert complaints(browser) == []
 
 

@@ -42,7 +42,7 @@ def house() -> Supervised:
     """A morning with every kind of call, the day before, and a call that goes on."""
     made = Supervised()
     ago = [NOW - timedelta(minutes=minute) for minute in range(60)]
-    alone = {"transfer": "none", "person_answered_at": None}
+    alone: dict[str, Any] = {"transfer": "none", "person_answered_at": None}
     made.operations.calls_there = [
         {"call_id": "c9", "offered_at": ago[0].isoformat(), "caller_number": "13800000009"},
         record(1, ago[1]),

@@ -131,7 +131,7 @@ def test_a_recording_plays_in_ranges_and_shows_its_waveform(
     key = key_in(text(supervisor.get(f"/orders/{order.order_id}")))
     answer = supervisor.get(f"/orders/{order.order_id}/recordings/{key}")
     assert answer.content_type == "audio/wav"
-    asked: Any = DummyRequest([])  # type: ignore[no-untyped-call]
+    asked: Any = DummyRequest([])
     asked.method, asked.setLastModified = b"GET", lambda when: None
     asked.requestHeaders.setRawHeaders(b"range", [b"bytes=0-3"])
     assert answer.stream

@@ -37,7 +37,7 @@ class Browser:
 
     @property
     def last_id(self) -> str:
-        return re.findall(r"^id: (.*)$", self.got, re.M)[-1]
+        return str(re.findall(r"^id: (.*)$", self.got, re.M)[-1])
 
 
 class Turns(VirtualTime):
@@ -45,10 +45,10 @@ class Turns(VirtualTime):
 
     turn = 0
 
-    def callLater(self, delay: float, call: Callable[..., object], *args: object, **kw: object) -> IDelayedCall:
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kw: object) -> IDelayedCall:
         def begin() -> None:
             self.turn += 1
-            call(*args, **kw)
+            callable(*args, **kw)
 
         return super().callLater(delay, begin)
 

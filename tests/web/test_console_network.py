@@ -11,7 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 
 from config.console import ConsoleSettings
-from console.http.network import Channel, Console
+from console.http.network import Console
 from console.web import client_address
 
 
@@ -28,6 +28,9 @@ class Page(Resource):
         return b"took %d" % len(request.content.read())
 
 
+Connected = tuple[Any, Any]  # a Channel and its Wire; Twisted annotates neither
+
+
 class Wire(StringTransport):
     """A connection that can be aborted."""
 
@@ -42,18 +45,19 @@ class Server:
     """A console's server with one page, and a clock that the test moves."""
 
     def __init__(self, **settings: Any) -> None:
+        page: Any = Page()  # type: ignore[no-untyped-call]
         self.time = VirtualTime()
-        self.console = Console(Page(), ConsoleSettings(**settings), self.time, lambda path: 40_000)
+        self.console = Console(page, ConsoleSettings(**settings), self.time, lambda path: 40_000)
 
-    def connect(self, host: str = "127.0.0.1") -> tuple[Channel, Wire] | None:
-        channel = self.console.buildProtocol(IPv4Address("TCP", host, 1))
+    def connect(self, host: str = "127.0.0.1") -> Connected | None:
+        channel: Any = self.console.buildProtocol(IPv4Address("TCP", host, 1))
         if channel is None:
             return None
-        wire = Wire(peerAddress=IPv4Address("TCP", host, 1))
+        wire: Any = Wire(peerAddress=IPv4Address("TCP", host, 1))  # type: ignore[no-untyped-call]
         channel.makeConnection(wire)
         return channel, wire
 
-    def connected(self) -> tuple[Channel, Wire]:
+    def connected(self) -> Connected:
         found = self.connect()
         assert found is not None
         return found

@@ -138,7 +138,7 @@ def _ends(stream: http.client.HTTPResponse) -> bool:
 
 def _token_of(person: Person) -> str:
     _, page = person.ask("GET", "/me")
-    return re.findall(r'name="csrf" content="([^"]+)"', page)[0]
+    return str(re.findall(r'name="csrf" content="([^"]+)"', page)[0])
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def test_a_text_takes_the_same_values_in_both_languages_and_is_not_empty(key: st
 
 
 def test_every_text_a_template_or_handler_asks_for_is_there() -> None:
-    asked = {}
+    asked: dict[str, str] = {}
     for path in [*CONSOLE.rglob("*.html"), *CONSOLE.rglob("*.py")]:
         source = path.read_text(encoding="utf-8")
         asked |= dict.fromkeys(_ASKED.findall(source) + _KEYS.findall(source), path.name)

@@ -56,7 +56,7 @@ def finished(coroutine: Awaitable[Any]) -> Any:
     """Return what a coroutine comes to without waiting for anything; AssertionError if it waits."""
     ended: list[Any] = []
     failed: list[Any] = []
-    ensureDeferred(coroutine).addCallbacks(ended.append, failed.append)  # type: ignore[arg-type,var-annotated]
+    ensureDeferred(coroutine).addCallbacks(ended.append, failed.append)  # type: ignore[arg-type]
     if failed:
         failed[0].raiseException()
     assert ended, "it waits for something that no fake gives"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -40,7 +41,7 @@ def at(minutes: float) -> int:
     return DUE_MS + round(minutes * MINUTE)
 
 
-def order(*tries: Try, **changes: object) -> Facts:
+def order(*tries: Try, **changes: Any) -> Facts:
     facts = Facts("26030310001", "tax", "after_hours", "sent", milliseconds(OPENED), DUE_MS, tries=tries)
     return facts._replace(**changes)
 
