@@ -21,19 +21,20 @@ from console.people.threads import InThread
 from console.people.tokens import Tokens
 from console.rendering.templates import Templates
 from console.rendering.texts import Texts
+from node.operations.interfaces import Operations
 from routing.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All parts. `operations` is the node's (node/operations/operations.py).
+    """All parts. `operations` is the node's (node/operations/interfaces.py).
 
     `clock` is the machine's own time, also in a rehearsal: sessions do not end because the service pretends that it
     is tomorrow. What the service's time is, `now` says.
     """
 
     settings: ConsoleSettings
-    operations: Any
+    operations: Operations
     idempotency: Idempotency
     metrics: Metrics
     accounts: Accounts
@@ -55,5 +56,4 @@ class Parts:
 
     def now(self) -> datetime:
         """Return the service's time, in Asia/Shanghai."""
-        at: datetime = self.operations.now()
-        return at
+        return self.operations.now()

@@ -33,6 +33,7 @@ from console.people.tokens import FIRST_ADMINISTRATOR, Tokens
 from console.rendering.templates import Templates
 from console.rendering.texts import Texts
 from console.web import resource
+from node.operations.interfaces import Operations
 from routing.clock import Clock, SystemClock
 
 log = structlog.get_logger()
@@ -43,8 +44,8 @@ assert pages.ROOMS  # importing them has filled the table
 
 
 def build_parts(
-    operations: Any, shelf: Shelf, settings: Settings, data_dir: Path, reactor: Any, *, clock: Clock | None = None,
-    on_disk: InThread, with_passwords: Passwords, in_thread: InThread | None = None,
+    operations: Operations, shelf: Shelf, settings: Settings, data_dir: Path, reactor: Any, *,
+    clock: Clock | None = None, on_disk: InThread, with_passwords: Passwords, in_thread: InThread | None = None,
 ) -> Parts:  # fmt: skip
     """Return the parts of a console that keeps its files below `data_dir`."""
     clock = clock or SystemClock()
@@ -75,9 +76,9 @@ def build_parts(
 
 
 class WebConsole:
-    """The console of a node; `operations` as in node/operations/operations.py, `shelf` in the ledger's Redis."""
+    """The console of a node; `operations` as in node/operations/interfaces.py, `shelf` in the ledger's Redis."""
 
-    def __init__(self, operations: Any, shelf: Shelf, settings: Settings, reactor: Any) -> None:
+    def __init__(self, operations: Operations, shelf: Shelf, settings: Settings, reactor: Any) -> None:
         self._settings, self._reactor = settings.console, reactor
         self._disk = ThreadPool(0, 1, name="console-disk")  # one thread, so that files are written in order
         self._drawing = ThreadPool(0, 1, name="console-drawing")

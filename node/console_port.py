@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from callback_scheduler.store.expiring_texts import Shelf
 from config.settings import Settings
-from node.operations.operations import Operations
+from node.operations.interfaces import Operations
 
 
 class WebConsole(Protocol):

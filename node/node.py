@@ -41,7 +41,7 @@ from node.console_port import OpenConsole, WebConsole
 from node.control import Control
 from node.control_answers import call_answerers
 from node.operations.happenings import HappeningsFeed
-from node.operations.operations import Operations, order_fields
+from node.operations.operations import NodeOperations, order_fields
 from node.order_answers import order_answerers
 from node.rooms import Rooms
 from routing.clock import Clock, MovableClock, SystemClock
@@ -87,7 +87,7 @@ class Node:
         self._timetable = self._make_timetable(site, hands)
         self._lines: LinePool | None = None
         self._is_stopping = False
-        self.operations = Operations(self._rooms(site, services, hands))
+        self.operations = NodeOperations(self._rooms(site, services, hands))
         self._control = Control(self._data_dir / "control.sock", reactor, self._answerers())
 
     def _make_hands(self) -> Hands:
@@ -243,7 +243,7 @@ class Node:
             "notices": self._list_notices,
             "retry_notice": self._notices.retry,
             "set_clock": self._set_clock,
-            **call_answerers(self.operations.calls),
+            **call_answerers(self.operations),
             **order_answerers(self.operations),
         }
 

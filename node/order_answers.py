@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from callback_scheduler.orders.order import Order
-from node.operations.operations import Operations, order_fields
+from node.operations.operations import NodeOperations, order_fields
 
 _ACTS = (
     "acknowledge", "ring_back", "ring_unit_now", "remind_leader", "reassign", "give_back", "self_report",
@@ -15,7 +15,7 @@ _ACTS = (
 )  # fmt: skip
 
 
-def order_answerers(operations: Operations) -> dict[str, Callable[..., Awaitable[Any]]]:
+def order_answerers(operations: NodeOperations) -> dict[str, Callable[..., Awaitable[Any]]]:
     """Return the questions of an operator; acts answer with the order as it is then."""
 
     def as_fields(act: Callable[..., Awaitable[Order]]) -> Callable[..., Awaitable[dict[str, Any]]]:
@@ -25,7 +25,7 @@ def order_answerers(operations: Operations) -> dict[str, Callable[..., Awaitable
         return answer
 
     async def set_switch(state: str, reason: str, until: str, who: str) -> None:
-        await operations.site.set_switch(state, reason, datetime.fromisoformat(until), who)
+        await operations.site.hours.set_switch(state, reason, datetime.fromisoformat(until), who)
 
     return {
         **{act: as_fields(getattr(operations.orders, act)) for act in _ACTS},
@@ -33,6 +33,6 @@ def order_answerers(operations: Operations) -> dict[str, Callable[..., Awaitable
         "reopen_order": as_fields(operations.orders.reopen),
         "open_for_online": operations.online.open_for_online,
         "set_switch": set_switch,
-        "clear_switch": operations.site.clear_switch,
-        "site_changes": operations.site.changes,
+        "clear_switch": operations.site.hours.clear_switch,
+        "site_changes": operations.site.changes.latest,
     }

@@ -42,7 +42,7 @@ async def calendar(request: Request) -> Response:
 async def preview_calendar(request: Request) -> Response:
     """Show what a notice would change: days, and open orders from when to when; nothing is changed yet."""
     text = _notice(request)
-    found = await request.operations.site.preview_calendar(text)
+    found = await request.operations.site.calendar.preview(text)
     request.note(about=str(found.year), result=f"{len(found.faults)} faults, {len(found.moved)} orders to re-date")
     trial = None if found.faults else begin_trial(request, found)
     return request.page(
@@ -58,7 +58,7 @@ async def apply_calendar(request: Request) -> Response:
     text, why, site = request.needed("csv"), request.needed("why"), request.operations.site
     if request.form.get("version") != request.operations.calendar.version:
         raise Impossible(key="admin.changed_meanwhile")
-    done = await site.apply_calendar(text, request.actor, why)
+    done = await site.calendar.apply(text, request.actor, why)
     request.note(about=str(done.year), result=f"{len(done.days)} days, {len(done.moved)} orders re-dated")
     said = request.t("admin.calendar.applied", year=done.year, days=len(done.days), orders=len(done.moved))
     return request.go(f"/admin/calendar?year={done.year}").saying(said)
@@ -67,7 +67,7 @@ async def apply_calendar(request: Request) -> Response:
 @route("/admin/calendar/undo", methods=("POST",), roles=ADMINS)
 async def undo_calendar(request: Request) -> Response:
     """Take the last change back; open orders are re-dated again."""
-    await request.operations.site.undo_calendar(request.actor, request.needed("why"))
+    await request.operations.site.calendar.undo(request.actor, request.needed("why"))
     return request.go("/admin/calendar").saying(request.t("admin.undone"))
 
 

@@ -28,15 +28,15 @@ async def directory(request: Request) -> Response:
 @route("/admin/directory/edit", roles=ADMINS)
 async def edit(request: Request) -> Response:
     """Show the file as it counts now, to be edited."""
-    text = request.operations.site.directory_text()
+    text = request.operations.site.directory.text()
     return request.page("admin/directory_edit.html", text=text, version=version_of(text), preview=None, why="")
 
 
 @route("/admin/directory/preview", methods=("POST",), roles=ADMINS, max_body_bytes=LARGEST)
 async def preview_directory(request: Request) -> Response:
     """Show what another directory would change; with errors, the text again with each by its line."""
-    text, before = sent(request), request.operations.site.directory_text()
-    found = await request.operations.site.preview_directory(text)
+    text, before = sent(request), request.operations.site.directory.text()
+    found = await request.operations.site.directory.preview(text)
     request.note(result=f"{len(found.faults)} faults")
     version, why = request.form.get("version", ""), request.form.get("why", "").strip()
     if found.faults:
@@ -56,13 +56,13 @@ async def preview_directory(request: Request) -> Response:
 async def apply_directory(request: Request) -> Response:
     """Go by the directory that was shown, unless somebody changed it meanwhile."""
     text, why, site = sent(request), request.needed("why"), request.operations.site
-    check_unchanged(request, site.directory_text())
-    await site.apply_directory(text, request.actor, why)
+    check_unchanged(request, site.directory.text())
+    await site.directory.apply(text, request.actor, why)
     return request.go("/admin/directory").saying(request.t("admin.directory.applied"))
 
 
 @route("/admin/directory/undo", methods=("POST",), roles=ADMINS)
 async def undo_directory(request: Request) -> Response:
     """Take the last change back."""
-    await request.operations.site.undo_directory(request.actor, request.needed("why"))
+    await request.operations.site.directory.undo(request.actor, request.needed("why"))
     return request.go("/admin/directory").saying(request.t("admin.undone"))

@@ -53,7 +53,7 @@ async def preview_switch(request: Request) -> Response:
 async def set_switch(request: Request) -> Response:
     """Let the line be open, or closed, from now to the end that is given."""
     switch = _switch(request)
-    await request.operations.site.set_switch(switch.state, switch.reason, switch.until, request.actor)
+    await request.operations.site.hours.set_switch(switch.state, switch.reason, switch.until, request.actor)
     request.note(about=switch.state, why=switch.reason, result=f"until {switch.until.isoformat()}")
     return request.go("/admin/hours").saying(request.t(f"admin.hours.set_{switch.state}"))
 
@@ -61,7 +61,7 @@ async def set_switch(request: Request) -> Response:
 @route("/admin/hours/clear", methods=("POST",), roles=ADMINS)
 async def clear_switch(request: Request) -> Response:
     """Go by hours and calendar again."""
-    await request.operations.site.clear_switch(request.actor, request.needed("why"))
+    await request.operations.site.hours.clear_switch(request.actor, request.needed("why"))
     return request.go("/admin/hours").saying(request.t("admin.hours.cleared"))
 
 

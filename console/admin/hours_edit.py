@@ -16,15 +16,15 @@ _WEEKDAYS = {weekday.value: number for number, weekday in enumerate(Weekday)}
 @route("/admin/hours/edit", roles=ADMINS)
 async def edit(request: Request) -> Response:
     """Show hours and closures as they count now, to be edited."""
-    text = request.operations.site.hours_text()
+    text = request.operations.site.hours.text()
     return request.page("admin/hours_edit.html", text=text, version=version_of(text), preview=None, why="")
 
 
 @route("/admin/hours/edit/preview", methods=("POST",), roles=ADMINS, max_body_bytes=LARGEST)
 async def preview_hours(request: Request) -> Response:
     """Show what other hours would change; with errors, the text again with each by its line."""
-    text, before = sent(request), request.operations.site.hours_text()
-    found = await request.operations.site.preview_hours(text)
+    text, before = sent(request), request.operations.site.hours.text()
+    found = await request.operations.site.hours.preview(text)
     request.note(result=f"{len(found.faults)} faults")
     version, why = request.form.get("version", ""), request.form.get("why", "").strip()
     if found.faults:
@@ -43,13 +43,13 @@ async def preview_hours(request: Request) -> Response:
 async def apply_hours(request: Request) -> Response:
     """Go by the hours that were shown, unless somebody changed them meanwhile."""
     text, why, site = sent(request), request.needed("why"), request.operations.site
-    check_unchanged(request, site.hours_text())
-    await site.apply_hours(text, request.actor, why)
+    check_unchanged(request, site.hours.text())
+    await site.hours.apply(text, request.actor, why)
     return request.go("/admin/hours").saying(request.t("admin.hours.applied"))
 
 
 @route("/admin/hours/edit/undo", methods=("POST",), roles=ADMINS)
 async def undo_hours(request: Request) -> Response:
     """Take the last change of hours and closures back; the switch is none of them."""
-    await request.operations.site.undo_hours(request.actor, request.needed("why"))
+    await request.operations.site.hours.undo(request.actor, request.needed("why"))
     return request.go("/admin/hours").saying(request.t("admin.undone"))

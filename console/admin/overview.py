@@ -19,7 +19,7 @@ async def overview(request: Request) -> Response:
     """Show how the site stands, each part with its way in."""
     operations, now = request.operations, request.parts.now()
     status, calendar = operations.status(), operations.calendar
-    prompts = operations.site.list_prompts() or []
+    prompts = operations.site.prompts.list_prompts() or []
     accounts = request.parts.accounts.all()
     return request.page(
         "admin/overview.html", opening=status["opening"], covers_until=calendar.covers_until,
@@ -38,7 +38,7 @@ def standing_switch(request: Request) -> Any:
 
 async def last_changes(request: Request, *of: str, limit: int = _CHANGES_SHOWN) -> list[dict[str, Any]]:
     """Return the last changes of some parts (none named: of all), newest first."""
-    changes = await request.operations.site.changes(1000) or []
+    changes = await request.operations.site.changes.latest(1000) or []
     return [change for change in changes if not of or change["what"] in of][:limit]
 
 

@@ -20,7 +20,7 @@ _QUIET_DBFS, _LOUD_DBFS = -28.0, -12.0
 async def prompts(request: Request) -> Response:
     """List all prompts: ?q=… narrows them down; lengths and levels come when they are measured."""
     words = request.args.get("q", "").strip()
-    every = request.operations.site.list_prompts()
+    every = request.operations.site.prompts.list_prompts()
     found = [one for one in every if words in one["name"] or words in one["text"]]
     figures = _figures(request)
     return request.page(
@@ -48,14 +48,14 @@ async def prompt(request: Request) -> Response:
 async def sound(request: Request) -> Response:
     """Give the sound to a player."""
     _named(request)
-    return request.file(request.operations.site.prompt_wav(request.args["name"]), "audio/wav")
+    return request.file(request.operations.site.prompts.wav(request.args["name"]), "audio/wav")
 
 
 @route("/admin/prompts/<name>/text", methods=("POST",), roles=ADMINS)
 async def set_text(request: Request) -> Response:
     """Let a prompt say another text; it is tried out before anybody hears it."""
     one, text, why = _named(request), request.needed("text"), request.needed("why")
-    await request.operations.site.set_prompt_text(one["name"], text, request.actor, why)
+    await request.operations.site.prompts.set_text(one["name"], text, request.actor, why)
     return _changed(request, one, "admin.prompts.text_set")
 
 
@@ -65,7 +65,7 @@ async def set_recording(request: Request) -> Response:
     one, why, upload = _named(request), request.needed("why"), request.files.get("file")
     if upload is None or not upload.content:
         raise BadInput(key="admin.prompts.no_file")
-    await request.operations.site.set_prompt_recording(one["name"], upload.content, request.actor, why)
+    await request.operations.site.prompts.set_recording(one["name"], upload.content, request.actor, why)
     request.note(result=f"{len(upload.content)} bytes")
     return _changed(request, one, "admin.prompts.recording_set")
 
@@ -74,12 +74,12 @@ async def set_recording(request: Request) -> Response:
 async def undo_prompt(request: Request) -> Response:
     """Take the last change of a prompt back."""
     one = _named(request)
-    await request.operations.site.undo_prompt(one["name"], request.actor, request.needed("why"))
+    await request.operations.site.prompts.undo(one["name"], request.actor, request.needed("why"))
     return _changed(request, one, "admin.undone")
 
 
 def _named(request: Request) -> dict[str, Any]:
-    for one in request.operations.site.list_prompts() or ():
+    for one in request.operations.site.prompts.list_prompts() or ():
         if one["name"] == request.args["name"]:
             found: dict[str, Any] = one
             return found
@@ -101,7 +101,7 @@ def _figures(request: Request) -> dict[str, Any] | None:
 
 def _measure(request: Request) -> Any:
     try:
-        return request.parts.jobs.begin(_FIGURES, request.operations.site.prompt_figures())
+        return request.parts.jobs.begin(_FIGURES, request.operations.site.prompts.figures())
     except (LookupError, OSError, SpeechFailed):  # the list is of use without figures
         return None
 

@@ -21,7 +21,7 @@ async def rehearsal(request: Request) -> Response:
 def begin_trial(request: Request, preview: Any) -> Job:
     """Begin the rehearsal of a preview; one that is refused says why, and keeps nobody from the change."""
     try:
-        return request.parts.jobs.begin(_key(request), request.operations.site.rehearse(preview))
+        return request.parts.jobs.begin(_key(request), request.operations.site.rehearsal.play(preview))
     except OperationRefused as refused:
         return Job(_key(request), is_running=False, wrong=refused)
 

@@ -21,6 +21,7 @@ from console.http.routes import route
 from console.people.tokens import METRICS
 from ivr.calls.cdr import Direction
 from ivr.calls.seat_states import SeatState
+from node.operations.interfaces import Operations
 
 Values = dict[tuple[str, ...], float]
 _SEAT_STATES = ("ringing", "talking", *(state.value for state in SeatState))
@@ -48,7 +49,7 @@ async def metrics(request: Request) -> Response:
     return Response(200, text, CONTENT_TYPE_LATEST)
 
 
-async def _today(operations: Any, now: datetime) -> dict[tuple[str, str], int]:
+async def _today(operations: Operations, now: datetime) -> dict[tuple[str, str], int]:
     """Return how many of the orders due today are in each class."""
     day = now.date()
     report = await operations.report(Question(now, OWN_RULE, day, day))

@@ -14,6 +14,7 @@ from console.api.hidden import note_numbers
 from console.api.order_models import OrderAnswer, order_answer
 from console.api.orders import visible_order
 from console.http.errors import NotAllowed
+from node.operations.interfaces import Orders
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=r"\S")]
 
@@ -42,7 +43,7 @@ class Reassign(Why):
     unit_id: str = Field(pattern=r"^[a-z0-9_]{1,64}$")
 
 
-Act = Callable[[Any, str, Any, str], Awaitable[Order]]  # operations on orders, order_id, body, who
+Act = Callable[[Orders, str, Any, str], Awaitable[Order]]  # operations on orders, order_id, body, who
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from ivr.calls.cdr import Direction, Outcome, TransferResult
+from node.operations.interfaces import Operations
 
 # a second series for each counter, which nobody asks for
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -48,7 +49,7 @@ class Metrics:
         if kind == "call" and fields.get("what") == "ended" and fields.get("call_id"):
             self._ended.append((str(fields["call_id"]), 0))
 
-    async def catch_up(self, operations: Any) -> None:
+    async def catch_up(self, operations: Operations) -> None:
         """Count the calls that ended; one whose record is not there yet is looked for again, some times."""
         waiting, self._ended = self._ended, deque(maxlen=_WAITING_AT_MOST)
         while waiting:

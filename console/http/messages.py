@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from console.parts import Parts
     from console.people.accounts import Account
     from console.people.sessions import Session
+    from node.operations.interfaces import Operations
 
 HTML, JSON, PLAIN = "text/html; charset=utf-8", "application/json; charset=utf-8", "text/plain; charset=utf-8"
 # Takes the Twisted request, and writes and finishes it in its own time: event streams, files.
@@ -106,8 +107,8 @@ class Request:
     notes: Notes = field(default_factory=Notes)
 
     @property
-    def operations(self) -> Any:
-        """All that the node shows and does; see node/operations/operations.py."""
+    def operations(self) -> Operations:
+        """All that the node shows and does; see node/operations/interfaces.py."""
         return self.parts.operations
 
     @property

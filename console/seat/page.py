@@ -79,7 +79,7 @@ async def leave(request: Request) -> Response:
 async def wrap_up(request: Request) -> Response:
     """Keep what the seat writes about its call, the one in hand or the last."""
     text = request.needed("text")
-    await request.operations.calls.wrap_up(_number(request), text, request.actor)
+    await request.operations.seats.wrap_up(_number(request), text, request.actor)
     return _done(request, "seat.said.noted")
 
 
@@ -90,7 +90,7 @@ async def set_state(request: Request) -> Response:
     if state not in _STATES:
         raise BadInput
     request.note(result=state)
-    await request.operations.calls.set_seat_state(
+    await request.operations.seats.set_seat_state(
         _number(request), state, request.form.get("why", ""), request.actor
     )
     return _done(request, f"seat.said.{state}")

@@ -18,8 +18,8 @@ async def present(request: Request) -> dict[str, Any]:
     assert request.account is not None
     operations, number = request.operations, request.account.number
     position = request.parts.events.position
-    seat = next((one for one in operations.calls.seats() if number and one["number"] == number), None)
-    call = await operations.calls.seat_call(number) if seat is not None else None
+    seat = next((one for one in operations.seats.statuses() if number and one["number"] == number), None)
+    call = await operations.call_view.seat_call(number) if seat is not None else None
     return {
         "position": position,
         "seat": seat,

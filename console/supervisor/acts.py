@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import TRANSITIONS, OrderEvent
+from node.operations.interfaces import Orders
 
-Do = Callable[[Any, str, str, str, str], Awaitable[Order]]
+Do = Callable[[Orders, str, str, str, str], Awaitable[Order]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ async def people_now(request: Request) -> Response:
 @route("/unit/people/check", methods=("POST",), roles=UNITS)
 async def check(request: Request) -> Response:
     """号码检查: ring each number politely, one after the other; the page tells how far it is."""
-    calls = request.operations.calls
-    request.parts.jobs.begin(f"check:{request.unit_id}", calls.test_dial(request.unit_id, request.actor))
+    check = request.operations.number_check
+    request.parts.jobs.begin(f"check:{request.unit_id}", check.run(request.unit_id, request.actor))
     request.note(about=request.unit_id)
     return request.go("/unit/people").saying(request.t("unit.said.check"))
 
@@ -50,7 +50,7 @@ async def propose(request: Request) -> Response:
 def _shown(request: Request) -> dict[str, Any]:
     now, directory = request.parts.now(), request.operations.directory
     unit = unit_of(request)
-    last = request.operations.calls.last_check(request.unit_id)
+    last = request.operations.number_check.last(request.unit_id)
     results = {one["number"]: one for one in (last or {}).get("results", ())}
     tiers = [
         [(person, directory.is_absent(person, now), results.get(person.number)) for person in tier.specialists]

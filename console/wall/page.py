@@ -36,7 +36,7 @@ async def supervise(request: Request) -> Response:
         raise Impossible(key="wall.no_number")
     mode = request.form.get("mode", "listen")
     request.note(result=mode)
-    await request.operations.calls.supervise(
+    await request.operations.supervision.begin(
         request.args["call_id"], account.number, mode, request.actor, name=account.shown_name
     )
     return _done(request, "wall.rings_you")
@@ -47,14 +47,14 @@ async def change_mode(request: Request) -> Response:
     """Let others hear the supervisor, or hear him no more."""
     mode = request.needed("mode")
     request.note(result=mode)
-    await request.operations.calls.change_supervision(request.args["supervision_id"], mode, request.actor)
+    await request.operations.supervision.change(request.args["supervision_id"], mode, request.actor)
     return _done(request, f"wall.now.{mode}")
 
 
 @route("/wall/supervisions/<supervision_id>/stop", methods=("POST",), roles=_SUPERVISOR)
 async def stop(request: Request) -> Response:
     """Take the supervisor out of the call."""
-    await request.operations.calls.stop_supervision(request.args["supervision_id"], request.actor)
+    await request.operations.supervision.stop(request.args["supervision_id"], request.actor)
     return _done(request, "wall.stopped")
 
 

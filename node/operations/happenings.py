@@ -11,10 +11,10 @@ from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.store.store import Outcome
 from ivr.calls.call import Call
 from ivr.dispatch.incoming import status_of
+from node.operations.interfaces import Listener
 
 log = structlog.get_logger()
 
-Listener = Callable[[str, dict[str, Any]], None]
 
 
 class HappeningsFeed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 from twisted.internet.defer import ensureDeferred
@@ -15,6 +15,7 @@ from callback_scheduler.store.store import Outcome
 from ivr.calls.cdr import new_call_id
 from ivr.calls.request import Request
 from ivr.refused import OperationRefused
+from node.operations.interfaces import Wish
 from node.operations.order_refusals import OrderRefusal
 from node.operations.orders import OrderOperations
 from node.rooms import Rooms
@@ -23,7 +24,6 @@ from routing.matters import Matter
 
 log = structlog.get_logger()
 
-Wish = Literal["call_now", "callback"]
 _KEY_PATH = "online"
 # What somebody at the unit did with an order, so that the chat's wish was heard.
 _RESPONSES = frozenset({"acknowledged", "reached", "returned", "self_reported", "answer_written"})

@@ -14,32 +14,45 @@ from callback_scheduler.orders.order import Order
 from callback_scheduler.reports.report import Question, Report
 from config.settings import Settings
 from ivr.refused import OperationRefused
+from node.operations.call_view import CallView
 from node.operations.calls import CallOperations
-from node.operations.happenings import Listener
+from node.operations.interfaces import Listener
+from node.operations.number_check import NumberCheck
 from node.operations.online import OnlineOperations
 from node.operations.orders import OrderOperations
-from node.operations.site.calendar import SiteOperations
+from node.operations.running_calls import RunningCalls
+from node.operations.seats import SeatOperations
+from node.operations.site.site import SiteOperations
+from node.operations.supervision import SupervisionOperations
 from node.rooms import Rooms
 from routing.calendar import Calendar
 from routing.directory import Directory
 from routing.hours import Hours
 from routing.working_time import WorkingTime
 
-__all__ = ["OperationRefused", "Operations", "order_fields"]
+__all__ = ["NodeOperations", "OperationRefused", "order_fields"]
 
 _MISSES_TOLD = 100
 _REPORT_KEPT_S, _REPORTS_KEPT = 5.0, 3  # each holds all its orders
 
 
-class Operations:
-    """Reads here; what is done in `orders`, `online`, and the parts beside them. All in the reactor's thread."""
+class NodeOperations:
+    """Reads here, acts in its parts; what each promises is said in `interfaces`."""
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
         self.orders = OrderOperations(rooms)
         self.online = OnlineOperations(rooms, self.orders)
-        self.calls = CallOperations(rooms)
-        self.site = SiteOperations(rooms)
+        running = RunningCalls(rooms.desk.calls, rooms.callbacks.calls)
+        self.calls = CallOperations(running, rooms.office)
+        self.seats = SeatOperations(rooms)
+        self.call_view = CallView(running, self.seats, rooms.office, rooms.ledger, rooms.clock)
+        self.supervision = SupervisionOperations(running, rooms.office)
+        self.number_check = NumberCheck(rooms)
+        self.site = SiteOperations(
+            rooms.site.settings, rooms.data_dir, office=rooms.office, ledger=rooms.ledger, timetable=rooms.timetable,
+            prompts=rooms.services.prompts, feed=rooms.feed, clock=rooms.clock, reactor=rooms.reactor,
+        )  # fmt: skip
         self._reports: dict[tuple[Any, ...], Report] = {}
         rooms.ledger.watch(self._on_event)
         rooms.door.on_trunk_changed = self.on_lines_changed
@@ -81,7 +94,7 @@ class Operations:
             "calls": calls,
             # of calls that are over
             "records_unwritten": len(rooms.desk.calls()) + len(rooms.callbacks.calls()) - len(calls),
-            "seats": self.calls.seats(),
+            "seats": self.seats.statuses(),
             "lines": self._lines(),
             "door": door,
             "trunks": door["registrations"],
@@ -181,11 +194,11 @@ class Operations:
 
     async def start(self) -> None:
         """Remember what was set before the node stopped; once the ledger has started."""
-        await self.calls.start()
+        await self.seats.start()
 
     async def stop(self) -> None:
         """Wait for what is under way."""
-        self.calls.stop()
+        self.seats.stop()
         await self.orders.stop()
 
 

@@ -46,9 +46,9 @@ class OrderOperations:
         """Return the order a number counts as; None if it was never given."""
         return await self._ledger.order(order_id)
 
-    async def find(self, asked: OrderFilter) -> list[Order]:
+    async def find(self, filters: OrderFilter) -> list[Order]:
         """Return a page of orders, newest first."""
-        return await self._ledger.find_orders(asked)
+        return await self._ledger.find_orders(filters)
 
     async def owed(self, limit: int = 1000) -> list[Order]:
         """Return open orders, earliest deadline first."""

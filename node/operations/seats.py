@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -54,7 +54,7 @@ class SeatOperations:
 
     # -- what is asked of it ------------------------------------------------------------------------------------------
 
-    def seats(self) -> list[dict[str, Any]]:
+    def statuses(self) -> list[dict[str, Any]]:
         """Return all seats: number, name, state, the key of the reason why it is offered no call, since, call_id.
 
         State is ringing or talking in a call, else ready, away or wrap_up, `since` an instant in ISO 8601. `why` is
@@ -74,7 +74,7 @@ class SeatOperations:
     async def wrap_up(self, seat_number: str, text: str, who: str) -> None:
         """Store what a seat writes about the call it is in, or was in last; a seat in wrap-up is ready thereby."""
         self._seat(seat_number)
-        call = self._call_of(seat_number)
+        call = self.call_of(seat_number)
         call_id = call.call_id if call is not None else self._last_call.get(seat_number, "")
         if not call_id:
             raise refused(Refusal.NO_CALL_TO_WRAP_UP)
@@ -142,7 +142,7 @@ class SeatOperations:
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _shown(self, seat: Seat) -> dict[str, Any]:
-        status, call = self._presence.seats.of(seat.number), self._call_of(seat.number)
+        status, call = self._presence.seats.of(seat.number), self.call_of(seat.number)
         shown = {
             "number": seat.number, "name": seat.name, "state": status.state.value, "next_state": status.state.value,
             "reason": status.reason, "why": status.why, "since": _iso(status.since), "call_id": "",
@@ -156,7 +156,7 @@ class SeatOperations:
             "since": _iso(leg.record.answered_at or leg.record.started_at),
         }  # fmt: skip
 
-    def _call_of(self, number: str) -> Call | None:
+    def call_of(self, number: str) -> Call | None:
         """Return the call in which a seat's phone rings or talks, as a seat."""
         holder = self._presence.holder(number)
         if not isinstance(holder, Call):
@@ -169,10 +169,6 @@ class SeatOperations:
         if found is None:
             raise refused(Refusal.UNKNOWN_SEAT)
         return found
-
-    def _seconds_since(self, at: datetime | None) -> float:
-        passed = self._rooms.clock.now() - at if at is not None else timedelta()
-        return round(passed.total_seconds(), 1)
 
 
 def _iso(at: datetime | None) -> str:

@@ -7,18 +7,32 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from callback_scheduler.orders.order import Order
+from callback_scheduler.reports.report import Question, Report
+from callback_scheduler.store.search import OrderFilter
+from config.hours import Switch
 from config.hours_file import hours_text
 from config.settings import Settings
+from ivr.calls.digits import TargetKind
+from ivr.calls.seat_states import SeatState
+from ivr.calls.supervision import Mode
 from ivr.refused import OperationRefused
+from node.operations.interfaces import Listener, Operations, Wish
+from node.operations.order_refusals import OrderRefusal
+from node.operations.site.hours_preview import HoursPreview
+from node.operations.site.interfaces import Preview
+from node.operations.site.previews import CalendarPreview, DirectoryPreview
+from routing.calendar import Calendar
 from routing.clock import SHANGHAI, MovableClock
+from routing.directory import Directory
+from routing.hours import Hours
+from routing.search import Found
 from routing.site import Site, load_site
 
 CONFIG = Path(__file__).parents[2] / "config" / "hotline.yaml"
 MORNING = datetime(2026, 3, 10, 9, 5, tzinfo=SHANGHAI)
-Listener = Callable[[str, dict[str, Any]], None]
 
 
 @cache
@@ -27,53 +41,35 @@ def sample_site() -> Site:
     return load_site(CONFIG)
 
 
-class FakePart:
-    """One part of the operations (`orders`, `calls`, `site`, `online`): whatever it is asked to do is noted.
+class _Part:
+    """One part of the operations: every act is noted as "<part>.<verb>" with its arguments.
 
-    A verb is answered with `answers["<part>.<verb>"]` (an exception is raised), and noted as that with its arguments,
-    the named ones behind the others. Verbs in `SYNCHRONOUS` are no coroutines, as those of the real operations.
+    It is answered from `answers`; an answer that is an exception is raised.
     """
 
-    SYNCHRONOUS = frozenset({
-        "seats", "running_calls", "call_in_hand", "live_call", "search", "directory_text", "hours_text", "last_check",
-        "list_prompts", "prompt_wav",
-    })  # fmt: skip
+    name: str
 
-    def __init__(self, name: str, whole: FakeOperations) -> None:
-        self._name, self._whole = name, whole
+    def __init__(self, whole: FakeOperations) -> None:
+        self._whole = whole
 
-    def __getattr__(self, verb: str) -> Callable[..., Any]:
-        if verb.startswith("_"):
-            raise AttributeError(verb)
-
-        def ask(*arguments: Any, **named: Any) -> Any:
-            answer = self._whole.noted(f"{self._name}.{verb}", (*arguments, *named.values()))
-            return answer if verb in self.SYNCHRONOUS else _later(answer)
-
-        return ask
+    def _do(self, verb: str, *arguments: Any) -> Any:
+        return self._whole.noted(f"{self.name}.{verb}", arguments)
 
 
-class FakeOrders(FakePart):
+class FakeOrders(_Part):
     """The orders of `orders_there`; acts are noted, and answered with the order as it is."""
 
-    def __getattr__(self, verb: str) -> Callable[..., Any]:
-        ask = super().__getattr__(verb)
-
-        async def act(order_id: str, *arguments: Any, **named: Any) -> Any:
-            answer = await ask(order_id, *arguments, **named)
-            return self._whole.orders_there.get(order_id) if answer is None else answer
-
-        return act
+    name = "orders"
 
     async def one(self, order_id: str) -> Order | None:
         return self._whole.orders_there.get(order_id)
 
-    async def find(self, asked: Any) -> list[Order]:
-        fitting = [order for order in self._whole.orders_there.values() if _fits(asked, order)]
+    async def find(self, filters: OrderFilter) -> list[Order]:
+        fitting = [order for order in self._whole.orders_there.values() if _fits(filters, order)]
         fitting.sort(key=lambda order: (order.opened_at, order.order_id), reverse=True)
         ids = [order.order_id for order in fitting]
-        first = ids.index(asked.after) + 1 if asked.after in ids else 0
-        return fitting[first : first + asked.limit]
+        first = ids.index(filters.after) + 1 if filters.after in ids else 0
+        return fitting[first : first + filters.limit]
 
     async def counts(self) -> dict[tuple[str, str], int]:
         return dict(Counter((order.unit_id, order.state.value) for order in self._whole.orders_there.values()))
@@ -91,6 +87,252 @@ class FakeOrders(FakePart):
     async def events(self, order_id: str) -> list[dict[str, Any]]:
         return self._whole.events_there.get(order_id, [])
 
+    async def acknowledge(self, order_id: str, who: str) -> Order:
+        return self._act("acknowledge", order_id, who)
+
+    async def give_back(self, order_id: str, why: str, who: str) -> Order:
+        return self._act("give_back", order_id, why, who)
+
+    async def self_report(self, order_id: str, text: str, who: str) -> Order:
+        return self._act("self_report", order_id, text, who)
+
+    async def write_answer(self, order_id: str, text: str, who: str) -> Order:
+        return self._act("write_answer", order_id, text, who)
+
+    async def ring_back(self, order_id: str, number: str, who: str, own_number: str = "") -> Order:
+        return self._act("ring_back", order_id, number, who, *([own_number] if own_number else []))
+
+    async def ring_unit_now(self, order_id: str, who: str) -> Order:
+        return self._act("ring_unit_now", order_id, who)
+
+    async def remind_leader(self, order_id: str, who: str) -> Order:
+        return self._act("remind_leader", order_id, who)
+
+    async def reassign(self, order_id: str, unit_id: str, why: str, who: str) -> Order:
+        return self._act("reassign", order_id, unit_id, why, who)
+
+    async def close(self, order_id: str, why: str, who: str) -> Order:
+        return self._act("close", order_id, why, who)
+
+    async def reopen(self, order_id: str, why: str, who: str) -> Order:
+        return self._act("reopen", order_id, why, who)
+
+    def _act(self, verb: str, order_id: str, *arguments: str) -> Order:
+        if order_id not in self._whole.orders_there:
+            raise OrderRefusal.UNKNOWN.error(order_id=order_id)
+        changed: Order | None = self._do(verb, order_id, *arguments)
+        return self._whole.orders_there[order_id] if changed is None else changed
+
+
+class FakeOnline(_Part):
+    """The hand-over from the online assistant."""
+
+    name = "online"
+
+    async def open_for_online(
+        self, matter_id: str, number: str, text: str, wants: Wish, who: str
+    ) -> dict[str, Any]:
+        opened: dict[str, Any] = self._do("open_for_online", matter_id, number, text, wants, who)
+        return opened
+
+    async def first_response_s(self, order_id: str) -> float | None:
+        seconds: float | None = self._do("first_response_s", order_id)
+        return seconds
+
+
+class FakeCalls(_Part):
+    """What a seat does with its call."""
+
+    name = "calls"
+
+    def search(self, words: str, limit: int = 20) -> list[Found]:
+        return list(self._do("search", words, limit) or ())
+
+    async def transfer(
+        self, call_id: str, target: str, who: str, *, kind: TargetKind | str = "", seat_number: str = ""
+    ) -> None:
+        self._do("transfer", call_id, target, who, kind, seat_number)
+
+    async def hold(self, call_id: str, who: str, *, seat_number: str = "", is_held: bool | None = None) -> None:
+        self._do("hold", call_id, who, seat_number, is_held)
+
+    async def drop(self, call_id: str, who: str, *, seat_number: str = "") -> None:
+        self._do("drop", call_id, who, seat_number)
+
+    async def leave(self, call_id: str, who: str, *, seat_number: str = "") -> None:
+        self._do("leave", call_id, who, seat_number)
+
+
+class FakeCallView(_Part):
+    """What is to be seen of running calls."""
+
+    name = "call_view"
+
+    async def seat_call(self, number: str) -> dict[str, Any] | None:
+        call: dict[str, Any] | None = self._do("seat_call", number)
+        return call
+
+    def live_call(self, call_id: str) -> dict[str, Any] | None:
+        call: dict[str, Any] | None = self._do("live_call", call_id)
+        return call
+
+
+class FakeSeats(_Part):
+    """States of seats."""
+
+    name = "seats"
+
+    def statuses(self) -> list[dict[str, Any]]:
+        return list(self._do("statuses"))
+
+    async def set_seat_state(self, number: str, state: SeatState | str, why: str, who: str) -> None:
+        self._do("set_seat_state", number, state, why, who)
+
+    async def wrap_up(self, seat_number: str, text: str, who: str) -> None:
+        self._do("wrap_up", seat_number, text, who)
+
+    async def wrap_ups(self, call_id: str) -> list[dict[str, Any]]:
+        return list(self._do("wrap_ups", call_id) or ())
+
+
+class FakeSupervision(_Part):
+    """Supervision of running calls."""
+
+    name = "supervision"
+
+    async def begin(self, call_id: str, supervisor_number: str, mode: Mode | str, who: str, *, name: str = "") -> str:
+        return str(self._do("begin", call_id, supervisor_number, mode, who, name))
+
+    async def change(self, supervision_id: str, mode: Mode | str, who: str) -> None:
+        self._do("change", supervision_id, mode, who)
+
+    async def stop(self, supervision_id: str, who: str) -> None:
+        self._do("stop", supervision_id, who)
+
+
+class FakeNumberCheck(_Part):
+    """Checks of the numbers of units."""
+
+    name = "number_check"
+
+    async def run(self, unit_id: str, who: str) -> list[dict[str, Any]]:
+        return list(self._do("run", unit_id, who) or ())
+
+    def last(self, unit_id: str) -> dict[str, Any] | None:
+        check: dict[str, Any] | None = self._do("last", unit_id)
+        return check
+
+
+class FakeChanges(_Part):
+    """What was changed at run time."""
+
+    name = "site.changes"
+
+    async def latest(self, limit: int = 100) -> list[dict[str, Any]]:
+        return list(self._do("latest", limit) or ())
+
+
+class FakeCalendar(_Part):
+    """The calendar as administrators change it."""
+
+    name = "site.calendar"
+
+    async def preview(self, csv_text: str) -> CalendarPreview:
+        return cast(CalendarPreview, self._do("preview", csv_text))
+
+    async def apply(self, csv_text: str, who: str, why: str = "") -> CalendarPreview:
+        return cast(CalendarPreview, self._do("apply", csv_text, who, why))
+
+    async def undo(self, who: str, why: str = "") -> None:
+        self._do("undo", who, why)
+
+
+class FakeHours(_Part):
+    """The hours as administrators change them."""
+
+    name = "site.hours"
+
+    async def set_switch(self, state: str, reason: str, until: datetime, who: str) -> Switch:
+        return cast(Switch, self._do("set_switch", state, reason, until, who))
+
+    async def clear_switch(self, who: str, why: str = "") -> None:
+        self._do("clear_switch", who, why)
+
+    def text(self) -> str:
+        return str(self._do("text"))
+
+    async def preview(self, yaml_text: str) -> HoursPreview:
+        return cast(HoursPreview, self._do("preview", yaml_text))
+
+    async def apply(self, yaml_text: str, who: str, why: str = "") -> HoursPreview:
+        return cast(HoursPreview, self._do("apply", yaml_text, who, why))
+
+    async def undo(self, who: str, why: str = "") -> None:
+        self._do("undo", who, why)
+
+
+class FakeDirectory(_Part):
+    """The directory as administrators change it."""
+
+    name = "site.directory"
+
+    def text(self) -> str:
+        return str(self._do("text"))
+
+    async def preview(self, yaml_text: str) -> DirectoryPreview:
+        return cast(DirectoryPreview, self._do("preview", yaml_text))
+
+    async def apply(self, yaml_text: str, who: str, why: str = "") -> DirectoryPreview:
+        return cast(DirectoryPreview, self._do("apply", yaml_text, who, why))
+
+    async def undo(self, who: str, why: str = "") -> None:
+        self._do("undo", who, why)
+
+
+class FakePrompts(_Part):
+    """The prompts as administrators change them."""
+
+    name = "site.prompts"
+
+    def list_prompts(self) -> list[dict[str, Any]]:
+        return list(self._do("list_prompts"))
+
+    async def figures(self) -> dict[str, dict[str, Any]]:
+        return cast(dict[str, dict[str, Any]], self._do("figures"))
+
+    def wav(self, name: str) -> Path:
+        return cast(Path, self._do("wav", name))
+
+    async def set_text(self, name: str, text: str, who: str, why: str = "") -> None:
+        self._do("set_text", name, text, who, why)
+
+    async def set_recording(self, name: str, wav: bytes, who: str, why: str = "") -> None:
+        self._do("set_recording", name, wav, who, why)
+
+    async def undo(self, name: str, who: str, why: str = "") -> None:
+        self._do("undo", name, who, why)
+
+
+class FakeRehearsal(_Part):
+    """Rehearsals of changes."""
+
+    name = "site.rehearsal"
+
+    async def play(self, preview: Preview | None = None) -> dict[str, Any]:
+        return cast(dict[str, Any], self._do("play", preview))
+
+
+class FakeSite:
+    """What administrators change."""
+
+    def __init__(self, whole: FakeOperations) -> None:
+        self.changes = FakeChanges(whole)
+        self.calendar = FakeCalendar(whole)
+        self.hours = FakeHours(whole)
+        self.directory = FakeDirectory(whole)
+        self.prompts = FakePrompts(whole)
+        self.rehearsal = FakeRehearsal(whole)
+
 
 class FakeOperations:
     """The sample's site at a fixed moment; every act is noted in `acts` as ("orders.acknowledge", (order_id, who)).
@@ -100,14 +342,20 @@ class FakeOperations:
     """
 
     def __init__(self, at: datetime = MORNING) -> None:
-        self.orders = FakeOrders("orders", self)
-        self.calls = FakePart("calls", self)
-        self.site = FakePart("site", self)
-        self.online = FakePart("online", self)
+        self.orders = FakeOrders(self)
+        self.online = FakeOnline(self)
+        self.calls = FakeCalls(self)
+        self.call_view = FakeCallView(self)
+        self.seats = FakeSeats(self)
+        self.supervision = FakeSupervision(self)
+        self.number_check = FakeNumberCheck(self)
+        self.site = FakeSite(self)
         self.clock = MovableClock(at, monotonic=lambda: 0.0)
         self.acts: list[tuple[str, tuple[Any, ...]]] = []
-        self.answers: dict[str, Any] = {"calls.seats": [], "site.list_prompts": [], "site.directory_text": ""}
-        self.answers["site.hours_text"] = hours_text(self.settings.hours)
+        self.answers: dict[str, Any] = {
+            "seats.statuses": [], "site.prompts.list_prompts": [], "site.directory.text": "",
+        }  # fmt: skip
+        self.answers["site.hours.text"] = hours_text(self.settings.hours)
         self.orders_there: dict[str, Order] = {}
         self.events_there: dict[str, list[dict[str, Any]]] = {}
         self.calls_there: list[dict[str, Any]] = []
@@ -128,15 +376,15 @@ class FakeOperations:
         return sample_site().settings
 
     @property
-    def directory(self) -> Any:
+    def directory(self) -> Directory:
         return sample_site().directory
 
     @property
-    def calendar(self) -> Any:
+    def calendar(self) -> Calendar:
         return sample_site().calendar
 
     @property
-    def hours(self) -> Any:
+    def hours(self) -> Hours:
         return sample_site().hours
 
     def status(self) -> dict[str, Any]:
@@ -158,8 +406,8 @@ class FakeOperations:
             raise OperationRefused("录音已不存在。", "recording.gone")
         return self.recordings_there[path]
 
-    async def report(self, question: Any) -> Any:
-        return self.noted("report", (question,))
+    async def report(self, question: Question) -> Report:
+        return cast(Report, self.noted("report", (question,)))
 
     # -- what happens ---------------------------------------------------------------------------------------------
 
@@ -181,12 +429,13 @@ class FakeOperations:
         return answer
 
 
-def _fits(asked: Any, order: Order) -> bool:
-    is_in_time = (asked.since is None or order.opened_at >= asked.since) and (
-        asked.until is None or order.opened_at < asked.until
+def _fits(filters: OrderFilter, order: Order) -> bool:
+    is_in_time = (filters.since is None or order.opened_at >= filters.since) and (
+        filters.until is None or order.opened_at < filters.until
     )
-    return asked.fits(order) and is_in_time and asked.phone in ("", order.callback_number, order.caller_number)
+    return filters.fits(order) and is_in_time and filters.phone in ("", order.callback_number, order.caller_number)
 
 
-async def _later(answer: Any) -> Any:
-    return answer
+def as_operations(operations: FakeOperations) -> Operations:
+    """Return the same; mypy checks here that the fake has all verbs of the real operations."""
+    return operations

@@ -12,8 +12,12 @@ from twisted.internet.defer import ensureDeferred
 from ivr.calls.call import Call
 from ivr.refused import OperationRefused
 from ivr.speech.prompts import Prompt
+from node.operations.call_view import CallView
 from node.operations.calls import CallOperations
 from node.operations.happenings import HappeningsFeed
+from node.operations.running_calls import RunningCalls
+from node.operations.seats import SeatOperations
+from node.operations.supervision import SupervisionOperations
 from tests.fakes.line import Behaviour, Story
 
 SEAT, SPECIALIST, SUPERVISOR = "8001", "6101", "7001"
@@ -21,6 +25,17 @@ WHO = "seat:王"
 ANSWERS = Behaviour(answers_after_s=0.5)
 ACCEPTS = Behaviour(answers_after_s=1.0, presses="1", presses_after_s=1.0)
 BUSY = Behaviour(refuses_with=486)
+
+
+class StoryOperations:
+    """The operations on calls and seats, built as those of a node."""
+
+    def __init__(self, rooms: Any) -> None:
+        running = RunningCalls(rooms.desk.calls, rooms.callbacks.calls)
+        self.calls = CallOperations(running, rooms.office)
+        self.seats = SeatOperations(rooms)
+        self.call_view = CallView(running, self.seats, rooms.office, rooms.ledger, rooms.clock)
+        self.supervision = SupervisionOperations(running, rooms.office)
 
 
 class SeatStory:
@@ -31,7 +46,7 @@ class SeatStory:
         self.feed = HappeningsFeed()
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.feed.subscribe(lambda kind, fields: self.told.append((kind, fields)))
-        self.operations = CallOperations(self.rooms())
+        self.operations = StoryOperations(self.rooms())
 
     def rooms(self, callbacks: Any = None) -> Any:
         story = self.story
@@ -73,7 +88,7 @@ class SeatStory:
         return self.story.call
 
     def seat(self, number: str = SEAT) -> dict[str, Any]:
-        return next(seat for seat in self.operations.seats() if seat["number"] == number)
+        return next(seat for seat in self.operations.seats.statuses() if seat["number"] == number)
 
 
 def now(asked: Coroutine[Any, Any, Any]) -> Any:

@@ -128,5 +128,5 @@ def fill(operations: FakeOperations) -> None:
         },
     }  # fmt: skip
     operations.answers["report"] = report()
-    operations.answers["calls.seats"] = operations.status_now["seats"]
+    operations.answers["seats.statuses"] = operations.status_now["seats"]
     operations.calls.search = DirectorySearch(operations.directory).find  # type: ignore[attr-defined]

@@ -65,11 +65,11 @@ def build(folder: Path) -> FakeOperations:
     until = NOW.replace(hour=12, minute=0).isoformat()
     operations.status_now["opening"] = {"is_open": True, "reason": "工作时间", "until": until}
     operations.status_now["trunks"] = operations.status_now["lines"]["trunks"]
-    operations.answers["calls.seats"] = operations.status_now["seats"]
-    operations.answers["calls.seat_call"] = _later(live_sample.call_in_hand(**_history(story)))
+    operations.answers["seats.statuses"] = operations.status_now["seats"]
+    operations.answers["call_view.seat_call"] = _later(live_sample.call_in_hand(**_history(story)))
     operations.answers |= _later(unit_sample.site_answers(sound))
     _redate(operations)
-    operations.answers["calls.last_check"] = _later(_LAST_CHECK)
+    operations.answers["number_check.last"] = _later(_LAST_CHECK)
     operations.report = _counted_by(operations, story)  # type: ignore[method-assign]
     today = [_call_of(call, place) for place, call in enumerate(story.calls) if call.offered_ms >= _MIDNIGHT_MS]
     operations.calls_there[:0] = reversed(today)
@@ -102,10 +102,10 @@ def _later(value: Any) -> Any:
 def _redate(operations: FakeOperations) -> None:
     """Let the notice of 2027 move the deadlines of orders of that year."""
     before, after = (NOW.replace(year=2027, month=2, day=day, hour=10, minute=0) for day in (8, 15))
-    preview = operations.answers["site.preview_calendar"]
+    preview = operations.answers["site.calendar.preview"]
     moved = tuple(Redated(one.order_id, one.unit_id, before, after) for one in preview.moved)
-    operations.answers["site.preview_calendar"] = replace(preview, moved=moved)
-    operations.answers["site.preview_hours"] = unit_sample.earlier_hours(NOW)
+    operations.answers["site.calendar.preview"] = replace(preview, moved=moved)
+    operations.answers["site.hours.preview"] = unit_sample.earlier_hours(NOW)
 
 
 def _history(story: Story) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def house() -> House:
     """A console where seat 8001 talks with a caller."""
     made = House()
     fill(made.operations)
-    made.operations.answers["calls.seat_call"] = call_in_hand()
+    made.operations.answers["call_view.seat_call"] = call_in_hand()
     return made
 
 
@@ -47,11 +47,12 @@ def test_the_call_in_hand_stands_there_with_caller_masked_matter_and_parties(hou
     assert "138****5678" in page
     assert CALLER not in page
     assert "企业登记" in page
-    assert ("calls.seat_call", (SEAT_NUMBER,)) in house.operations.acts
+    assert ("call_view.seat_call", (SEAT_NUMBER,)) in house.operations.acts
 
 
 def test_a_call_that_rings_says_to_pick_up(house: House, li: Visitor) -> None:
-    house.operations.answers["calls.seats"] = [seat(SEAT_NUMBER, "企业专席一", "ringing", "seat.not_offered.ringing")]
+    rings = seat(SEAT_NUMBER, "企业专席一", "ringing", "seat.not_offered.ringing")
+    house.operations.answers["seats.statuses"] = [rings]
     page = text(li.get("/seat"))
     assert "来电振铃" in page
     assert "按1接听" in page
@@ -59,7 +60,7 @@ def test_a_call_that_rings_says_to_pick_up(house: House, li: Visitor) -> None:
 
 def test_open_orders_stand_with_state_and_deadline_and_what_is_late_says_so(house: House, li: Visitor) -> None:
     late = order("202603060011", -71, OrderState.NOT_REACHED, "tax")
-    house.operations.answers["calls.seat_call"] = call_in_hand(open_orders=[order("202603090003", 1), late])
+    house.operations.answers["call_view.seat_call"] = call_in_hand(open_orders=[order("202603090003", 1), late])
     page = text(li.get("/seat"))
     due, overdue = page.split("202603060011")
     assert "今天 10:05" in due
@@ -71,14 +72,14 @@ def test_open_orders_stand_with_state_and_deadline_and_what_is_late_says_so(hous
 
 def test_last_calls_stand_with_what_they_came_to(house: House, li: Visitor) -> None:
     before = {"offered_at": "2026-03-09T20:11:00+08:00", "matter_id": "tax", "outcome": "served", "two_way_s": 184.2}
-    house.operations.answers["calls.seat_call"] = call_in_hand(last_calls=[before])
+    house.operations.answers["call_view.seat_call"] = call_in_hand(last_calls=[before])
     page = text(li.get("/seat"))
     assert "昨天 20:11" in page
     assert "已接待 · 通话184秒" in page
 
 
 def test_while_redis_is_away_the_call_is_there_and_the_history_says_why_not(house: House, li: Visitor) -> None:
-    house.operations.answers["calls.seat_call"] = call_in_hand(open_orders=None, last_calls=None)
+    house.operations.answers["call_view.seat_call"] = call_in_hand(open_orders=None, last_calls=None)
     page = text(li.get("/seat"))
     assert "138****5678" in page
     assert "工单和通话记录暂时读不到" in page
@@ -97,14 +98,14 @@ def test_a_matter_that_belongs_elsewhere_does_not_close_the_search_but_a_special
 ) -> None:
     for why, words in (("call.belongs_elsewhere", ""), ("call.specialist_there", "请先结束")):
         may = call_in_hand()["may"] | {"transfer": why}
-        house.operations.answers["calls.seat_call"] = call_in_hand(may=may)
+        house.operations.answers["call_view.seat_call"] = call_in_hand(may=may)
         page = text(li.get("/seat/now"))
         shown = page.partition('data-why-no-transfer="')[2].partition('"')[0]
         assert (words in shown) if words else shown == ""
 
 
 def test_without_a_call_every_act_is_disabled_and_the_page_says_what_will_come(house: House, li: Visitor) -> None:
-    house.operations.answers["calls.seat_call"] = None
+    house.operations.answers["call_view.seat_call"] = None
     page = text(li.get("/seat"))
     assert "现在没有来电" in page
     assert all("disabled" in button(page, name) for name in ("act-hold", "act-drop", "act-leave"))
@@ -200,15 +201,15 @@ def test_an_account_without_a_number_can_do_nothing(house: House) -> None:
 
 def test_wrap_up_is_kept_as_typed_and_an_empty_one_is_refused(house: House, li: Visitor) -> None:
     asked(li, "/seat/wrap-up", text="企业问<注销>流程")
-    assert house.operations.acts[-1] == ("calls.wrap_up", (SEAT_NUMBER, "企业问<注销>流程", WHO))
+    assert house.operations.acts[-1] == ("seats.wrap_up", (SEAT_NUMBER, "企业问<注销>流程", WHO))
     assert asked(li, "/seat/wrap-up", text="  ").status == 400
 
 
 def test_a_seat_goes_away_with_a_reason_and_comes_back(house: House, li: Visitor) -> None:
     asked(li, "/seat/state", state="away", why="用餐")
-    assert house.operations.acts[-1] == ("calls.set_seat_state", (SEAT_NUMBER, "away", "用餐", WHO))
+    assert house.operations.acts[-1] == ("seats.set_seat_state", (SEAT_NUMBER, "away", "用餐", WHO))
     asked(li, "/seat/state", state="ready")
-    assert house.operations.acts[-1] == ("calls.set_seat_state", (SEAT_NUMBER, "ready", "", WHO))
+    assert house.operations.acts[-1] == ("seats.set_seat_state", (SEAT_NUMBER, "ready", "", WHO))
     assert asked(li, "/seat/state", state="asleep").status == 400
 
 
@@ -227,5 +228,5 @@ def test_the_keys_of_the_phone_stand_on_the_page(li: Visitor) -> None:
 @pytest.mark.parametrize("language", ["zh", "en"])
 @pytest.mark.parametrize("state", list(OrderState))
 def test_every_state_of_an_order_has_words(house: House, li: Visitor, state: OrderState, language: str) -> None:
-    house.operations.answers["calls.seat_call"] = call_in_hand(open_orders=[order("202603090003", 1, state)])
+    house.operations.answers["call_view.seat_call"] = call_in_hand(open_orders=[order("202603090003", 1, state)])
     assert li.get(f"/seat?lang={language}").status == 200

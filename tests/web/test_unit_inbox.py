@@ -219,10 +219,10 @@ def test_a_check_of_numbers_is_begun_for_the_own_unit_and_its_results_stand_besi
     house: House, clerk: Visitor
 ) -> None:
     assert clerk.post("/unit/people/check", {"unit_id": "market"}).status == 303
-    assert ("calls.test_dial", ("tax", "unit:tax:李四")) in house.operations.acts
+    assert ("number_check.run", ("tax", "unit:tax:李四")) in house.operations.acts
     results = [{"number": "6112", "result": "wrong_number", "seconds": 0.0}]
     last = {"at": MORNING.isoformat(), "who": "unit:tax:李四", "numbers": 3, "results": results, "is_running": True}
-    house.operations.answers["calls.last_check"] = last
+    house.operations.answers["number_check.last"] = last
     page = text(clerk.get("/unit/people/now"))
     assert "空号" in page
     assert "已完成1/3个号码" in page
@@ -236,7 +236,7 @@ def test_a_check_at_night_is_refused_with_the_reason(
     async def too_late(unit_id: str, who: str) -> None:
         raise refusal
 
-    monkeypatch.setattr(house.operations.calls, "test_dial", too_late, raising=False)
+    monkeypatch.setattr(house.operations.number_check, "run", too_late)
     answer = clerk.post("/unit/people/check")
     assert answer.status == 409
     assert "工作日8点至18点" in text(answer)
@@ -250,7 +250,7 @@ def test_a_wish_for_a_change_comes_to_the_administrator(house: House, clerk: Vis
     assert "xxxx" not in page
     assert "区税务局" in page
     assert "提出了1条" in text(house.visitor(Role.ADMIN).get("/admin"))
-    house.operations.answers["site.changes"] = [
+    house.operations.answers["site.changes.latest"] = [
         {"at": NOON.isoformat(), "what": "directory", "file": "units.yaml", "who": "admin:chen", "why": "窗口二",
          "is_undo": False, "version_before": "", "version_after": "1"}
     ]  # fmt: skip

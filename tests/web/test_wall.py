@@ -148,7 +148,7 @@ def test_the_page_names_the_moment_it_shows_so_that_the_stream_goes_on_from_ther
 def test_a_supervisor_listens_with_his_own_phone_and_that_is_audited(house: House, supervisor: Visitor) -> None:
     answer = supervisor.post("/wall/calls/c2/supervise", {"mode": "listen"}, accept="application/json")
     assert "正在呼叫您的电话" in json.loads(answer.body)["text"]
-    assert house.operations.acts[-1] == ("calls.supervise", ("c2", "7001", "listen", "supervisor:zhou", "zhou"))
+    assert house.operations.acts[-1] == ("supervision.begin", ("c2", "7001", "listen", "supervisor:zhou", "zhou"))
     act = house.audit.acts[-1]
     assert (act.what, act.about, act.result) == ("wall.supervise", "c2", "200 listen")
 
@@ -163,22 +163,23 @@ def test_a_supervisor_without_a_number_is_told_so_and_nobody_is_rung(house: Hous
     visitor = house.visitor(Role.SUPERVISOR, name="wu")
     answer = visitor.post("/wall/calls/c2/supervise", {"mode": "listen"}, accept="application/json")
     assert (answer.status, json.loads(answer.body)["error"]["key"]) == (409, "wall.no_number")
-    assert not [verb for verb, _ in house.operations.acts if verb == "calls.supervise"]
+    assert not [verb for verb, _ in house.operations.acts if verb == "supervision.begin"]
 
 
 def test_modes_are_switched_and_stopped_by_the_id_of_the_supervision(house: House, supervisor: Visitor) -> None:
     for mode in ("whisper", "barge", "listen"):
         supervisor.post(f"/wall/supervisions/{SUPERVISION}/mode", {"mode": mode})
-        assert house.operations.acts[-1] == ("calls.change_supervision", (SUPERVISION, mode, "supervisor:zhou"))
+        assert house.operations.acts[-1] == ("supervision.change", (SUPERVISION, mode, "supervisor:zhou"))
     supervisor.post(f"/wall/supervisions/{SUPERVISION}/stop")
-    assert house.operations.acts[-1] == ("calls.stop_supervision", (SUPERVISION, "supervisor:zhou"))
+    assert house.operations.acts[-1] == ("supervision.stop", (SUPERVISION, "supervisor:zhou"))
     assert house.audit.acts[-1].about == SUPERVISION
 
 
 def test_why_a_supervision_is_refused_is_said_in_the_language_of_who_asked(
     house: House, supervisor: Visitor
 ) -> None:
-    house.operations.answers["calls.supervise"] = OperationRefused("您的电话正在通话或振铃。", "supervision.phone_busy")
+    busy = OperationRefused("您的电话正在通话或振铃。", "supervision.phone_busy")
+    house.operations.answers["supervision.begin"] = busy
     for language, words in (("zh", "您的电话正在通话"), ("en", "Your phone is in a call")):
         answer = supervisor.post(
             f"/wall/calls/c2/supervise?lang={language}", {"mode": "listen"}, accept="application/json"

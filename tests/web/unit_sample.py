@@ -42,7 +42,7 @@ def sample(folder: Path) -> FakeOperations:
     }  # fmt: skip
     operations.status_now["trunks"] = {"city": {"state": "registered"}}
     operations.answers |= site_answers(sound)
-    operations.answers["calls.last_check"] = {
+    operations.answers["number_check.last"] = {
         "at": MORNING - timedelta(minutes=20), "who": "unit:tax:李四", "numbers": 3, "is_running": False,
         "results": [
             {"number": "6111", "result": "answered", "seconds": 4.0},
@@ -122,14 +122,16 @@ def site_answers(sound: Path) -> dict[str, Any]:
         Redated(f"260310100{n}", "tax", MORNING + timedelta(days=1), MORNING + timedelta(days=5)) for n in (2, 3)
     )
     return {
-        "site.changes": changes, "site.list_prompts": prompts, "site.prompt_wav": sound,
-        "site.prompt_figures": figures, "site.directory_text": (CONFIG.parent / "units.yaml").read_text("utf-8"),
-        "site.preview_calendar": CalendarPreview(
+        "site.changes.latest": changes, "site.prompts.list_prompts": prompts, "site.prompts.wav": sound,
+        "site.prompts.figures": figures, "site.directory.text": (CONFIG.parent / "units.yaml").read_text("utf-8"),
+        "site.calendar.preview": CalendarPreview(
             year=2027, days=days, moved=moved, version_before="2026-1f6c2a9e", version_after="2027-9b0d44c1"
         ),
-        "site.preview_hours": earlier_hours(MORNING),
-        "site.preview_directory": DirectoryPreview(units_changed=("tax",), seats_added=("seat_4",)),
-        "site.rehearse": {"orders": 60, "verdicts": {"on_time": 57, "attempted": 2, "missed": 1}, "breaches_in_all": 1},
+        "site.hours.preview": earlier_hours(MORNING),
+        "site.directory.preview": DirectoryPreview(units_changed=("tax",), seats_added=("seat_4",)),
+        "site.rehearsal.play": {
+            "orders": 60, "verdicts": {"on_time": 57, "attempted": 2, "missed": 1}, "breaches_in_all": 1,
+        },
     }  # fmt: skip
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import structlog
 from twisted.internet.defer import DeferredLock
-from twisted.internet.threads import deferToThread
 
+from callback_scheduler.ledger.ledger import Ledger
 from ivr.refused import OperationRefused
+from node.operations.happenings import HappeningsFeed
 from node.operations.site.files import NothingToUndo, SiteFiles, version_of
-from node.rooms import Rooms
+from routing.clock import Clock
 from routing.site_changes import FOLDER
 
 log = structlog.get_logger()
+
+InThread = Callable[..., Any]  # of a function and its arguments: an awaitable of what it returns
 
 
 class SiteChanges:
@@ -23,16 +27,17 @@ class SiteChanges:
     Changes lie below data_dir/site, and go before the configured files; see `routing.site_changes`.
     """
 
-    def __init__(self, rooms: Rooms, in_thread: Callable[..., Any] = deferToThread) -> None:
-        self._rooms = rooms
+    def __init__(
+        self, data_dir: Path, ledger: Ledger, feed: HappeningsFeed, clock: Clock, *, in_thread: InThread
+    ) -> None:
+        self._ledger, self._feed, self._clock = ledger, feed, clock
         self._in_thread = in_thread
-        self.files = SiteFiles(rooms.data_dir / FOLDER)
+        self.files = SiteFiles(data_dir / FOLDER)
         self._one_at_a_time = DeferredLock()
-        self._is_rehearsing = False
 
-    async def changes(self, limit: int = 100) -> list[dict[str, Any]]:
+    async def latest(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last changes, newest first: at, what, file, who, why, is_undo, version_before, version_after."""
-        events = await self._rooms.ledger.history("site_changed")
+        events = await self._ledger.history("site_changed")
         return [{"at": event.at.isoformat(), **event.payload} for event in reversed(events[-limit:])]
 
     async def change(self, what: str, name: str, content: bytes | None, who: str, why: str) -> None:
@@ -41,18 +46,19 @@ class SiteChanges:
             before = await self._in_thread(self.files.read, name)
             await self._tell(what, name, who, why, versions=(before, content), is_undo=False)
             await self._in_thread(self.files.put, name, content)
-        self._rooms.feed.tell("site", {"what": what, "file": name, "who": who})
+        self._feed.tell("site", {"what": what, "file": name, "who": who})
 
     async def take_back(self, what: str, prefix: str, who: str, why: str) -> None:
         """Write that the last change of a file is taken back, then do it; OperationRefused if there is none."""
         async with self._one_at_a_time:
-            name, content = self._last(prefix)
+            name, content = self.last(prefix)
             before = await self._in_thread(self.files.read, name)
             await self._tell(what, name, who, why, versions=(before, content), is_undo=True)
             await self._in_thread(self.files.undo, prefix)
-        self._rooms.feed.tell("site", {"what": what, "file": name, "who": who})
+        self._feed.tell("site", {"what": what, "file": name, "who": who})
 
-    def _last(self, prefix: str) -> tuple[str, bytes | None]:
+    def last(self, prefix: str) -> tuple[str, bytes | None]:
+        """Return name, and content before, of the file changed last; OperationRefused if nothing is to be undone."""
         try:
             return self.files.last(prefix)
         except NothingToUndo as wrong:
@@ -66,5 +72,5 @@ class SiteChanges:
             "what": what, "file": name, "who": who, "why": why, "is_undo": is_undo,
             "version_before": before, "version_after": after,
         }  # fmt: skip
-        await self._rooms.ledger.write("site_changed", payload, self._rooms.clock.now())
+        await self._ledger.write("site_changed", payload, self._clock.now())
         log.info("site_changed", what=what, file=name, who=who, is_undo=is_undo)

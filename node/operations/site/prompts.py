@@ -10,19 +10,22 @@ from typing import Any
 from config.errors import ConfigError
 from ivr.refused import OperationRefused
 from ivr.speech.prompt_report import report
-from ivr.speech.prompts import Prompt, SpeechFailed
-from node.operations.site.changes import SiteChanges
+from ivr.speech.prompts import Prompt, PromptBook, SpeechFailed
+from node.operations.site.changes import InThread, SiteChanges
 from routing.site_changes import PROMPTS
 
 _LONGEST_TEXT, _LARGEST_RECORDING = 1000, 20_000_000
 
 
-class PromptOperations(SiteChanges):
+class PromptOperations:
     """Prompts of the site's language; a change is heard from the next time the prompt is said."""
+
+    def __init__(self, changes: SiteChanges, book: PromptBook, language: str, *, in_thread: InThread) -> None:
+        self._changes, self._book, self._language, self._in_thread = changes, book, language, in_thread
 
     def list_prompts(self) -> list[dict[str, Any]]:
         """Return all prompts: name, text (as written), takes, limit_s, is_tone, is_recorded, is_changed."""
-        book = self._rooms.services.prompts
+        book = self._book
         changed = {path.stem for path in self._folder.glob("*.*")}
         return [
             {
@@ -37,9 +40,9 @@ class PromptOperations(SiteChanges):
             for prompt in Prompt
         ]
 
-    async def prompt_figures(self) -> dict[str, dict[str, Any]]:
+    async def figures(self) -> dict[str, dict[str, Any]]:
         """Return by name how each prompt sounds with long values: seconds, level_dbfs, peak_dbfs, is_clipped."""
-        rows = await report(self._rooms.services.prompts)
+        rows = await report(self._book)
         return {
             row.key: {
                 "seconds": row.seconds,
@@ -50,14 +53,14 @@ class PromptOperations(SiteChanges):
             for row in rows
         }
 
-    def prompt_wav(self, name: str) -> Path:
+    def wav(self, name: str) -> Path:
         """Return the sound of a prompt: WAV, 8 kHz, 16 bit, mono; of one with values that which stands in for it."""
         try:
-            return Path(self._rooms.services.prompts.sample(_prompt(name)))
+            return Path(self._book.sample(_prompt(name)))
         except LookupError as wrong:
             raise OperationRefused("提示音尚未就绪。", "prompt.not_ready") from wrong
 
-    async def set_prompt_text(self, name: str, text: str, who: str, why: str = "") -> None:
+    async def set_text(self, name: str, text: str, who: str, why: str = "") -> None:
         """Let a prompt say another text, in place of a recording too; its placeholders stay."""
         prompt, text = _prompt(name), text.strip()
         if prompt.is_tone:
@@ -66,46 +69,46 @@ class PromptOperations(SiteChanges):
             raise OperationRefused(f"请填写文字，最多{_LONGEST_TEXT}字。", "prompt.text_length")
         await self._try({f"{name}.txt": text.encode(), f"{name}.wav": None})
         if (self._folder / f"{name}.wav").exists():
-            await self.change("prompt", self._file(f"{name}.wav"), None, who, why)
-        await self.change("prompt", self._file(f"{name}.txt"), text.encode(), who, why)
-        await self._rooms.services.prompts.go_by(self.files.folder / PROMPTS)
+            await self._changes.change("prompt", self._file(f"{name}.wav"), None, who, why)
+        await self._changes.change("prompt", self._file(f"{name}.txt"), text.encode(), who, why)
+        await self._book.go_by(self._changes.files.folder / PROMPTS)
 
-    async def set_prompt_recording(self, name: str, wav: bytes, who: str, why: str = "") -> None:
+    async def set_recording(self, name: str, wav: bytes, who: str, why: str = "") -> None:
         """Let a prompt be a recording: a WAV of any rate and width; not one with values in its text."""
         if _prompt(name).takes:
             raise OperationRefused("含变量的提示音不能使用录音。", "prompt.takes_values")
         if len(wav) > _LARGEST_RECORDING:
             raise OperationRefused("录音文件过大。", "prompt.too_large")
         await self._try({f"{name}.wav": wav})
-        await self.change("prompt", self._file(f"{name}.wav"), wav, who, why)
-        await self._rooms.services.prompts.go_by(self.files.folder / PROMPTS)
+        await self._changes.change("prompt", self._file(f"{name}.wav"), wav, who, why)
+        await self._book.go_by(self._changes.files.folder / PROMPTS)
 
-    async def undo_prompt(self, name: str, who: str, why: str = "") -> None:
+    async def undo(self, name: str, who: str, why: str = "") -> None:
         """Take the last change of a prompt back."""
         _prompt(name)
         prefix = self._file(f"{name}.")
-        file, content = self._last(prefix)
+        file, content = self._changes.last(prefix)
         await self._try({Path(file).name: content})
-        await self.take_back("prompt", prefix, who, why)
-        await self._rooms.services.prompts.go_by(self.files.folder / PROMPTS)
+        await self._changes.take_back("prompt", prefix, who, why)
+        await self._book.go_by(self._changes.files.folder / PROMPTS)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
     @property
     def _folder(self) -> Path:
-        return self.files.folder / PROMPTS / self._rooms.site.settings.prompts.language
+        return self._changes.files.folder / PROMPTS / self._language
 
     def _file(self, name: str) -> str:
-        return f"{PROMPTS}/{self._rooms.site.settings.prompts.language}/{name}"
+        return f"{PROMPTS}/{self._language}/{name}"
 
     async def _try(self, contents: dict[str, bytes | None]) -> None:
         """Make everything as it would be with other files; OperationRefused if that cannot be said or played."""
         with TemporaryDirectory(prefix="hotline-prompts-") as parent:
-            folder = Path(parent, self._rooms.site.settings.prompts.language)
+            folder = Path(parent, self._language)
             folder.mkdir()
             await self._in_thread(_fill, self._folder, folder, contents)
             try:
-                await self._rooms.services.prompts.trial(Path(parent))
+                await self._book.trial(Path(parent))
             except ConfigError as wrong:
                 told = "；".join(fault.message for fault in wrong.faults)
                 raise OperationRefused(f"文字不可用：{told}", "prompt.bad_text") from wrong

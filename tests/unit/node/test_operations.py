@@ -18,14 +18,14 @@ from callback_scheduler.store.store import Outcome
 from config.hours import HoursSettings
 from ivr.refused import OperationRefused
 from node.operations.happenings import HappeningsFeed
-from node.operations.operations import Operations
+from node.operations.operations import NodeOperations
 from routing.hours import Hours
 from tests.fakes.orders import done, moment
 
 ASKED = Question(moment("03-04 09:00"), OWN_RULE, date(2026, 3, 1))
 
 
-class House(Operations):
+class House(NodeOperations):
     """The reads of a node with nothing but a folder of recordings and a ledger that makes reports."""
 
     def __init__(self, recordings: Path) -> None:

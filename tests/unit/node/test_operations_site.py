@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ from config.errors import ConfigError
 from ivr.calls.office import Office
 from ivr.refused import OperationRefused
 from node.operations.happenings import HappeningsFeed
-from node.operations.site.calendar import SiteOperations
+from node.operations.site.site import SiteOperations
 from routing.calendar import Calendar
 from routing.hours import Switch
 from routing.site import Site, load_site
@@ -65,11 +66,14 @@ class Node:
         )
         feed = HappeningsFeed()
         feed.subscribe(lambda kind, fields: self.told.append((kind, fields)))
-        rooms: Any = SimpleNamespace(
-            ledger=self.ledger, clock=clock, office=self.office, data_dir=self.data_dir, feed=feed, site=configured,
-            timetable=SimpleNamespace(sweep_calendar=self._sweep),
+        timetable: Any = SimpleNamespace(sweep_calendar=self._sweep)
+        ledger: Any = self.ledger
+        no_prompts: Any = None
+        self.operations = SiteOperations(
+            configured.settings, self.data_dir, office=self.office, ledger=ledger, timetable=timetable,
+            prompts=no_prompts, feed=feed, clock=clock, reactor=self.time,
+            in_thread=lambda work, *args: succeed(work(*args)),
         )  # fmt: skip
-        self.operations = SiteOperations(rooms, in_thread=lambda work, *args: succeed(work(*args)))
 
     async def _sweep(self) -> None:
         site = with_changes(self.site_as_configured(), self.data_dir / FOLDER)
@@ -80,7 +84,7 @@ class Node:
         return load_site(SHIPPED / "hotline.yaml")
 
     def do(self, act: str, *args: Any) -> Any:
-        return done(ensureDeferred(getattr(self.operations, act)(*args)))
+        return done(ensureDeferred(attrgetter(act)(self.operations)(*args)))
 
     def refusal(self, act: str, *args: Any) -> str:
         with pytest.raises(OperationRefused) as refused:
@@ -109,7 +113,7 @@ def node(tmp_path: Path) -> Node:
 
 def test_a_notice_shows_its_days_and_the_orders_it_would_move_before_anything_changes(node: Node) -> None:
     order = node.order()
-    preview = node.do("preview_calendar", NOTICE)
+    preview = node.do("calendar.preview", NOTICE)
     assert [(f"{day.on}", day.type_before, day.type_after, day.name_after) for day in preview.days] == [
         ("2026-03-04", "workday", "holiday", "地方假日")
     ]
@@ -122,20 +126,20 @@ def test_a_notice_shows_its_days_and_the_orders_it_would_move_before_anything_ch
 
 def test_a_bad_notice_is_refused_with_its_lines(node: Node) -> None:
     text = "date,type,name\n2026-03-04,feiertag,x\n2026-13-04,holiday,x\n"
-    assert [fault.line for fault in node.do("preview_calendar", text).faults] == [2, 3]
-    assert node.refusal("apply_calendar", text, ADMIN) == "calendar.faults"
-    assert node.do("preview_calendar", "何时放假？").faults
+    assert [fault.line for fault in node.do("calendar.preview", text).faults] == [2, 3]
+    assert node.refusal("calendar.apply", text, ADMIN) == "calendar.faults"
+    assert node.do("calendar.preview", "何时放假？").faults
     half = "date,type,name\n2031-01-01,holiday,元旦\n"
-    assert node.do("preview_calendar", half).faults  # a year nobody else knows must be there as a whole
+    assert node.do("calendar.preview", half).faults  # a year nobody else knows must be there as a whole
     assert not node.events()
 
 
 def test_a_notice_counts_at_once_and_after_a_restart_and_is_taken_back_after_one(node: Node) -> None:
-    node.do("apply_calendar", NOTICE, ADMIN, "市政府通知")
+    node.do("calendar.apply", NOTICE, ADMIN, "市政府通知")
     assert not node.is_workday()
     node.start()
     assert not node.is_workday()
-    node.do("undo_calendar", ADMIN)
+    node.do("calendar.undo", ADMIN)
     assert node.is_workday()
     node.start()
     assert node.is_workday()
@@ -145,16 +149,16 @@ def test_a_notice_counts_at_once_and_after_a_restart_and_is_taken_back_after_one
     assert (applied["version_before"], undone["version_after"]) == ("", "")
     assert applied["version_after"] == undone["version_before"] != ""
     assert [kind for kind, _ in node.told] == ["site", "site"]
-    assert node.refusal("undo_calendar", ADMIN) == "site.nothing_to_undo"
+    assert node.refusal("calendar.undo", ADMIN) == "site.nothing_to_undo"
 
 
 def test_changes_are_taken_back_one_after_the_other(node: Node) -> None:
-    node.do("apply_calendar", NOTICE, ADMIN)
-    node.do("apply_calendar", NOTICE.replace("03-04", "03-06"), ADMIN)
+    node.do("calendar.apply", NOTICE, ADMIN)
+    node.do("calendar.apply", NOTICE.replace("03-04", "03-06"), ADMIN)
     assert node.is_workday()
-    node.do("undo_calendar", ADMIN)
+    node.do("calendar.undo", ADMIN)
     assert not node.is_workday()
-    node.do("undo_calendar", ADMIN)
+    node.do("calendar.undo", ADMIN)
     assert node.is_workday()
 
 
@@ -162,12 +166,12 @@ def test_changes_are_taken_back_one_after_the_other(node: Node) -> None:
 
 
 def test_the_switch_counts_at_once_survives_a_restart_and_expires(node: Node) -> None:
-    node.do("set_switch", "day", "防汛值守", moment("03-04 08:40"), ADMIN)
+    node.do("hours.set_switch", "day", "防汛值守", moment("03-04 08:40"), ADMIN)
     assert node.office.opening().is_open
     node.start()
     assert node.office.opening().reason == "防汛值守"
     assert not node.office.is_open_at(moment("03-04 08:40"))
-    node.do("clear_switch", ADMIN)
+    node.do("hours.clear_switch", ADMIN)
     assert not node.office.opening().is_open
     node.start()
     assert node.office.hours.switch is None
@@ -178,7 +182,7 @@ def test_the_switch_counts_at_once_survives_a_restart_and_expires(node: Node) ->
 ])  # fmt: skip
 def test_a_switch_without_reason_or_future_is_refused(node: Node, state: str, reason: str, key: str) -> None:
     until = moment("03-04 08:30") if key.endswith("past") else moment("03-04 12:00")
-    assert node.refusal("set_switch", state, reason, until, ADMIN) == key
+    assert node.refusal("hours.set_switch", state, reason, until, ADMIN) == key
     assert not node.events()
 
 
@@ -192,26 +196,26 @@ def _units_without_number(text: str, number: str, other: str) -> str:
 
 def test_a_changed_directory_rings_other_people_at_once_but_not_for_calls_that_run(node: Node) -> None:
     person = node.office.directory.units[0].tiers[0].specialists[0]
-    text = _units_without_number(node.operations.directory_text(), person.number, "7799")
+    text = _units_without_number(node.operations.directory.text(), person.number, "7799")
     running = node.office.as_it_is()
-    preview = node.do("preview_directory", text)
+    preview = node.do("directory.preview", text)
     assert preview.units_changed == (node.office.directory.units[0].unit_id,)
     assert not preview.units_removed
-    node.do("apply_directory", text, ADMIN)
+    node.do("directory.apply", text, ADMIN)
     assert node.office.directory.person_at("7799") is not None
     assert running.directory.person_at("7799") is None
     node.start()
     assert node.office.directory.person_at("7799") is not None
-    node.do("undo_directory", ADMIN)
+    node.do("directory.undo", ADMIN)
     assert node.office.directory.person_at("7799") is None
 
 
 def test_a_directory_with_faults_names_their_lines(node: Node) -> None:
-    text = node.operations.directory_text() + "\nunits: {}\n"
-    faults = node.do("preview_directory", text).faults
+    text = node.operations.directory.text() + "\nunits: {}\n"
+    faults = node.do("directory.preview", text).faults
     assert faults
     assert any(fault.line > 1 for fault in faults)
-    assert node.refusal("apply_directory", text, ADMIN) == "directory.faults"
+    assert node.refusal("directory.apply", text, ADMIN) == "directory.faults"
 
 
 def test_a_unit_that_owes_callbacks_is_not_taken_away(node: Node) -> None:
@@ -220,16 +224,16 @@ def test_a_unit_that_owes_callbacks_is_not_taken_away(node: Node) -> None:
     larger = type(directory)(directory.matters, (*directory.units, gone), directory.seats)
     directory.become(larger)
     order = node.order(unit_id="closed_office")
-    text = node.operations.directory_text()
-    preview = node.do("preview_directory", text)
+    text = node.operations.directory.text()
+    preview = node.do("directory.preview", text)
     assert (preview.units_removed, preview.still_owed) == (("closed_office",), (order.order_id,))
-    assert node.refusal("apply_directory", text, ADMIN) == "directory.still_owed"
+    assert node.refusal("directory.apply", text, ADMIN) == "directory.still_owed"
 
 
 def test_what_changed_is_listed_newest_first(node: Node) -> None:
-    node.do("set_switch", "night", "停电", moment("03-04 08:30") + timedelta(hours=1), ADMIN)
-    node.do("apply_calendar", NOTICE, ADMIN)
-    assert [change["what"] for change in node.do("changes")] == ["calendar", "switch"]
+    node.do("hours.set_switch", "night", "停电", moment("03-04 08:30") + timedelta(hours=1), ADMIN)
+    node.do("calendar.apply", NOTICE, ADMIN)
+    assert [change["what"] for change in node.do("changes.latest")] == ["calendar", "switch"]
     assert node.office.hours.switch == Switch(state="night", reason="停电", until=moment("03-04 09:30"))
 
 
@@ -240,8 +244,8 @@ CLOSED_TODAY = EARLIER + "  closures:\n    - {start: 2026-03-04T08:00, end: 2026
 
 
 def test_the_text_of_the_hours_is_what_is_configured_and_changes_nothing(node: Node) -> None:
-    text = node.operations.hours_text()
-    preview = node.do("preview_hours", text)
+    text = node.operations.hours.text()
+    preview = node.do("hours.preview", text)
     assert preview.hours.settings == node.site.settings.hours
     assert (preview.faults, preview.rules, preview.closures_added, preview.closures_removed) == ((), (), (), ())
     assert all(one.before == one.after for one in preview.openings)
@@ -250,7 +254,7 @@ def test_the_text_of_the_hours_is_what_is_configured_and_changes_nothing(node: N
 
 def test_other_hours_show_their_rules_and_the_week_before_they_count(node: Node) -> None:
     text = CLOSED_TODAY + "  weekdays:\n    saturday: [09:00-11:00]\n  units:\n    tax:\n      workday: [10:00-16:00]\n"
-    preview = node.do("preview_hours", text)
+    preview = node.do("hours.preview", text)
     assert [(one.unit_id, one.day, one.before is None, one.after is None) for one in preview.rules] == [
         ("", "workday", False, False), ("", "saturday", True, False), ("service_center", "workday", False, True),
         ("tax", "workday", True, False),
@@ -273,13 +277,13 @@ def test_other_hours_show_their_rules_and_the_week_before_they_count(node: Node)
 
 def test_hours_count_at_once_and_after_a_restart_and_are_taken_back_after_one(node: Node) -> None:
     running = node.office.as_it_is()
-    node.do("apply_hours", EARLIER, ADMIN, "提前一小时")
+    node.do("hours.apply", EARLIER, ADMIN, "提前一小时")
     assert node.office.opening().is_open
     assert not running.opening().is_open, "a call keeps what it began with"
-    assert node.operations.hours_text() == EARLIER
+    assert node.operations.hours.text() == EARLIER
     node.start()
     assert node.office.opening().is_open
-    node.do("undo_hours", ADMIN)
+    node.do("hours.undo", ADMIN)
     assert not node.office.opening().is_open
     assert "service_center" in node.office.hours.settings.units
     node.start()
@@ -289,16 +293,16 @@ def test_hours_count_at_once_and_after_a_restart_and_are_taken_back_after_one(no
         "hours", "hours.yaml", ADMIN, "提前一小时")
     assert applied["version_after"] == undone["version_before"] != ""
     assert undone["is_undo"]
-    assert node.refusal("undo_hours", ADMIN) == "site.nothing_to_undo"
+    assert node.refusal("hours.undo", ADMIN) == "site.nothing_to_undo"
 
 
 def test_a_switch_that_is_set_goes_on_when_hours_change_and_are_taken_back(node: Node) -> None:
-    node.do("set_switch", "night", "防汛", moment("03-04 09:00"), ADMIN)
-    assert not node.do("apply_hours", EARLIER, ADMIN).now_after.is_open
+    node.do("hours.set_switch", "night", "防汛", moment("03-04 09:00"), ADMIN)
+    assert not node.do("hours.apply", EARLIER, ADMIN).now_after.is_open
     assert node.office.opening().reason == "防汛"
     node.start()
     assert node.office.opening().reason == "防汛"
-    node.do("undo_hours", ADMIN)
+    node.do("hours.undo", ADMIN)
     assert node.office.opening().reason == "防汛"
 
 
@@ -313,34 +317,34 @@ def test_a_switch_that_is_set_goes_on_when_hours_change_and_are_taken_back(node:
     ("hours: [\n", 2, ""),
 ])  # fmt: skip
 def test_hours_with_faults_name_their_lines_and_change_nothing(node: Node, text: str, line: int, key: str) -> None:
-    faults = node.do("preview_hours", text).faults
+    faults = node.do("hours.preview", text).faults
     assert (line, key) in [(fault.line, fault.key) for fault in faults]
     assert all(fault.message for fault in faults)
-    assert node.refusal("apply_hours", text, ADMIN) == "hours.faults"
+    assert node.refusal("hours.apply", text, ADMIN) == "hours.faults"
     assert not node.events()
 
 
 def test_a_unit_with_hours_set_at_run_time_is_not_taken_out_of_the_directory(node: Node) -> None:
-    node.do("apply_hours", EARLIER + "  units:\n    fire:\n      workday: [09:00-12:00]\n", ADMIN)
+    node.do("hours.apply", EARLIER + "  units:\n    fire:\n      workday: [09:00-12:00]\n", ADMIN)
     assert "fire" in {unit.unit_id for unit in node.office.directory.units}
-    lines = node.operations.directory_text().splitlines(keepends=True)
+    lines = node.operations.directory.text().splitlines(keepends=True)
     first = next(n for n, line in enumerate(lines) if line.startswith("  fire:"))
     after = next(n for n in range(first + 1, len(lines)) if not lines[n].startswith("   "))
-    faults = node.do("preview_directory", "".join(lines[:first] + lines[after:])).faults
+    faults = node.do("directory.preview", "".join(lines[:first] + lines[after:])).faults
     assert any("'fire'" in fault.message for fault in faults)
 
 
 def test_hours_of_a_unit_that_is_gone_are_not_taken_up_again(node: Node) -> None:
-    node.do("apply_hours", EARLIER, ADMIN)
+    node.do("hours.apply", EARLIER, ADMIN)
     directory = node.office.directory
     left = tuple(unit for unit in directory.units if unit.unit_id != "service_center")
     directory.become(type(directory)(directory.matters, left, directory.seats))
-    assert node.refusal("undo_hours", ADMIN) == "hours.faults"
-    assert node.operations.hours_text() == EARLIER
+    assert node.refusal("hours.undo", ADMIN) == "hours.faults"
+    assert node.operations.hours.text() == EARLIER
 
 
 def test_a_site_does_not_start_with_changed_hours_that_do_not_fit_it_any_more(node: Node) -> None:
-    node.do("apply_hours", EARLIER, ADMIN)
+    node.do("hours.apply", EARLIER, ADMIN)
     file = node.data_dir / FOLDER / "hours.yaml"
     file.write_text(EARLIER + "  units:\n    navy:\n      workday: [09:00-12:00]\n", encoding="utf-8")
     with pytest.raises(ConfigError) as wrong:

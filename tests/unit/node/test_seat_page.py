@@ -42,7 +42,7 @@ def tell(site: Site, tmp_path: Path) -> Iterator[Tell]:
 def test_a_seat_sees_its_call_with_caller_matter_parties_and_what_it_may_do(tell: Tell) -> None:
     desk = tell().with_seat()
     owed = desk.story.ledger.owe(callback_number=CALLER_NUMBER)
-    call = desk.do(desk.operations.seat_call(SEAT))
+    call = desk.do(desk.operations.call_view.seat_call(SEAT))
     assert (call["caller"], call["matter"]) == (CALLER_NUMBER, "企业登记")
     parties = [(party["role"], party["state"]) for party in call["parties"]]
     assert parties == [("caller", "talking"), ("seat", "talking")]
@@ -55,13 +55,13 @@ def test_a_seat_sees_its_call_with_caller_matter_parties_and_what_it_may_do(tell
 
 def test_a_seat_without_a_call_has_none_in_hand(tell: Tell) -> None:
     desk = tell().with_seat()
-    assert desk.do(desk.operations.seat_call("8002")) is None
+    assert desk.do(desk.operations.call_view.seat_call("8002")) is None
 
 
 def test_a_seat_sees_its_call_while_redis_is_away_but_not_what_is_owed(tell: Tell) -> None:
     desk = tell().with_seat()
     desk.story.ledger.is_away = True
-    call = desk.do(desk.operations.seat_call(SEAT))
+    call = desk.do(desk.operations.call_view.seat_call(SEAT))
     assert call["call_id"] == desk.call.call_id
     assert (call["open_orders"], call["last_calls"]) == (None, None)
 
@@ -70,13 +70,13 @@ def test_a_seat_sees_the_calls_before_of_the_one_who_rings(tell: Tell) -> None:
     first = tell().with_seat()
     first.story.end_everything().finish()
     second = tell(ledger=first.story.ledger).with_seat()
-    call = second.do(second.operations.seat_call(SEAT))
+    call = second.do(second.operations.call_view.seat_call(SEAT))
     assert [before["call_id"] for before in call["last_calls"]] == [first.call.call_id]
 
 
 def test_a_page_puts_a_matters_specialist_into_the_conversation_as_the_keys_do(tell: Tell) -> None:
     desk = tell().with_seat()
-    desk.do(desk.operations.transfer(desk.call.call_id, "tax", WHO, kind=TargetKind.MATTER, seat_number=SEAT))
+    desk.do(desk.operations.calls.transfer(desk.call.call_id, "tax", WHO, kind=TargetKind.MATTER, seat_number=SEAT))
     desk.story.run(4)
     assert desk.story.slot.joined_now() == {CALLER_LEG, desk.leg(SEAT), desk.leg("6111")}
     assert desk.call.record.transfer is TransferResult.ACCEPTED
@@ -86,7 +86,7 @@ def test_a_page_puts_a_matters_specialist_into_the_conversation_as_the_keys_do(t
 
 def test_one_person_is_rung_by_his_number_and_his_colleagues_are_not(tell: Tell) -> None:
     desk = tell(phones={"6113": ACCEPTS}).with_seat()
-    desk.do(desk.operations.transfer(desk.call.call_id, "6113", WHO))
+    desk.do(desk.operations.calls.transfer(desk.call.call_id, "6113", WHO))
     desk.story.run(4)
     assert desk.story.slot.joined_now() == {CALLER_LEG, desk.leg(SEAT), desk.leg("6113")}
     assert set(desk.story.slot.rung.values()) == {SEAT, "6113"}
@@ -96,7 +96,7 @@ def test_one_person_is_rung_by_his_number_and_his_colleagues_are_not(tell: Tell)
 
 def test_a_unit_is_rung_about_the_matter_of_the_caller(tell: Tell) -> None:
     desk = tell().with_seat()
-    desk.do(desk.operations.transfer(desk.call.call_id, "tax", WHO, kind="unit"))
+    desk.do(desk.operations.calls.transfer(desk.call.call_id, "tax", WHO, kind="unit"))
     desk.story.run(4)
     assert "6111" in desk.story.slot.rung.values()
     assert (desk.call.record.matter_id, desk.call.record.unit_id) == ("company_registration", "tax")
@@ -114,13 +114,13 @@ def test_a_unit_is_rung_about_the_matter_of_the_caller(tell: Tell) -> None:
 )
 def test_a_target_that_cannot_be_rung_is_refused_at_once(tell: Tell, target: str, kind: str, key: str) -> None:
     desk = tell().with_seat()
-    assert desk.refusal(desk.operations.transfer(desk.call.call_id, target, WHO, kind=kind)) == key
+    assert desk.refusal(desk.operations.calls.transfer(desk.call.call_id, target, WHO, kind=kind)) == key
 
 
 def test_whoever_the_search_finds_can_be_brought_in(tell: Tell) -> None:
     desk = tell(phones={"6113": ACCEPTS}).with_seat()
-    found = next(found for found in desk.operations.search("ns") if found.name == "纳税服务科")
-    desk.do(desk.operations.transfer(desk.call.call_id, found.key, WHO, kind=found.kind.value))
+    found = next(found for found in desk.operations.calls.search("ns") if found.name == "纳税服务科")
+    desk.do(desk.operations.calls.transfer(desk.call.call_id, found.key, WHO, kind=found.kind.value))
     desk.story.run(4)
     assert desk.story.slot.joined_now() == {CALLER_LEG, desk.leg(SEAT), desk.leg("6113")}
 
@@ -128,27 +128,28 @@ def test_whoever_the_search_finds_can_be_brought_in(tell: Tell) -> None:
 def test_somebody_who_is_in_another_call_is_not_rung(tell: Tell) -> None:
     desk = tell().with_seat()
     desk.call.presence.take("6111", "another call")
-    assert desk.refusal(desk.operations.transfer(desk.call.call_id, "6111", WHO)) == "call.person_busy"
+    assert desk.refusal(desk.operations.calls.transfer(desk.call.call_id, "6111", WHO)) == "call.person_busy"
 
 
 def test_a_second_specialist_is_refused_while_one_is_there(tell: Tell) -> None:
     desk = tell().with_specialist()
-    assert desk.refusal(desk.operations.transfer(desk.call.call_id, "6111", WHO)) == "call.specialist_there"
+    assert desk.refusal(desk.operations.calls.transfer(desk.call.call_id, "6111", WHO)) == "call.specialist_there"
 
 
 def test_the_call_of_another_seat_is_not_ones_own(tell: Tell) -> None:
     desk = tell().with_specialist()
-    for ask in (desk.operations.hold, desk.operations.drop, desk.operations.leave):
+    calls = desk.operations.calls
+    for ask in (calls.hold, calls.drop, calls.leave):
         assert desk.refusal(ask(desk.call.call_id, WHO, seat_number="8002")) == "call.not_yours"
-    assert desk.refusal(desk.operations.hold("no-such-call", WHO)) == "call.gone"
+    assert desk.refusal(desk.operations.calls.hold("no-such-call", WHO)) == "call.gone"
 
 
 def test_the_page_holds_the_caller_and_the_keys_take_him_back(tell: Tell) -> None:
     desk = tell().with_specialist()
-    desk.do(desk.operations.hold(desk.call.call_id, WHO, seat_number=SEAT))
+    desk.do(desk.operations.calls.hold(desk.call.call_id, WHO, seat_number=SEAT))
     desk.story.run(0.1)
     assert desk.story.slot.joined_now() == {desk.leg(SEAT), desk.leg(SPECIALIST)}
-    call = desk.do(desk.operations.seat_call(SEAT))
+    call = desk.do(desk.operations.call_view.seat_call(SEAT))
     assert call["is_held"]
     assert {party["role"]: party["state"] for party in call["parties"]}["caller"] == "held"
     for digit in "*5":
@@ -160,7 +161,7 @@ def test_the_page_holds_the_caller_and_the_keys_take_him_back(tell: Tell) -> Non
 def test_a_page_that_asks_twice_to_hold_does_not_take_the_caller_back(tell: Tell) -> None:
     desk = tell().with_specialist()
     for _ in range(2):
-        desk.do(desk.operations.hold(desk.call.call_id, WHO, seat_number=SEAT, is_held=True))
+        desk.do(desk.operations.calls.hold(desk.call.call_id, WHO, seat_number=SEAT, is_held=True))
         desk.story.run(0.1)
         assert desk.call.seat_talk is not None
         assert desk.call.seat_talk.is_held
@@ -168,30 +169,30 @@ def test_a_page_that_asks_twice_to_hold_does_not_take_the_caller_back(tell: Tell
 
 def test_a_running_call_is_to_be_seen_and_one_that_is_over_is_not(tell: Tell) -> None:
     desk = tell().with_specialist()
-    shown = desk.operations.live_call(desk.call.call_id)
+    shown = desk.operations.call_view.live_call(desk.call.call_id)
     assert shown is not None
     assert [party["role"] for party in shown["parties"]] == ["caller", "seat", "specialist"]
     desk.story.end_everything().finish()
-    assert desk.operations.live_call(desk.call.call_id) is None
+    assert desk.operations.call_view.live_call(desk.call.call_id) is None
 
 
 def test_the_page_drops_the_specialist_and_may_then_not_leave(tell: Tell) -> None:
     desk = tell().with_specialist()
-    desk.do(desk.operations.drop(desk.call.call_id, WHO))
+    desk.do(desk.operations.calls.drop(desk.call.call_id, WHO))
     desk.story.run(0.5)
     assert desk.story.slot.joined_now() == {CALLER_LEG, desk.leg(SEAT)}
-    assert desk.refusal(desk.operations.leave(desk.call.call_id, WHO)) == "call.nobody_else"
+    assert desk.refusal(desk.operations.calls.leave(desk.call.call_id, WHO)) == "call.nobody_else"
 
 
 def test_the_page_leaves_the_two_talking_and_can_then_do_nothing_more(tell: Tell) -> None:
     desk = tell().with_specialist()
-    desk.do(desk.operations.leave(desk.call.call_id, WHO))
+    desk.do(desk.operations.calls.leave(desk.call.call_id, WHO))
     desk.story.run(0.5)
     assert desk.story.slot.joined_now() == {CALLER_LEG, desk.leg(SPECIALIST)}
-    assert desk.refusal(desk.operations.hold(desk.call.call_id, WHO)) == "call.no_seat"
+    assert desk.refusal(desk.operations.calls.hold(desk.call.call_id, WHO)) == "call.no_seat"
 
 
 def test_nothing_can_be_asked_of_a_call_that_is_not_with_a_seat_yet(tell: Tell) -> None:
     desk = tell()
     desk.story.until_heard(Prompt.MENU)
-    assert desk.refusal(desk.operations.transfer(desk.call.call_id, "tax", WHO)) == "call.no_seat"
+    assert desk.refusal(desk.operations.calls.transfer(desk.call.call_id, "tax", WHO)) == "call.no_seat"

@@ -11,7 +11,7 @@ import config
 from ivr.calls.presence import Presence
 from ivr.calls.seat_states import NotOffered
 from ivr.speech.prompts import Prompt
-from node.operations.calls import CallOperations
+from node.operations.seats import SeatOperations
 from routing.site import Site, load_site
 from tests.fakes.line import MORNING, Behaviour, Story
 from tests.fakes.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, WHO, SeatStory, now
@@ -46,7 +46,7 @@ def rung(desk: SeatStory) -> list[str]:
 
 def test_a_seat_that_is_away_is_not_rung_and_the_next_one_is(tell: Tell) -> None:
     desk = tell()
-    desk.do(desk.operations.set_seat_state(SEAT, "away", "午餐", WHO))
+    desk.do(desk.operations.seats.set_seat_state(SEAT, "away", "午餐", WHO))
     desk.with_seat()
     assert rung(desk) == ["8002"]
     seat = desk.seat()
@@ -55,8 +55,8 @@ def test_a_seat_that_is_away_is_not_rung_and_the_next_one_is(tell: Tell) -> None
 
 def test_when_all_seats_are_away_the_caller_does_not_wait_for_them(tell: Tell) -> None:
     desk = tell()
-    for seat in desk.operations.seats():
-        desk.do(desk.operations.set_seat_state(seat["number"], "away", "", WHO))
+    for seat in desk.operations.seats.statuses():
+        desk.do(desk.operations.seats.set_seat_state(seat["number"], "away", "", WHO))
     desk.story.until_heard(Prompt.MENU).caller_presses("1")
     desk.story.until_heard(Prompt.CONNECTING_SPECIALIST, timeout_s=6.0)
     assert SEAT not in rung(desk)
@@ -65,11 +65,11 @@ def test_when_all_seats_are_away_the_caller_does_not_wait_for_them(tell: Tell) -
 def test_a_caller_who_waits_gets_the_seat_that_becomes_ready(tell: Tell) -> None:
     desk = tell()
     desk.call.presence.take("8003", "another call")
-    desk.do(desk.operations.set_seat_state(SEAT, "away", "", WHO))
-    desk.do(desk.operations.set_seat_state("8002", "away", "", WHO))
+    desk.do(desk.operations.seats.set_seat_state(SEAT, "away", "", WHO))
+    desk.do(desk.operations.seats.set_seat_state("8002", "away", "", WHO))
     desk.with_seat()
     assert rung(desk) == []
-    desk.do(desk.operations.set_seat_state(SEAT, "ready", "", WHO))
+    desk.do(desk.operations.seats.set_seat_state(SEAT, "ready", "", WHO))
     desk.story.run(1)
     assert rung(desk) == [SEAT]
 
@@ -85,21 +85,21 @@ def test_the_wall_shows_who_rings_and_talks_and_in_which_call(tell: Tell) -> Non
 
 def test_a_seat_in_wrap_up_is_offered_no_call_until_its_text_is_stored(tell: Tell) -> None:
     desk = tell().with_seat()
-    desk.do(desk.operations.set_seat_state(SEAT, "wrap_up", "", WHO))
+    desk.do(desk.operations.seats.set_seat_state(SEAT, "wrap_up", "", WHO))
     assert desk.seat()["next_state"] == "wrap_up"
     desk.story.end_everything().finish()
     assert (desk.seat()["state"], desk.seat()["reason"]) == ("wrap_up", NotOffered.WRAP_UP.value)
-    desk.do(desk.operations.wrap_up(SEAT, " 已解释办理流程 ", WHO))
+    desk.do(desk.operations.seats.wrap_up(SEAT, " 已解释办理流程 ", WHO))
     assert desk.seat()["state"] == "ready"
     (told,) = desk.story.ledger.of_type("wrap_up_noted")
     assert told == {"call_id": desk.call.call_id, "seat_number": SEAT, "text": "已解释办理流程", "who": WHO}
-    (note,) = desk.do(desk.operations.wrap_ups(desk.call.call_id))
+    (note,) = desk.do(desk.operations.seats.wrap_ups(desk.call.call_id))
     assert note["text"] == "已解释办理流程"
 
 
 def test_a_wrap_up_ends_by_itself_counted_from_the_end_of_the_call(tell: Tell) -> None:
     desk = tell(wrap_up_max_s=60).with_seat()
-    desk.do(desk.operations.set_seat_state(SEAT, "wrap_up", "", WHO))
+    desk.do(desk.operations.seats.set_seat_state(SEAT, "wrap_up", "", WHO))
     desk.story.run(100)
     desk.story.slot.end(desk.leg(SEAT))
     desk.story.run(59)
@@ -124,11 +124,11 @@ def test_a_seat_that_did_not_answer_has_nothing_to_wrap_up(tell: Tell) -> None:
 
 def test_a_text_is_refused_that_belongs_to_no_call_or_is_a_book(tell: Tell) -> None:
     desk = tell()
-    assert desk.refusal(desk.operations.wrap_up(SEAT, "x", WHO)) == "seat.no_call_to_wrap_up"
+    assert desk.refusal(desk.operations.seats.wrap_up(SEAT, "x", WHO)) == "seat.no_call_to_wrap_up"
     desk.with_seat()
-    assert desk.refusal(desk.operations.wrap_up(SEAT, "长" * 2001, WHO)) == "seat.text_too_long"
-    assert desk.refusal(desk.operations.set_seat_state("6101", "away", "", WHO)) == "seat.unknown"
-    assert desk.refusal(desk.operations.set_seat_state(SEAT, "asleep", "", WHO)) == "seat.unknown_state"
+    assert desk.refusal(desk.operations.seats.wrap_up(SEAT, "长" * 2001, WHO)) == "seat.text_too_long"
+    assert desk.refusal(desk.operations.seats.set_seat_state("6101", "away", "", WHO)) == "seat.unknown"
+    assert desk.refusal(desk.operations.seats.set_seat_state(SEAT, "asleep", "", WHO)) == "seat.unknown_state"
 
 
 def test_a_seat_that_does_not_answer_three_calls_in_a_row_is_away_with_that_reason(tell: Tell) -> None:
@@ -164,13 +164,13 @@ def test_a_caller_who_hangs_up_while_the_seat_rings_is_no_call_missed_by_the_sea
 
 def test_states_are_back_after_a_restart_and_a_wrap_up_is_over(tell: Tell) -> None:
     desk = tell()
-    desk.do(desk.operations.set_seat_state(SEAT, "away", "午餐", WHO))
-    desk.do(desk.operations.set_seat_state("8002", "wrap_up", "", WHO))
+    desk.do(desk.operations.seats.set_seat_state(SEAT, "away", "午餐", WHO))
+    desk.do(desk.operations.seats.set_seat_state("8002", "wrap_up", "", WHO))
     rooms = desk.rooms()
     rooms.services = tell(presence=Presence()).story.services
-    after = CallOperations(rooms)
+    after = SeatOperations(rooms)
     now(after.start())
-    seats = {seat["number"]: seat for seat in after.seats()}
+    seats = {seat["number"]: seat for seat in after.statuses()}
     assert (seats[SEAT]["state"], seats[SEAT]["why"], seats[SEAT]["since"]) == ("away", "午餐", MORNING.isoformat())
     assert seats["8002"]["state"] == "ready"
-    desk.operations.stop()
+    desk.operations.seats.stop()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -14,8 +12,8 @@ from callback_scheduler.orders.order import AttemptOutcome
 from ivr.line.messages import Overhear, Record
 from ivr.pool.pool import LineDied
 from ivr.speech.prompts import Prompt
-from node.operations.calls import CallOperations
-from node.operations.happenings import HappeningsFeed
+from node.operations.running_calls import RunningCalls
+from node.operations.supervision import SupervisionOperations
 from routing.site import Site, load_site
 from tests.fakes.callback_story import ENTERPRISE, CallbackStory
 from tests.fakes.line import CALLER_LEG, MORNING, Behaviour, Story
@@ -47,7 +45,7 @@ def tell(site: Site, tmp_path: Path) -> Iterator[Tell]:
 
 def supervised(desk: SeatStory, mode: str) -> str:
     """Let a supervisor into the call; return the id of the supervision."""
-    found: str = desk.do(desk.operations.supervise(desk.call.call_id, SUPERVISOR, mode, BOSS))
+    found: str = desk.do(desk.operations.supervision.begin(desk.call.call_id, SUPERVISOR, mode, BOSS))
     desk.story.run(1)
     return found
 
@@ -70,7 +68,7 @@ def test_who_whispers_is_heard_by_the_seat_alone_and_without_a_seat_by_the_speci
     desk = tell().with_specialist()
     supervised(desk, "whisper")
     assert around(desk)[1] == {desk.leg(SEAT)}
-    desk.do(desk.operations.leave(desk.call.call_id, BOSS))
+    desk.do(desk.operations.calls.leave(desk.call.call_id, BOSS))
     desk.story.run(1)
     assert around(desk) == ({CALLER_LEG, desk.leg(SPECIALIST)}, {desk.leg(SPECIALIST)})
 
@@ -87,11 +85,11 @@ def test_who_barges_in_is_heard_by_all_announced_by_a_tone_and_recorded(tell: Te
 def test_the_mode_changes_while_it_runs_and_the_record_has_each(tell: Tell) -> None:
     desk = tell().with_specialist()
     supervision = supervised(desk, "listen")
-    desk.do(desk.operations.change_supervision(supervision, "barge", BOSS))
+    desk.do(desk.operations.supervision.change(supervision, "barge", BOSS))
     assert around(desk)[1] == {CALLER_LEG, desk.leg(SEAT), desk.leg(SPECIALIST)}
-    desk.do(desk.operations.change_supervision(supervision, "listen", BOSS))
+    desk.do(desk.operations.supervision.change(supervision, "listen", BOSS))
     assert around(desk)[1] == set()
-    desk.do(desk.operations.stop_supervision(supervision, BOSS))
+    desk.do(desk.operations.supervision.stop(supervision, BOSS))
     desk.story.run(1)
     assert desk.leg(SUPERVISOR) not in desk.story.slot.live
     assert desk.story.slot.joined_now() == {CALLER_LEG, desk.leg(SEAT), desk.leg(SPECIALIST)}
@@ -106,10 +104,10 @@ def test_he_hears_whoever_joins_and_does_not_hear_who_is_on_hold(tell: Tell) -> 
     desk = tell().with_seat()
     supervised(desk, "listen")
     assert around(desk)[0] == {CALLER_LEG, desk.leg(SEAT)}
-    desk.do(desk.operations.transfer(desk.call.call_id, "company_registration", BOSS))
+    desk.do(desk.operations.calls.transfer(desk.call.call_id, "company_registration", BOSS))
     desk.story.run(4)
     assert around(desk)[0] == {CALLER_LEG, desk.leg(SEAT), desk.leg(SPECIALIST)}
-    desk.do(desk.operations.hold(desk.call.call_id, BOSS))
+    desk.do(desk.operations.calls.hold(desk.call.call_id, BOSS))
     desk.story.run(0.1)
     assert around(desk)[0] == {desk.leg(SEAT), desk.leg(SPECIALIST)}
 
@@ -117,7 +115,7 @@ def test_he_hears_whoever_joins_and_does_not_hear_who_is_on_hold(tell: Tell) -> 
 def test_while_he_listens_specialists_are_rung_one_after_the_other_and_none_is_forgotten(tell: Tell) -> None:
     desk = tell(phones={SPECIALIST: Behaviour(None), "6102": ACCEPTS}, ring_s=5).with_seat()
     supervised(desk, "listen")
-    desk.do(desk.operations.transfer(desk.call.call_id, "company_registration", BOSS))
+    desk.do(desk.operations.calls.transfer(desk.call.call_id, "company_registration", BOSS))
     desk.story.run(3)
     assert not desk.story.slot.legs_of("6102")
     desk.story.run(7)
@@ -127,16 +125,16 @@ def test_while_he_listens_specialists_are_rung_one_after_the_other_and_none_is_f
 
 def test_a_call_of_four_has_no_room_for_a_fifth_and_says_so(tell: Tell) -> None:
     desk = tell(phones={SPECIALIST: Behaviour(None), "6102": Behaviour(None)}).with_seat()
-    desk.do(desk.operations.transfer(desk.call.call_id, "company_registration", BOSS))
+    desk.do(desk.operations.calls.transfer(desk.call.call_id, "company_registration", BOSS))
     desk.story.run(1)
-    assert desk.refusal(desk.operations.supervise(desk.call.call_id, SUPERVISOR, "listen", BOSS)) == (
+    assert desk.refusal(desk.operations.supervision.begin(desk.call.call_id, SUPERVISOR, "listen", BOSS)) == (
         "supervision.no_room"
     )
 
 
 def test_what_cannot_be_supervised_is_refused_with_the_reason(tell: Tell) -> None:
     desk = tell()
-    supervise = desk.operations.supervise
+    supervise = desk.operations.supervision.begin
     assert desk.refusal(supervise(desk.call.call_id, SUPERVISOR, "listen", BOSS)) == "supervision.no_talk"
     desk.with_seat()
     call_id = desk.call.call_id
@@ -147,7 +145,7 @@ def test_what_cannot_be_supervised_is_refused_with_the_reason(tell: Tell) -> Non
         assert desk.refusal(supervise(call_id, number, "listen", BOSS)) == "supervision.wrong_number"
     supervised(desk, "listen")
     assert desk.refusal(supervise(call_id, "7002", "listen", BOSS)) == "supervision.taken"
-    assert desk.refusal(desk.operations.change_supervision("nothing", "barge", BOSS)) == "supervision.gone"
+    assert desk.refusal(desk.operations.supervision.change("nothing", "barge", BOSS)) == "supervision.gone"
 
 
 @pytest.mark.parametrize("phone", [BUSY, Behaviour(None)])
@@ -208,12 +206,8 @@ def test_a_callback_is_supervised_like_any_call_and_a_whisper_goes_to_the_specia
     phones = {"6111": ACCEPTS, "6112": BUSY, ENTERPRISE: ANSWERS, SUPERVISOR: ANSWERS}
     story = CallbackStory(site, tmp_path, phones).ring_back()
     story.until_heard(Prompt.CALLBACK_INTRODUCTION, ENTERPRISE).run(2.2)
-    services, office = story.callbacks._services, story.callbacks._office
-    rooms: Any = SimpleNamespace(
-        services=services, office=office, ledger=story.ledger, clock=story.clock, reactor=story.time,
-        desk=SimpleNamespace(calls=list), callbacks=story.callbacks, feed=HappeningsFeed(),
-    )  # fmt: skip
-    now(CallOperations(rooms).supervise(story.call.call_id, SUPERVISOR, "whisper", BOSS))
+    supervision = SupervisionOperations(RunningCalls(story.callbacks.calls), story.callbacks._office)
+    now(supervision.begin(story.call.call_id, SUPERVISOR, "whisper", BOSS))
     story.run(1)
     both = {story.leg("6111"), story.leg(ENTERPRISE)}
     assert story.slot.overhears(story.leg(SUPERVISOR)) == (both, {story.leg("6111")})

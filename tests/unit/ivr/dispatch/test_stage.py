@@ -44,11 +44,11 @@ def stages_told(desk: SeatStory) -> list[str]:
 def test_the_wall_hears_of_each_place_of_a_call_at_the_moment_it_gets_there(desk: SeatStory) -> None:
     told = stages_told(desk)
     desk.with_specialist()
-    desk.do(desk.operations.hold(desk.call.call_id, WHO))
+    desk.do(desk.operations.calls.hold(desk.call.call_id, WHO))
     desk.story.run(1)
-    desk.do(desk.operations.hold(desk.call.call_id, WHO))
+    desk.do(desk.operations.calls.hold(desk.call.call_id, WHO))
     desk.story.run(1)
-    desk.do(desk.operations.leave(desk.call.call_id, WHO))
+    desk.do(desk.operations.calls.leave(desk.call.call_id, WHO))
     desk.story.run(1)
     assert told[-8:] == [
         "waits_for_seat", "rings_seat", "with_seat", "seat_rings_specialist", "three_way", "held", "three_way",
@@ -76,10 +76,10 @@ def test_the_wall_hears_that_a_supervisor_comes_changes_and_goes_without_his_num
         assert SUPERVISOR not in str(supervision)
 
     desk.call.services = replace(desk.call.services, tell=hear)
-    found = desk.do(desk.operations.supervise(desk.call.call_id, SUPERVISOR, "listen", WHO))
+    found = desk.do(desk.operations.supervision.begin(desk.call.call_id, SUPERVISOR, "listen", WHO))
     desk.story.run(1)
-    desk.do(desk.operations.change_supervision(found, "barge", WHO))
-    desk.do(desk.operations.stop_supervision(found, WHO))
+    desk.do(desk.operations.supervision.change(found, "barge", WHO))
+    desk.do(desk.operations.supervision.stop(found, WHO))
     desk.story.run(0.5)
     steps = [one for place, one in enumerate(told) if place == 0 or told[place - 1] != one]
     assert steps[-4:] == [("listen", "ringing"), ("listen", "on"), ("barge", "on"), None]

@@ -1,0 +1,60 @@
+"""What a supervisor does with a running call: listens in, whispers, joins, leaves."""
+
+from __future__ import annotations
+
+import re
+
+from ivr.calls.cdr import Role
+from ivr.calls.office import Office
+from ivr.calls.refusals import Refusal, refused
+from ivr.calls.supervision import Mode, Supervision
+from node.operations.running_calls import RunningCalls
+
+_PHONE = re.compile(r"\+?[0-9]{2,15}")
+
+
+class SupervisionOperations:
+    """Begins, changes and ends the supervision of a call, one at a time in each. All raise OperationRefused."""
+
+    def __init__(self, running: RunningCalls, office: Office) -> None:
+        self._running, self._office = running, office
+
+    async def begin(
+        self, call_id: str, supervisor_number: str, mode: Mode | str, who: str, *, name: str = ""
+    ) -> str:
+        """Ring a supervisor's phone and let them hear a call; return the id of the supervision while it rings."""
+        call, wanted = self._running.needed(call_id), _mode(mode)
+        others = (leg for leg in call.joined if leg.role in (Role.SEAT, Role.SPECIALIST))
+        if call.is_over or next(others, None) is None:
+            raise refused(Refusal.NOTHING_TO_SUPERVISE)
+        if call.supervision is not None:
+            raise refused(Refusal.SUPERVISED_ALREADY)
+        own_numbers = self._office.settings.sip.own_numbers
+        if not _PHONE.fullmatch(supervisor_number) or supervisor_number in own_numbers:
+            raise refused(Refusal.WRONG_NUMBER)
+        if not call.presence.is_free(supervisor_number):
+            raise refused(Refusal.SUPERVISOR_BUSY)
+        if call.slot.legs_free < 1:
+            raise refused(Refusal.NO_ROOM)
+        return Supervision.begin(call, supervisor_number, name, wanted, who).supervision_id
+
+    async def change(self, supervision_id: str, mode: Mode | str, who: str) -> None:
+        """Let others hear the supervisor, or hear them no more."""
+        self._supervision(supervision_id).change(_mode(mode), who)
+
+    async def stop(self, supervision_id: str, who: str) -> None:
+        """Take the supervisor out of the call; the others notice nothing."""
+        self._supervision(supervision_id).stop(f"stopped by {who}")
+
+    def _supervision(self, supervision_id: str) -> Supervision:
+        for call in self._running.all():
+            if call.supervision is not None and call.supervision.supervision_id == supervision_id:
+                return call.supervision
+        raise refused(Refusal.NO_SUPERVISION)
+
+
+def _mode(mode: Mode | str) -> Mode:
+    try:
+        return Mode(mode)
+    except ValueError as wrong:
+        raise refused(Refusal.UNKNOWN_MODE) from wrong
