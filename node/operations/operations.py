@@ -187,6 +187,7 @@ class Operations:
         """Wait for what is under way."""
         self.calls.stop()
         await self.orders.stop()
+        await self.online.stop()
 
 
 def order_fields(order: Order) -> dict[str, Any]:
