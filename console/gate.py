@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
@@ -10,7 +11,7 @@ from urllib.parse import parse_qsl, quote
 import structlog
 from twisted.internet.defer import Deferred, ensureDeferred
 
-from callback_scheduler.errors import JournalError, SchedulerError, StoreError, UnknownOrder
+from callback_scheduler.errors import JournalError, JournalWriteFailed, SchedulerError, StoreError, UnknownOrder
 from console.http import forms
 from console.http.errors import (
     BadInput,
@@ -20,6 +21,7 @@ from console.http.errors import (
     NotAllowed,
     NotFound,
     NotLoggedIn,
+    NotStored,
     Unavailable,
     WrongMethod,
 )
@@ -39,6 +41,13 @@ log = structlog.get_logger()
 
 _FORM_COOKIE_S = 3600
 _LANGUAGE_COOKIE_S = 31_536_000
+# What the ledger cannot do, as who asks is told of it; the first that fits.
+_ANSWERS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[], ConsoleError]], ...] = (
+    (UnknownOrder, NotFound),
+    (JournalWriteFailed, NotStored),
+    ((StoreError, JournalError), Unavailable),
+    (SchedulerError, lambda: Impossible(key="error.changed_meanwhile")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +80,14 @@ class Gate:
                 request = self._with_form(request, arrived)
                 self._check_not_forged(request)
             response = await self._handled(request)
-            response = await self._with_flashes(request, response)
         except Exception as wrong:  # whatever a request does, the node goes on
             response = self._refusal(request, wrong)
-        return self._finished(request, await self._audited(request, response))
+        response = await self._audited(request, response)
+        try:  # only now: the next page would say that something is done that may lie in the audit log alone
+            response = await self._with_flashes(request, response)
+        except StoreError as away:
+            log.warning("words_for_next_page_lost", route=request.route.name, error=str(away))
+        return self._finished(request, response)
 
     async def refuse(self, arrived: Arrived, wrong: ConsoleError) -> Response:
         """Return the answer to a request that the table has no route for."""
@@ -261,13 +274,7 @@ def _as_console_error(wrong: Exception) -> ConsoleError:
         return wrong
     if isinstance(wrong, OperationRefused):
         return Impossible(str(wrong), key=f"refused.{wrong.key}")
-    if isinstance(wrong, UnknownOrder):
-        return NotFound()
-    if isinstance(wrong, (StoreError, JournalError)):
-        return Unavailable()
-    if isinstance(wrong, SchedulerError):
-        return Impossible(key="error.changed_meanwhile")
-    return ConsoleError()
+    return next((answer() for kinds, answer in _ANSWERS if isinstance(wrong, kinds)), ConsoleError())
 
 
 async def _nothing(request: Request) -> Response:

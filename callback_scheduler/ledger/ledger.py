@@ -16,6 +16,7 @@ import structlog
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from callback_scheduler.errors import EmbeddedRedisError, JournalClosed, StoreUnavailable
@@ -74,7 +75,7 @@ class Ledger(OrderKeeping):
         self._store = Store.connect(url, prefix=key_prefix, calls_kept=calls_kept)
         self._journal = Journal(data_dir / "journal", reactor, on_durable=self._offer)
         self._applier = Applier(self._journal, self._store, self._on_applied)
-        self._answers: dict[str, Deferred[Outcome]] = {}
+        self._answers: dict[str, Deferred[Outcome | None]] = {}
         self._threads = ThreadPool(minthreads=0, maxthreads=4, name="ledger")
         self._is_closing = False
         self.feed = Feed(self._journal, self._applied_to, self._store.verdicts)
@@ -163,8 +164,8 @@ class Ledger(OrderKeeping):
         return OpenedOrder(outcome.order_id, True, instant(outcome.due_at), outcome.is_provisional)
 
     async def _apply(self, event: JournalEvent) -> Outcome | None:
-        """Put an event on disk and return what Redis said to it; None if that takes more than a second."""
-        answer: Deferred[Outcome] = Deferred()
+        """Put an event on disk and return what Redis said to it; None if that is not known within a second."""
+        answer: Deferred[Outcome | None] = Deferred()
         self._answers[event.event_id] = answer
         try:
             await self._journal.append(event)
@@ -276,20 +277,33 @@ class Ledger(OrderKeeping):
 
     def _answer(self, answered: list[tuple[JournalEvent, Outcome]]) -> None:
         for event, outcome in answered:
-            waiting = self._answers.get(event.event_id)
-            if waiting is not None and not waiting.called:
-                waiting.callback(outcome)
             if outcome.status == "refused" and event.event_type != "order_opened":
-                self._note_refusal(event, outcome.order_id)
+                self._note_refusal(event, outcome)
+            else:
+                self._give(event, outcome)
 
-    def _note_refusal(self, event: JournalEvent, why: str) -> None:
-        """Write that an event did not count, so that it does not count either when Redis is built anew."""
-        payload = {"event_id": event.event_id, "event_type": event.event_type, "why": why}
+    def _give(self, event: JournalEvent, outcome: Outcome | None) -> None:
+        """Tell whoever waits for it what Redis said to an event; None: nobody knows yet what it will count as."""
+        waiting = self._answers.get(event.event_id)
+        if waiting is not None and not waiting.called:
+            waiting.callback(outcome)
+
+    def _note_refusal(self, event: JournalEvent, refused: Outcome) -> None:
+        """Write that an event did not count, so that it does not count either when Redis is built anew.
+
+        Whoever waits is told afterwards: a refusal that is not on disk may yet turn out to have been none.
+        """
+        payload = {"event_id": event.event_id, "event_type": event.event_type, "why": refused.order_id}
+
+        def failed(failure: Failure) -> None:
+            log.error("refusal_not_written", event_id=event.event_id, error=str(failure.value))
+            self._give(event, None)
+
         try:
             noted = self._journal.append(JournalEvent.new("event_refused", payload, event.at))
         except JournalClosed:
             return
-        noted.addErrback(lambda failed: log.error("refusal_not_written", event_id=event.event_id, error=str(failed)))
+        noted.addCallbacks(lambda _: self._give(event, refused), failed)
 
     def _in_thread(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
         return deferToThreadPool(self._reactor, self._threads, work, *args, **kwargs)

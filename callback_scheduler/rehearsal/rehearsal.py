@@ -24,7 +24,7 @@ from callback_scheduler.orders.verdict import Verdict, verdict
 from callback_scheduler.rehearsal.people import Answer, answer, callers
 from callback_scheduler.store.store import Outcome
 from callback_scheduler.timetable.ladder import tiers_open
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Hands, Note
 from callback_scheduler.timetable.timetable import Timetable
 from routing.clock import SHANGHAI, MovableClock
 from routing.site import Site
@@ -194,9 +194,10 @@ class _Stage:
     async def tell(self, kind: str, order: Order, extra: dict[str, Any], at: datetime) -> None:
         """Nobody is told of what did not happen."""
 
-    async def _remind_leader(self, order: Order, number: str) -> bool:
+    async def _remind_leader(self, order: Order, number: str, note: Note) -> bool:
         self._reminders_rung += 1
         await deferLater(self._time, _LEADERS_PICK_UP_S)
+        await note()
         return True
 
     async def _ring_back(self, order: Order, attempt: Attempt, lease: Lease) -> Attempt:

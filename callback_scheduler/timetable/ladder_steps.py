@@ -174,17 +174,25 @@ class Sweeps:
 
     async def _remind(self, step: Step, order: Order, number: str) -> None:
         """Ring a leader once, for all orders of his unit; what he did with it is noted with the first of them."""
+
+        async def acknowledged() -> bool:
+            return await self._note_reminded(step, order, "acknowledged", "已按键确认")
+
         try:
-            has_acknowledged = await self._hands.remind_leader(order, number)
-            result = "acknowledged" if has_acknowledged else "unreached"
-            why = f"{_WORDS[step]}：{'已按键确认' if has_acknowledged else '未确认'}"
-            key = step_key(step, order).replace("@", f"_{result}@", 1)
-            changes, at = {"steps_done": [key]}, self._clock.now()
+            if not await self._hands.remind_leader(order, number, acknowledged):
+                await self._note_reminded(step, order, "unreached", "未确认")
+        except Exception:
+            log.exception("leader_reminder_failed", order_id=order.order_id)
+
+    async def _note_reminded(self, step: Step, order: Order, result: str, what: str) -> bool:
+        changes = {"steps_done": [step_key(step, order).replace("@", f"_{result}@", 1)]}
+        why, at = f"{_WORDS[step]}：{what}", self._clock.now()
+        try:
             await self._ledger.note_order(order.order_id, "step_done", who=TIMETABLE, why=why, changes=changes, at=at)
         except SchedulerError as wrong:
             log.warning("leader_reminder_not_noted", order_id=order.order_id, error=str(wrong))
-        except Exception:
-            log.exception("leader_reminder_failed", order_id=order.order_id)
+            return False
+        return True
 
 
 def _why(step: Step, planned_at: datetime, is_late: bool) -> str:

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 from callback_scheduler.orders.order import Attempt, Lease, Order
 
+# Puts something on disk that somebody is told of afterwards; False if it did not get there.
+Note = Callable[[], Awaitable[bool]]
+
 
 class Notices(Protocol):
     """Where units and supervisors are told something."""
@@ -29,12 +32,13 @@ async def _leave_it(at: datetime) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hands:
     """`ring_back` places a callback under a lease and returns the attempt as it ended; `remind_leader` rings a number
-    with a spoken reminder and tells whether it was acknowledged by key; `free_lines` counts the lines callbacks may
-    take now, `phones_in_use` the numbers of units that are on the phone; `keep_house` closes and forgets what may be.
+    with a spoken reminder, calls what it is given at the moment when key 1 acknowledges it, says then that it is noted
+    (or that it is not), and tells whether that was so; `free_lines` counts the lines callbacks may take now,
+    `phones_in_use` the numbers of units that are on the phone; `keep_house` closes and forgets what may be.
     """
 
     ring_back: Callable[[Order, Attempt, Lease], Awaitable[Attempt]]
-    remind_leader: Callable[[Order, str], Awaitable[bool]]
+    remind_leader: Callable[[Order, str, Note], Awaitable[bool]]
     notices: Notices
     free_lines: Callable[[], int]
     phones_in_use: Callable[[], Collection[str]] = _no_phones

@@ -41,6 +41,7 @@ class OnlineOpened(Answer):
     was_merged: bool = Field(description="An open order of this number and matter took the request up.")
     asked_at: datetime
     due_at: datetime = Field(description="The latest time of the callback.")
+    is_text_kept: bool = Field(description="False: the order is there, its text could not be stored; send it again.")
     is_calling: bool = Field(description="The unit's phone rings now; the enterprise's follows.")
     why_not_calling: str = Field(description="line.closed out of hours, lines.none_free, …; empty if it rings.")
 

@@ -94,3 +94,9 @@ class Unavailable(ConsoleError):
     """Redis does not answer, or the answer took too long."""
 
     status, key = 503, "error.503"
+
+
+class NotStored(Unavailable):
+    """The disk did not take it; what counts is what was written before."""
+
+    key = "error.not_stored"

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import DeferredLock
+
 from console.http.errors import BadInput, Impossible
 from console.people import json_file
 from console.people.roles import Role
@@ -47,11 +49,16 @@ class Account:
 
 
 class Accounts:
-    """All accounts, kept in memory and in `path`; a change counts once it is on disk. `in_thread` runs what blocks."""
+    """All accounts, kept in memory and in `path`; a change counts once it is on disk, and not at all if it is not.
+
+    Changes are made one after the other. All raise NotStored if the disk does not take them. `in_thread` runs what
+    blocks.
+    """
 
     def __init__(self, path: Path, in_thread: InThread) -> None:
         self._path, self._in_thread = path, in_thread
         self._accounts: dict[str, Account] = {}
+        self._one_at_a_time = DeferredLock()
 
     def load(self) -> None:
         """Read the file; ValueError if it is none of ours."""
@@ -70,7 +77,7 @@ class Accounts:
 
     def all(self) -> list[Account]:
         """Return every account, by name."""
-        return sorted(self._accounts.values(), key=lambda one: one.name)
+        return _by_name(self._accounts)
 
     def find(self, name: str) -> Account | None:
         """Return the account of a name as somebody typed it; None if there is none."""
@@ -79,36 +86,38 @@ class Accounts:
     async def add(self, account: Account) -> Account:
         """Keep a new account; Impossible if the name is taken, BadInput if it is no name."""
         account = replace(account, name=checked_name(account.name))
-        if account.name in self._accounts:
-            raise Impossible(key="accounts.name_taken")
-        return await self._keep(account)
+        async with self._one_at_a_time:
+            if account.name in self._accounts:
+                raise Impossible(key="accounts.name_taken")
+            return await self._keep(account)
 
     async def change(self, name: str, **changes: Any) -> Account:
         """Change fields of an account; Impossible if no administrator would be left."""
-        before = self._accounts[name]
-        after = replace(before, **changes)
-        others = (other for other in self.all() if other.name != name)
-        if before.administers and not any(one.administers for one in (after, *others)):
-            raise Impossible(key="accounts.last_administrator")
-        return await self._keep(after)
+        async with self._one_at_a_time:
+            before = self._accounts[name]
+            after = replace(before, **changes)
+            others = (other for other in self.all() if other.name != name)
+            if before.administers and not any(one.administers for one in (after, *others)):
+                raise Impossible(key="accounts.last_administrator")
+            return await self._keep(after)
 
     async def end_sessions(self, name: str) -> Account:
         """Let every session of an account be over."""
-        return await self._keep(replace(self._accounts[name], generation=self._accounts[name].generation + 1))
+        async with self._one_at_a_time:
+            account = self._accounts[name]
+            return await self._keep(replace(account, generation=account.generation + 1))
 
     async def _keep(self, account: Account) -> Account:
-        before = self._accounts.get(account.name)
-        self._accounts[account.name] = account
-        content = {"accounts": [asdict(one) | {"role": one.role.value} for one in self.all()]}
-        try:
-            await self._in_thread(lambda: json_file.write(self._path, content))
-        except OSError:
-            if before is None:
-                del self._accounts[account.name]
-            else:
-                self._accounts[account.name] = before
-            raise
+        """Put all on disk, with this account as it is to be, and go by it then; in somebody's turn only."""
+        accounts = self._accounts | {account.name: account}
+        content = {"accounts": [asdict(one) | {"role": one.role.value} for one in _by_name(accounts)]}
+        await json_file.put(self._path, content, self._in_thread)
+        self._accounts = accounts
         return account
+
+
+def _by_name(accounts: dict[str, Account]) -> list[Account]:
+    return sorted(accounts.values(), key=lambda one: one.name)
 
 
 def normalised(name: str) -> str:

@@ -7,6 +7,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+import structlog
+
+from console.http.errors import NotStored
+from console.people.threads import InThread
+
+log = structlog.get_logger()
+
 
 def read(path: Path) -> Any:
     """Return what a file holds, None if it is not there; ValueError if it is no JSON."""
@@ -35,3 +42,12 @@ def write(path: Path, content: Any) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+async def put(path: Path, content: Any, in_thread: InThread) -> None:
+    """Put `content` on disk in a thread; NotStored, and a word to the operator, if it did not get there."""
+    try:
+        await in_thread(lambda: write(path, content))
+    except OSError as wrong:
+        log.error("console_file_not_written", file=str(path), error=str(wrong))
+        raise NotStored from wrong

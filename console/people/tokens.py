@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import structlog
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import DeferredLock, ensureDeferred
+from twisted.python.failure import Failure
 
+from console.http.errors import NotStored
 from console.people import json_file
 from console.people.threads import InThread
 from routing.clock import Clock
-
-log = structlog.get_logger()
 
 FIRST_ADMINISTRATOR = "first_administrator"
 INVITATION = "invitation"
@@ -49,11 +49,16 @@ class Token:
 
 
 class Tokens:
-    """All tokens, kept in memory and in `path`."""
+    """All tokens, kept in memory and in `path`; a change counts once it is on disk, and not at all if it is not.
+
+    Changes are made one after the other. All raise NotStored if the disk does not take them.
+    """
 
     def __init__(self, path: Path, in_thread: InThread, clock: Clock) -> None:
         self._path, self._in_thread, self._clock = path, in_thread, clock
         self._tokens: dict[str, Token] = {}
+        self._noted_at: dict[str, datetime] = {}
+        self._one_at_a_time = DeferredLock()
 
     def load(self) -> None:
         """Read the file."""
@@ -70,13 +75,9 @@ class Tokens:
         """Return a new token, to be shown once; an earlier one of the same kind and name is worth nothing any more."""
         text = secrets.token_urlsafe(24)
         now = self._clock.now()
-        expires_at = now + timedelta(seconds=valid_s)
-        for key in [one.key for one in self._tokens.values() if (one.kind, one.name) == (kind, name)]:
-            del self._tokens[key]
-        self._tokens[_key(text)] = Token(
-            _key(text), kind, name, expires_at, scopes, made_by, unit_id, now
-        )  # fmt: skip
-        await self._save()
+        token = Token(_key(text), kind, name, now + timedelta(seconds=valid_s), scopes, made_by, unit_id, now)
+        async with self._one_at_a_time:
+            await self._keep([*self._others(kind, name), token])
         return text
 
     def find(self, text: str, *kinds: str) -> Token | None:
@@ -87,24 +88,30 @@ class Tokens:
         return token
 
     def note_use(self, token: Token) -> None:
-        """Remember that a token was used; on disk every ten minutes at most, since nothing depends on it."""
-        now = self._clock.now()
-        if token.used_at is None or now - token.used_at >= _NOTED_AGAIN:
-            self._tokens[token.key] = replace(token, used_at=now)
-            ensureDeferred(self._save()).addErrback(lambda why: log.warning("token_use_not_kept", error=str(why.value)))
+        """Remember that a token was used: every ten minutes at most, and nobody waits, since nothing depends on it."""
+        now, noted_at = self._clock.now(), self._noted_at.get(token.key, token.used_at)
+        if noted_at is None or now - noted_at >= _NOTED_AGAIN:
+            self._noted_at[token.key] = now
+            writing = ensureDeferred(self._keep_use(token.key, now))
+            writing.addErrback(_not_stored)
+
+    async def _keep_use(self, key: str, at: datetime) -> None:
+        async with self._one_at_a_time:
+            if key in self._tokens:  # it may have been withdrawn meanwhile
+                await self._keep(replace(one, used_at=at) if one.key == key else one for one in self._tokens.values())
 
     async def use_up(self, token: Token) -> bool:
         """Take a token away; False if somebody else has used it meanwhile."""
-        if self._tokens.pop(token.key, None) is None:
-            return False
-        await self._save()
+        async with self._one_at_a_time:
+            if token.key not in self._tokens:
+                return False
+            await self._keep([one for one in self._tokens.values() if one.key != token.key])
         return True
 
     async def withdraw(self, kind: str, name: str) -> None:
         """Let no token of a kind and name be worth anything."""
-        for key in [one.key for one in self._tokens.values() if (one.kind, one.name) == (kind, name)]:
-            del self._tokens[key]
-        await self._save()
+        async with self._one_at_a_time:
+            await self._keep(self._others(kind, name))
 
     def of_kind(self, kind: str) -> list[Token]:
         """Return the tokens of a kind that are still good, by name."""
@@ -112,12 +119,21 @@ class Tokens:
         good = [one for one in self._tokens.values() if one.kind == kind and one.expires_at > now]
         return sorted(good, key=lambda one: one.name)
 
-    async def _save(self) -> None:
+    def _others(self, kind: str, name: str) -> list[Token]:
+        return [one for one in self._tokens.values() if (one.kind, one.name) != (kind, name)]
+
+    async def _keep(self, tokens: Iterable[Token]) -> None:
+        """Put those that are still good on disk, and go by them then; in somebody's turn only."""
         now = self._clock.now()
-        self._tokens = {key: one for key, one in self._tokens.items() if one.expires_at > now}
-        kept = [_as_fields(one) for one in self._tokens.values()]
-        content = {"tokens": kept}
-        await self._in_thread(lambda: json_file.write(self._path, content))
+        good = [one for one in tokens if one.expires_at > now]
+        await json_file.put(self._path, {"tokens": [_as_fields(one) for one in good]}, self._in_thread)
+        self._tokens = {one.key: one for one in good}
+        self._noted_at = {key: at for key, at in self._noted_at.items() if key in self._tokens}
+
+
+def _not_stored(failure: Failure) -> None:
+    if not isinstance(failure.value, NotStored):  # of that the operator has heard
+        failure.raiseException()
 
 
 def _as_fields(token: Token) -> dict[str, Any]:

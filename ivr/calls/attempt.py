@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -80,6 +81,20 @@ class RunningAttempt:
             self.attempt = replace(self.attempt, enterprise_rung_at=None)
         return may_ring
 
+    async def note_promise(self, call: Call, specialist: Leg, in_s: float) -> bool:
+        """Write that a specialist promises to ring the enterprise in so many seconds; False if it cannot be written.
+
+        Until then it is not dialled, and the unit is told if it passes: also if this node does not live to see that.
+        """
+        at, who = call.clock.now(), who_of(self.order, specialist)
+        promise = {"promised_at": at + timedelta(seconds=in_s), "promised_by": specialist.record.number}
+        try:
+            await self._note(call, who, promise)
+        except SchedulerError as wrong:
+            self._log.warning("promise_not_noted", error=str(wrong))
+            return False
+        return True
+
     async def note_talk(self, call: Call, specialist: Leg) -> None:
         """Write the evidence as soon as there is enough of it: a node that dies later in the talk loses nothing."""
         self.attempt = replace(self.attempt, evidence=self._evidence(call))
@@ -90,10 +105,10 @@ class RunningAttempt:
         except SchedulerError as wrong:
             self._log.warning("evidence_not_noted", error=str(wrong))  # it is written again with the outcome
 
-    async def _note(self, call: Call, who: str) -> None:
+    async def _note(self, call: Call, who: str, changes: dict[str, Any] | None = None) -> None:
         await self._ledger.note_order(
             self.order.order_id, "attempt_phase",
-            who=who, attempt=self.attempt, epoch=self.lease.epoch, at=call.clock.now(),
+            who=who, changes=changes, attempt=self.attempt, epoch=self.lease.epoch, at=call.clock.now(),
         )  # fmt: skip
 
     def came_to(self, outcome: AttemptOutcome) -> None:

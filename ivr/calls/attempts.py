@@ -59,7 +59,8 @@ class Attempts:
     async def settle(self, call: Call, running: RunningAttempt) -> None:
         """Write how an attempt ended and give the order back; never raises.
 
-        While Redis is away this goes on behind the scenes: whoever is on the line does not wait for it.
+        While Redis is away this goes on behind the scenes: whoever is on the line does not wait for it, and is not
+        told that it is done.
         """
         running.let_go()
         attempt = running.finished(call)

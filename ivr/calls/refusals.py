@@ -36,12 +36,16 @@ class Refusal(Reason):
     UNKNOWN_STATE = "seat.unknown_state", "没有这种席位状态。"
     NO_CALL_TO_WRAP_UP = "seat.no_call_to_wrap_up", "该席位还没有可以整理的通话。"
     TEXT_TOO_LONG = "seat.text_too_long", "话后整理最多2000字。"
+    STATE_NOT_STORED = "seat.state_not_stored", "席位状态未能保存，没有更改，请稍后再试。"
+    TEXT_NOT_STORED = "seat.text_not_stored", "话后整理未能保存，请先自行留底，稍后再试。"
+    READY_NOT_STORED = "seat.ready_not_stored", "话后整理已保存，但席位状态未能保存，仍为话后整理。"
 
     # -- the check of numbers --
     UNKNOWN_UNIT = "check.unknown_unit", "没有这个承办单位。"
     NOT_AT_THIS_HOUR = "check.not_now", "号码检查只能在工作日8点至18点进行。"
     CHECK_RUNS = "check.runs_already", "该单位的号码正在检查。"
     NO_LINE = "check.no_line", "现在没有空闲线路，请稍后再试。"
+    CHECK_NOT_STORED = "check.not_stored", "号码已检查，但结果未能保存，请稍后再试。"
 
 
 @dataclass(frozen=True)

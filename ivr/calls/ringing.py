@@ -23,22 +23,30 @@ ACCEPT, PASS_ON, TEN_MINUTES = "1", "2", "3"
 _TIME_TO_ANSWER = timedelta(seconds=8)  # a phone that rang for less has not been left unanswered
 
 
+async def _no_order_yet(leg: Leg) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Offer:
     """What a specialist who answers is offered.
 
     `ask` speaks to his leg and returns the key he decides by, "" for none. `over` tells him that the call is over
     already. `legs_kept` stay free for whom the call rings later. `promise_ends`: key 3 settles the search, too.
+    `note_promise` puts key 3 on disk before he hears that it is taken; False if it cannot, and then it is no promise.
     """
 
     ask: Callable[[Leg], Awaitable[str]]
     over: Prompt = Prompt.CALLER_GONE
     legs_kept: int = 0
     promise_ends: bool = False
+    note_promise: Callable[[Leg], Awaitable[bool]] = _no_order_yet
 
 
-def waiting_caller(call: Call, matter: Matter) -> Offer:
-    """Return the offer to talk with a caller who waits."""
+def waiting_caller(
+    call: Call, matter: Matter, note_promise: Callable[[Leg], Awaitable[bool]] = _no_order_yet
+) -> Offer:
+    """Return the offer to talk with a caller who waits; `note_promise` if it is about an order that is there."""
 
     def ask(leg: Leg) -> Awaitable[str]:
         return leg.ask(
@@ -49,7 +57,7 @@ def waiting_caller(call: Call, matter: Matter) -> Offer:
             matter=matter.name,
         )
 
-    return Offer(ask)
+    return Offer(ask, note_promise=note_promise)
 
 
 class Search:
@@ -156,6 +164,9 @@ class Search:
             del self._asked[leg]
             self._finish(leg)
             return
+        if key == TEN_MINUTES and not await self._offer.note_promise(leg):
+            key = ""
+            await leg.say(Prompt.TECHNICAL_TROUBLE)
         if key == TEN_MINUTES:
             self._promised = True
             leg.record.cause = "in ten minutes"

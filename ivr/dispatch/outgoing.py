@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
+from callback_scheduler.timetable.ports import Note
 from ivr.calls.attempt import RunningAttempt
 from ivr.calls.call import Call
 from ivr.calls.cdr import CallRecord, Direction, LegRecord, Outcome, new_call_id
@@ -89,14 +90,14 @@ class Callbacks:
         finally:
             del self._running[call.call_id]
 
-    async def remind_leader(self, order: Order, number: str) -> bool:
-        """Ring a leader about an order; True if he has acknowledged by key 1. Never raises."""
+    async def remind_leader(self, order: Order, number: str, note: Note) -> bool:
+        """Ring a leader about an order; True if he has acknowledged by key 1, which `note` has kept. Never raises."""
         slot = await self._line()
         if slot is None:
             return False
         call = self._call(slot, number, Direction.REMINDER, order)
         try:
-            outcome = await self._run(call, lambda: remind_leader(call, self._office.as_it_is(), order, number))
+            outcome = await self._run(call, lambda: remind_leader(call, self._office.as_it_is(), order, number, note))
             # he may have hung up on our thanks
             has_acknowledged = any(leg.accepted_at for leg in call.record.legs)
             call.record.outcome = Outcome.REMINDED if has_acknowledged else outcome

@@ -29,7 +29,7 @@ async def callback(call: Call, office: Office, orders: Orders, running: RunningA
     tiers = _asked_for(running, office) or office.unit_tiers(order.unit_id)[: tiers_open(order)]
     call.step("unit")
     try:
-        specialist = await find_specialist(call, tiers, owed_callback(call, office, order))
+        specialist = await find_specialist(call, tiers, owed_callback(call, office, running))
     except NobodyAccepted:
         running.came_to(unit_outcome(call.record.legs, has_tiers=bool(tiers)))
         return
@@ -45,9 +45,10 @@ def _asked_for(running: RunningAttempt, office: Office) -> tuple[Tier, ...]:
     return (Tier((known[1] if known else Specialist("", "", number),), 0.0),)
 
 
-def owed_callback(call: Call, office: Office, order: Order) -> Offer:
+def owed_callback(call: Call, office: Office, running: RunningAttempt) -> Offer:
     """Return the offer to settle an order now: 1 accept, 2 pass on, 3 in ten minutes, 4 details, 5 the message."""
-    matter = office.directory.matter(order.matter_id)
+    order = running.order
+    matter, rules = office.directory.matter(order.matter_id), office.settings.ladder.of(order.unit_id)
 
     async def ask(leg: Leg) -> str:
         question: Prompt = Prompt.CALLBACK_WHISPER
@@ -67,7 +68,10 @@ def owed_callback(call: Call, office: Office, order: Order) -> Offer:
         return ""
 
     # one leg is kept for the enterprise; who promises to ring in ten minutes has taken it upon himself
-    return Offer(ask, over=Prompt.TECHNICAL_TROUBLE, legs_kept=1, promise_ends=True)
+    return Offer(
+        ask, over=Prompt.TECHNICAL_TROUBLE, legs_kept=1, promise_ends=True,
+        note_promise=lambda leg: running.note_promise(call, leg, rules.ten_minutes_s),
+    )  # fmt: skip
 
 
 async def _say_details(leg: Leg, order: Order) -> None:

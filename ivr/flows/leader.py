@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from callback_scheduler.orders.order import Order
+from callback_scheduler.timetable.ports import Note
 from ivr.calls.call import Call
 from ivr.calls.cdr import Outcome, Role
 from ivr.calls.errors import LegGone
@@ -12,8 +13,11 @@ from ivr.speech.prompts import Prompt
 ACKNOWLEDGE = "1"
 
 
-async def remind_leader(call: Call, office: Office, order: Order, number: str) -> Outcome:
-    """Ring `number` and tell what is owed, twice if need be; a voicemail hears it too, but presses no key."""
+async def remind_leader(call: Call, office: Office, order: Order, number: str, note: Note) -> Outcome:
+    """Ring `number` and tell what is owed, twice if need be; a voicemail hears it too, but presses no key.
+
+    `note` keeps that it was acknowledged, before the leader is told so.
+    """
     call.step("leader")
     unit = office.directory.unit(order.unit_id)
     leader = call.ring(number, Role.LEADER, unit.name)
@@ -30,6 +34,6 @@ async def remind_leader(call: Call, office: Office, order: Order, number: str) -
         leader.hangup("not acknowledged")
         return Outcome.NOT_REACHED
     leader.record.accepted_at = call.clock.now()
-    await leader.say(Prompt.CALLBACK_LEADER_NOTED)
+    await leader.say(Prompt.CALLBACK_LEADER_NOTED if await note() else Prompt.TECHNICAL_TROUBLE)
     leader.hangup("acknowledged")
     return Outcome.REMINDED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from callback_scheduler.timetable.ports import Note
 from ivr.calls.call import Call
 from ivr.calls.orders import Orders
 from ivr.speech.prompts import Prompt
@@ -11,8 +12,15 @@ _SHORTEST_MS = 1000
 _REVIEWS = 6  # then what is there is kept: the caller has stopped deciding
 
 
-async def leave_message(call: Call, orders: Orders) -> None:
-    """Let the caller speak after the beep and confirm; a caller who says nothing leaves an order without one."""
+async def _noted_already() -> bool:
+    return True  # `_record` does, for an order to come
+
+
+async def leave_message(call: Call, orders: Orders, keep: Note = _noted_already) -> None:
+    """Let the caller speak after the beep and confirm; a caller who says nothing leaves an order without one.
+
+    `keep` puts the message with an order that is there, before the caller hears that it is kept.
+    """
     call.step("message")
     path = await _record(call, orders)
     for _ in range(_REVIEWS):
@@ -20,7 +28,7 @@ async def leave_message(call: Call, orders: Orders) -> None:
             return
         choice = await call.ask(Prompt.MESSAGE_REVIEW, KEEP + HEAR + REDO, otherwise=KEEP)
         if choice == KEEP:
-            await call.say(Prompt.MESSAGE_KEPT)
+            await call.say(Prompt.MESSAGE_KEPT if await keep() else Prompt.TECHNICAL_TROUBLE)
             return
         if choice == HEAR:
             await call.caller.say_files((path,))

@@ -10,10 +10,11 @@ _MAX_DIGITS = 12
 _NUMBER_TRIES = 3
 
 
-async def ask_number(call: Call, orders: Orders) -> None:
+async def ask_number(call: Call, orders: Orders, *, says_so: bool = True) -> None:
     """Offer the caller's own number for the callback, else let him key one and read it back.
 
-    After three tries that lead nowhere his own number stands, if it may be dialled.
+    After three tries that lead nowhere his own number stands, if it may be dialled; he hears so, unless the order is
+    there already and has to be changed first (`says_so` False).
     """
     call.step("number")
     own = orders.allowed(call.request.caller_number)
@@ -32,5 +33,5 @@ async def ask_number(call: Call, orders: Orders) -> None:
             call.request.callback_number = number
             return
     call.request.callback_number = own or ""
-    if own:
+    if own and says_so:
         await call.say(Prompt.NUMBER_KEPT, number=own)

@@ -92,21 +92,25 @@ async def own_order(call: Call, office: Office, orders: Orders, order: Order) ->
 
 async def _add_message(call: Call, orders: Orders, order: Order) -> None:
     call.request.message_path = ""
+
+    async def keep() -> bool:
+        path, call.request.message_path = call.request.message_path, ""
+        return await orders.note(order.order_id, "message_added", {"messages": (path,)}, call.clock.now())
+
     try:
-        await leave_message(call, orders)
+        await leave_message(call, orders, keep)
     finally:  # a caller who hangs up in the middle has still said something
         if call.request.message_path:
-            changes = {"messages": (call.request.message_path,)}
-            await orders.note(order.order_id, "message_added", changes, call.clock.now())
-            call.request.message_path = ""
+            await keep()
 
 
 async def _change_number(call: Call, orders: Orders, order: Order) -> None:
-    await ask_number(call, orders)
-    number = call.request.callback_number
-    if not number or number == order.callback_number:
+    await ask_number(call, orders, says_so=False)
+    number, changed = call.request.callback_number, {"callback_number": call.request.callback_number}
+    if not number:
         return
-    if await orders.note(order.order_id, "number_changed", {"callback_number": number}, call.clock.now()):
+    is_so = number == order.callback_number
+    if is_so or await orders.note(order.order_id, "number_changed", changed, call.clock.now()):
         await call.say(Prompt.NUMBER_KEPT, number=number)
     else:
         await call.say(Prompt.TECHNICAL_TROUBLE)

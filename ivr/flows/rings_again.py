@@ -73,10 +73,14 @@ async def _talks_to_unit(call: Call, office: Office, orders: Orders, order: Orde
 async def _accepting(call: Call, office: Office, running: RunningAttempt) -> Leg | None:
     order = running.order
     tiers = office.unit_tiers(order.unit_id)
-    matter = office.directory.matter(order.matter_id)
+    matter, rules = office.directory.matter(order.matter_id), office.settings.ladder.of(order.unit_id)
+
+    async def note_promise(leg: Leg) -> bool:
+        return await running.note_promise(call, leg, rules.ten_minutes_s)
+
     call.record.asked_for_person_at = call.clock.now()
     try:
-        specialist = await find_specialist(call, tiers, waiting_caller(call, matter))
+        specialist = await find_specialist(call, tiers, waiting_caller(call, matter, note_promise))
     except NobodyAccepted:
         call.record.transfer = TransferResult.NOBODY
         running.came_to(unit_outcome(call.record.legs, has_tiers=bool(tiers)))

@@ -6,6 +6,7 @@ from datetime import time
 from enum import Enum
 from typing import Any
 
+from callback_scheduler.errors import SchedulerError
 from ivr.calls.cdr import LegRecord
 from ivr.calls.refusals import Refusal, refused
 from node.rooms import Rooms
@@ -45,7 +46,8 @@ class NumberCheck:
     async def run(self, unit_id: str, who: str) -> list[dict[str, Any]]:
         """Return number, name, tier, result, sip_status and seconds of each number, when all have been rung.
 
-        Absent people are rung too: it is their number that is checked. The journal keeps it as "numbers_checked".
+        Absent people are rung too: it is their number that is checked. The journal keeps it as "numbers_checked"; a
+        check that it cannot keep is none, and the one before is the last.
         """
         rooms, at = self._rooms, self._rooms.clock.now()
         try:
@@ -58,16 +60,26 @@ class NumberCheck:
         if rooms.callbacks.free_lines() < 1:
             raise refused(Refusal.NO_LINE)
         self._running.add(unit_id)
+        before = self._last.get(unit_id)
         try:
             people = [(person, tier) for tier, group in enumerate(tiers, start=1) for person in group.specialists]
             results: list[dict[str, Any]] = []
             self._last[unit_id] = {"at": at, "who": who, "numbers": len(people), "results": results}
             for person, tier in people:
                 results.append(await self._check(unit_id, person, tier))
+            await rooms.ledger.write("numbers_checked", {"unit_id": unit_id, "who": who, "results": results}, at)
+        except SchedulerError as wrong:
+            self._put_back(unit_id, before)
+            raise refused(Refusal.CHECK_NOT_STORED) from wrong
         finally:
             self._running.discard(unit_id)
-        await rooms.ledger.write("numbers_checked", {"unit_id": unit_id, "who": who, "results": results}, at)
         return results
+
+    def _put_back(self, unit_id: str, before: dict[str, Any] | None) -> None:
+        if before is None:
+            del self._last[unit_id]
+        else:
+            self._last[unit_id] = before
 
     def last(self, unit_id: str) -> dict[str, Any] | None:
         """Return the last check of a unit since the node started: at, who, how many numbers, results so far."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.errors import SchedulerError
 from callback_scheduler.journal.journal import JournalEvent
@@ -35,14 +35,16 @@ class OnlineOperations:
     def __init__(self, rooms: Rooms, orders: OrderOperations) -> None:
         self._rooms = rooms
         self._orders = orders
+        self._under_way: set[Deferred[None]] = set()
 
     async def open_for_online(
         self, matter_id: str, number: str, text: str, wants: Wish, who: str
     ) -> dict[str, Any]:
         """Open an order, and in hours begin its callback at once if the chat wants a call now.
 
-        Returns order_id, was_merged, due_at, asked_at, is_calling, and the key of why it does not ring now
-        ("line.closed" out of hours, "" if it rings or was not asked to). The unit is rung first, then `number`.
+        Returns order_id, was_merged, due_at, asked_at, is_text_kept, is_calling, and the key of why it does not ring
+        now ("line.closed" out of hours, "" if it rings or was not asked to). The unit is rung first, then `number`.
+        The order is on disk on return; its text is too, unless `is_text_kept` is False: then it may be sent again.
         """
         if wants not in ("call_now", "callback"):
             raise OrderRefusal.UNKNOWN_WISH.error()
@@ -52,8 +54,8 @@ class OnlineOperations:
         at, is_open = self._rooms.clock.now(), self._rooms.office.opening().is_open
         request = Request(number, callback_number, matter.matter_id, matter.unit_id, _KEY_PATH, was_closed=not is_open)
         opened = await self._rooms.promises.open_request(request, f"online-{new_call_id(at)}", OrderKind.ONLINE, at)
-        if text.strip():
-            await self._note(opened.order_id, "online_request", {"written_request": text.strip()}, who)
+        written = {"written_request": text.strip()}
+        is_text_kept = not text.strip() or await self._note(opened.order_id, "online_request", written, who)
         self._rooms.timetable.wake()
         why_not = await self._ring(opened.order_id, is_open, who) if wants == "call_now" else ""
         return {
@@ -61,6 +63,7 @@ class OnlineOperations:
             "was_merged": opened.was_merged,
             "asked_at": at.isoformat(),
             "due_at": opened.due_at.isoformat(),
+            "is_text_kept": is_text_kept,
             "is_calling": wants == "call_now" and not why_not,
             "why_not_calling": why_not,
         }
@@ -74,10 +77,20 @@ class OnlineOperations:
         return (order.first_response_at - asked_at).total_seconds() if asked_at is not None else None
 
     def on_event(self, event: JournalEvent, outcome: Outcome) -> None:
-        """Hear of an event that counts: the first response to an order from a chat is stored with it."""
+        """Hear of an event that counts: the first response to an order from a chat is stored with it.
+
+        Nobody waits for that: who responded has been answered, and the figure is read from where it is stored.
+        """
         what = event.payload.get("event") or event.payload.get("note")
         if what in _RESPONSES:
-            ensureDeferred(self._note_response(outcome.order_id or event.payload["order_id"], event, str(what)))
+            order_id = outcome.order_id or event.payload["order_id"]
+            noting = ensureDeferred(self._note_response(order_id, event, str(what)))
+            self._under_way.add(noting)
+            noting.addBoth(lambda _: self._under_way.discard(noting))
+
+    async def stop(self) -> None:
+        """Wait for what is being noted: a response that was not would let a later one count as the first."""
+        await DeferredList([*self._under_way], consumeErrors=True)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -103,12 +116,14 @@ class OnlineOperations:
             return "order.taken"  # it is on disk, and the timetable dials it
         return ""
 
-    async def _note(self, order_id: str, note: str, changes: dict[str, Any], who: str) -> None:
+    async def _note(self, order_id: str, note: str, changes: dict[str, Any], who: str) -> bool:
         at = self._rooms.clock.now()
         try:
             await self._rooms.ledger.note_order(order_id, note, who=who, changes=changes, at=at)
         except SchedulerError as wrong:
             log.warning("order_not_noted", order_id=order_id, note=note, error=str(wrong))
+            return False
+        return True
 
     async def _note_response(self, order_id: str, event: JournalEvent, what: str) -> None:
         try:

@@ -200,6 +200,7 @@ class NodeOperations:
         """Wait for what is under way."""
         self.seats.stop()
         await self.orders.stop()
+        await self.online.stop()
 
 
 def order_fields(order: Order) -> dict[str, Any]:

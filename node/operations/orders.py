@@ -146,7 +146,7 @@ class OrderOperations:
         except BaseException:
             self._reminding.discard(order.order_id)
             raise
-        reminder = ensureDeferred(self._remind(noted, number, who))
+        reminder = ensureDeferred(self._remind(noted, number, who))  # who asked is told that it has begun, no more
         self._under_way.add(reminder)
         reminder.addBoth(lambda _: self._under_way.discard(reminder))
         return noted
@@ -251,18 +251,25 @@ class OrderOperations:
         return may
 
     async def _remind(self, order: Order, number: str, who: str) -> None:
+        async def acknowledged() -> bool:
+            return await self._note_reminded(order, who, "已按键确认")
+
         try:
-            has_acknowledged = await self._rooms.callbacks.remind_leader(order, number)
-            why = f"督办提醒负责人：{'已按键确认' if has_acknowledged else '未确认'}"
-            await self._ledger.note_order(
-                order.order_id, "leader_reminded", who=who, why=why, at=self._rooms.clock.now()
-            )
-        except SchedulerError as wrong:
-            log.warning("leader_reminder_not_noted", order_id=order.order_id, error=str(wrong))
+            if not await self._rooms.callbacks.remind_leader(order, number, acknowledged):
+                await self._note_reminded(order, who, "未确认")
         except Exception:
             log.exception("leader_reminder_failed", order_id=order.order_id)
         finally:
             self._reminding.discard(order.order_id)
+
+    async def _note_reminded(self, order: Order, who: str, what: str) -> bool:
+        why, at = f"督办提醒负责人：{what}", self._rooms.clock.now()
+        try:
+            await self._ledger.note_order(order.order_id, "leader_reminded", who=who, why=why, at=at)
+        except SchedulerError as wrong:
+            log.warning("leader_reminder_not_noted", order_id=order.order_id, error=str(wrong))
+            return False
+        return True
 
 
 def _text(text: str) -> str:

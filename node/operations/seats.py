@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -21,11 +22,16 @@ from routing.directory import Seat
 log = structlog.get_logger()
 
 _LONGEST_TEXT = 2000
+_SERVICE = "service"
+_AGAIN_AFTER_S = 10.0  # a wrap-up whose end could not be written
 _REASONS = {SeatState.READY: "", SeatState.AWAY: NotOffered.AWAY.value, SeatState.WRAP_UP: NotOffered.WRAP_UP.value}
 
 
 class SeatOperations:
-    """States of seats: set by people, by a clock, or by calls not answered; kept in the journal."""
+    """States of seats: set by people, by a clock, or by calls not answered; in the journal before anybody is told.
+
+    See `SeatStates` for what counts when.
+    """
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
@@ -33,7 +39,9 @@ class SeatOperations:
         self._last_call: dict[str, str] = {}
         self._wrap_up_timers: dict[str, Any] = {}
         self._is_stopping = False
-        self._presence.seats.on_change = self._changed
+        self._presence.seats.keep = self._write
+        self._presence.seats.on_settled = self._settled
+        self._presence.seats.on_missed = self._begin
         self._presence.on_phone = self._taken_or_freed
 
     async def start(self) -> None:
@@ -63,16 +71,26 @@ class SeatOperations:
         return [self._shown(seat) for seat in self._rooms.office.seats]
 
     async def set_seat_state(self, number: str, state: SeatState | str, why: str, who: str) -> None:
-        """Offer a seat calls, or none. In a call, the state counts from its end on."""
+        """Offer a seat calls, or none; on disk on return. In a call, the state counts from its end on.
+
+        If it cannot be written the seat stays what it was, and whoever asked is told so.
+        """
         self._seat(number)
         try:
             wanted = SeatState(state)
         except ValueError as wrong:
             raise refused(Refusal.UNKNOWN_STATE) from wrong
-        self._set(number, wanted, why.strip()[:_LONGEST_TEXT], who)
+        status = self._status(wanted, why.strip()[:_LONGEST_TEXT], who)
+        try:
+            await self._presence.seats.change(number, status)
+        except SchedulerError as wrong:
+            raise refused(Refusal.STATE_NOT_STORED) from wrong
 
     async def wrap_up(self, seat_number: str, text: str, who: str) -> None:
-        """Store what a seat writes about the call it is in, or was in last; a seat in wrap-up is ready thereby."""
+        """Store what a seat writes about the call it is in, or was in last; a seat in wrap-up is ready thereby.
+
+        Both are on disk on return; whoever wrote is told which of them could not be written.
+        """
         self._seat(seat_number)
         call = self.call_of(seat_number)
         call_id = call.call_id if call is not None else self._last_call.get(seat_number, "")
@@ -81,9 +99,15 @@ class SeatOperations:
         if len(text) > _LONGEST_TEXT:
             raise refused(Refusal.TEXT_TOO_LONG)
         told = {"call_id": call_id, "seat_number": seat_number, "text": text.strip(), "who": who}
-        await self._rooms.ledger.write("wrap_up_noted", told, self._rooms.clock.now())
-        if self._presence.seats.of(seat_number).state is SeatState.WRAP_UP:
-            self._set(seat_number, SeatState.READY, "", who)
+        try:
+            await self._rooms.ledger.write("wrap_up_noted", told, self._rooms.clock.now())
+        except SchedulerError as wrong:
+            raise refused(Refusal.TEXT_NOT_STORED) from wrong
+        ready = self._status(SeatState.READY, "", who)
+        try:
+            await self._presence.seats.change(seat_number, ready, only_from=SeatState.WRAP_UP)
+        except SchedulerError as wrong:
+            raise refused(Refusal.READY_NOT_STORED) from wrong
 
     async def wrap_ups(self, call_id: str) -> list[dict[str, Any]]:
         """Return what was written about a call, oldest first: at, seat_number, text, who."""
@@ -92,17 +116,8 @@ class SeatOperations:
 
     # -- changes ------------------------------------------------------------------------------------------------------
 
-    def _set(self, number: str, state: SeatState, why: str, who: str) -> None:
-        at = self._rooms.clock.now()
-        self._presence.seats.set(number, SeatStatus(state, _REASONS[state], why, who, at))
-
-    def _changed(self, number: str, status: SeatStatus) -> None:
-        """Keep a change in the journal, tell of it, and see to its end."""
-        ensureDeferred(self._write(number, status))
-        log.info("seat_state_set", seat=masked(number), state=status.state.value, reason=status.reason, by=status.who)
-        self._time_wrap_up(number)
-        self._presence.wake()
-        self._tell(number)
+    def _status(self, state: SeatState, why: str, who: str) -> SeatStatus:
+        return SeatStatus(state, _REASONS[state], why, who, self._rooms.clock.now())
 
     async def _write(self, number: str, status: SeatStatus) -> None:
         told = {"number": number, "state": status.state.value, "reason": status.reason, "why": status.why,
@@ -110,29 +125,55 @@ class SeatOperations:
         try:
             await self._rooms.ledger.write("seat_state_set", told, status.since or self._rooms.clock.now())
         except SchedulerError as wrong:
-            log.error("seat_state_not_written", seat=masked(number), error=str(wrong))
+            log.error("seat_state_not_written", seat=masked(number), state=status.state.value, error=str(wrong))
+            raise
+        log.info("seat_state_set", seat=masked(number), state=status.state.value, reason=status.reason, by=status.who)
+
+    def _begin(self, number: str, status: SeatStatus, only_from: SeatState | None = None) -> None:
+        """Begin a change that nobody asked for, so that nobody is answered; the wall hears of it once it is written.
+
+        The call that brought it about goes on meanwhile. If it cannot be written, the seat is what it was.
+        """
+
+        async def change() -> None:
+            with suppress(SchedulerError):  # it has been logged
+                await self._presence.seats.change(number, status, only_from)
+
+        ensureDeferred(change())
+
+    def _settled(self, number: str, is_made: bool) -> None:
+        """Let a change that is on disk be seen, and see to its end; one that is not withholds the seat no longer."""
+        if is_made:
+            self._time_wrap_up(number, self._rooms.services.manners.wrap_up_max_s)
+        elif number not in self._wrap_up_timers:  # its end was not written
+            self._time_wrap_up(number, _AGAIN_AFTER_S)
+        self._presence.wake()
+        self._tell(number)
 
     def _taken_or_freed(self, number: str, holder: object, is_free: bool) -> None:
         if not any(seat.number == number for seat in self._rooms.office.seats):
             return
+        manners = self._rooms.services.manners
+        self._time_wrap_up(number, manners.wrap_up_max_s)
         if isinstance(holder, Call) and any(leg.number == number and leg.accepted_at for leg in holder.record.legs):
             self._last_call[number] = holder.call_id
-            if is_free and self._rooms.services.manners.wrap_up_after_call and self._presence.seats.is_offered(number):
-                self._set(number, SeatState.WRAP_UP, "", "service")
-        self._time_wrap_up(number)
+            if is_free and manners.wrap_up_after_call and self._presence.seats.is_offered(number):
+                self._begin(number, self._status(SeatState.WRAP_UP, "", _SERVICE))
+                return  # the wall hears of both at once: it would show the seat ready for a moment
         self._tell(number)
 
-    def _time_wrap_up(self, number: str) -> None:
+    def _time_wrap_up(self, number: str, most_s: float) -> None:
         """Let a wrap-up end by itself, counted from the end of the call."""
         timer = self._wrap_up_timers.pop(number, None)
         if timer is not None and timer.active():
             timer.cancel()
         is_wrapping_up = self._presence.seats.of(number).state is SeatState.WRAP_UP
         if is_wrapping_up and self._presence.is_free(number) and not self._is_stopping:
-            most_s = self._rooms.services.manners.wrap_up_max_s
-            self._wrap_up_timers[number] = self._rooms.reactor.callLater(
-                most_s, self._set, number, SeatState.READY, "", "service"
-            )
+            self._wrap_up_timers[number] = self._rooms.reactor.callLater(most_s, self._end_wrap_up, number)
+
+    def _end_wrap_up(self, number: str) -> None:
+        del self._wrap_up_timers[number]
+        self._begin(number, self._status(SeatState.READY, "", _SERVICE), SeatState.WRAP_UP)
 
     def _tell(self, number: str) -> None:
         shown = next((self._shown(seat) for seat in self._rooms.office.seats if seat.number == number), None)

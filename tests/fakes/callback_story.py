@@ -8,6 +8,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock as VirtualTime
 
+from callback_scheduler.errors import JournalFull
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
 from ivr.calls.call import Call
 from ivr.calls.office import Office
@@ -76,7 +77,14 @@ class CallbackStory:
         return self
 
     def remind_leader(self, number: str, order: Order) -> CallbackStory:
-        ensureDeferred(self.callbacks.remind_leader(order, number)).addCallback(self.reminded.append)
+        async def note() -> bool:
+            try:
+                await self.ledger.write("order_noted", {"note": "leader_reminded"}, self.clock.now())
+            except JournalFull:
+                return False
+            return True
+
+        ensureDeferred(self.callbacks.remind_leader(order, number, note)).addCallback(self.reminded.append)
         return self
 
     def stop_node(self) -> Deferred[None]:

@@ -6,6 +6,8 @@ import dataclasses
 from datetime import datetime
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from callback_scheduler.errors import JournalFull, StoreUnavailable
 from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.orders import life as order_life
@@ -22,7 +24,7 @@ class FakeLedger:
     """Keeps events in a list, and orders as they are changed.
 
     `is_full` makes the next writes fail as a full disk does, `is_away` all that needs Redis; `lost_after` renewals
-    the lease is somebody else's.
+    the lease is somebody else's. After `hold` writes wait as behind a slow disk, until `let_go`.
     """
 
     def __init__(self) -> None:
@@ -33,8 +35,31 @@ class FakeLedger:
         self.leases: dict[str, Lease] = {}
         self.is_full = self.is_away = False
         self.lost_after: int | None = None
+        self._held: list[Deferred[None]] | None = None
+        self._holds = ""
+
+    def hold(self, event_type: str = "") -> None:
+        """Let every write wait from now on, or those of one type."""
+        self._held, self._holds = [], event_type
+
+    def let_go(self, is_full: bool = False) -> None:
+        """Let what waits be written, the oldest first, or fail as on a full disk; what comes later waits no more."""
+        self.is_full, (held, self._held) = is_full, (self._held or [], None)
+        for waiting in held:
+            waiting.callback(None)
+
+    def let_one_go(self, is_full: bool = False) -> None:
+        """Let the oldest write that waits through, or fail; the others go on waiting."""
+        assert self._held, "nothing is being written"
+        self.is_full = is_full
+        self._held.pop(0).callback(None)
+        self.is_full = False
 
     async def write(self, event_type: str, payload: dict[str, Any], at: datetime) -> None:
+        if self._held is not None and self._holds in ("", event_type):
+            waiting: Deferred[None] = Deferred()
+            self._held.append(waiting)
+            await waiting
         if self.is_full:
             raise JournalFull("no space left")
         self.events.append((event_type, payload))

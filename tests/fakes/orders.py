@@ -20,7 +20,7 @@ from callback_scheduler.orders.fields import CHANGEABLE, attempt_fields, change_
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Lease, Order, OrderKind
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.store.slices import Stretch
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Hands, Note
 from callback_scheduler.timetable.timetable import Timetable
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
@@ -267,9 +267,10 @@ class World:
     async def _keep_house(self, at: datetime) -> None:
         self.house_kept.append(at)
 
-    async def _remind_leader(self, order: Order, number: str) -> bool:
+    async def _remind_leader(self, order: Order, number: str, note: Note) -> bool:
         self.reminded.append((f"{self.clock.now():%H:%M}", number))
         await deferLater(self.time, 20.0)
+        await note()
         return True
 
     async def _ring_back(self, order: Order, attempt: Attempt, lease: Lease) -> Attempt:

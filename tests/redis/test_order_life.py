@@ -7,10 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.task import deferLater
 
 from callback_scheduler.errors import (
     FencedOff,
     IllegalTransition,
+    JournalFull,
     NotProved,
     StaleOrder,
     StoreUnavailable,
@@ -154,6 +158,42 @@ def test_a_change_made_on_a_stale_picture_is_refused_and_stays_so_after_a_rebuil
     assert order.now().state is S.ACKNOWLEDGED
     rebuilt(order)
     assert len(node.ask("history", "event_refused")) == 1
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_refusal_is_told_when_it_is_on_disk_and_nothing_is_said_for_sure_if_it_is_not(
+    order: OneOrder, monkeypatch: pytest.MonkeyPatch, is_full: bool
+) -> None:
+    ledger, real, append = order.node.ledger, order.node.ledger._store.order, order.node.ledger._journal.append
+    looks, told = iter([real(order.order_id)]), list[Any]()
+    held: Deferred[int] = Deferred()
+    order.happens(E.SENT)
+    order.happens(E.ACKNOWLEDGED)
+    noting: list[JournalEvent] = []
+
+    def hold(event: JournalEvent) -> Deferred[int]:
+        if event.event_type != "event_refused":
+            return append(event)
+        noting.append(event)
+        return held
+
+    async def closes() -> None:
+        closing = ensureDeferred(ledger.change_order(order.order_id, E.CLOSED, who="x", at=NINE))
+        closing.addBoth(lambda failure: told.append(failure.type))
+        for _ in range(500):
+            if noting:
+                break
+            await deferLater(reactor, 0.01)
+        assert (len(noting), told) == (1, [])
+        if is_full:
+            held.errback(JournalFull("no space left"))
+        else:
+            held.callback(99)
+        assert told == [StoreUnavailable if is_full else StaleOrder]
+
+    monkeypatch.setattr(ledger._store, "order", lambda order_id: next(looks, None) or real(order_id))
+    monkeypatch.setattr(ledger._journal, "append", hold)
+    order.node._in_reactor(closes)
 
 
 def rebuilt(order: OneOrder) -> None:

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Hands, Note
 from callback_scheduler.timetable.timetable import Timetable
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
@@ -68,8 +68,8 @@ class TwoNodes:
     async def tell(self, kind: str, order: Order, extra: dict[str, Any], at: datetime) -> None:
         self.told.append((kind, order.order_id))
 
-    async def _remind(self, order: Order, number: str) -> bool:
-        return True
+    async def _remind(self, order: Order, number: str, note: Note) -> bool:
+        return await note()
 
     async def _ring_back(self, order: Order, attempt: Attempt, lease: Lease) -> Attempt:
         self.rung.append(order.order_id)

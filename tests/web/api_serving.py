@@ -23,7 +23,8 @@ def operations() -> FakeOperations:
     made.answers["report"] = report_of(list(made.orders_there.values()), date(2026, 3, 1), MORNING)
     made.answers["online.open_for_online"] = {
         "order_id": next(iter(made.orders_there)), "was_merged": False, "asked_at": MORNING.isoformat(),
-        "due_at": (MORNING + timedelta(hours=1)).isoformat(), "is_calling": True, "why_not_calling": "",
+        "due_at": (MORNING + timedelta(hours=1)).isoformat(), "is_text_kept": True,
+        "is_calling": True, "why_not_calling": "",
     }  # fmt: skip
     made.answers["online.first_response_s"] = 42.5
     assert any(order.state is OrderState.SENT for order in made.orders_there.values())

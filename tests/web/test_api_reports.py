@@ -15,7 +15,8 @@ from tests.web.visitors import House
 
 OPENED = {
     "order_id": "26031010001", "was_merged": False, "asked_at": "2026-03-10T09:05:00+08:00",
-    "due_at": "2026-03-11T10:00:00+08:00", "is_calling": True, "why_not_calling": "",
+    "due_at": "2026-03-11T10:00:00+08:00", "is_text_kept": True, "is_calling": True,
+    "why_not_calling": "",
 }  # fmt: skip
 WISH = {"matter_id": "tax", "number": PHONE, "wants": "call_now", "text": "发票"}
 

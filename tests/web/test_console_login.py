@@ -8,6 +8,7 @@ from pathlib import Path
 import pyotp
 import pytest
 
+from console.http.errors import NotStored
 from console.http.messages import Response
 from console.people.accounts import Accounts
 from console.people.passwords import Passwords
@@ -301,7 +302,7 @@ def test_a_full_disk_changes_no_account(monkeypatch: pytest.MonkeyPatch) -> None
         raise OSError(28, "no space left on device")
 
     monkeypatch.setattr("console.people.json_file.os.fsync", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(NotStored):
         finished(house.parts.accounts.change("chen", display_name="other"))
     account = house.parts.accounts.find("chen")
     assert account is not None

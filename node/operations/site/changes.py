@@ -19,6 +19,7 @@ from routing.site_changes import FOLDER
 log = structlog.get_logger()
 
 InThread = Callable[..., Any]  # of a function and its arguments: an awaitable of what it returns
+_SERVICE = "service"
 
 
 class SiteChanges:
@@ -41,11 +42,14 @@ class SiteChanges:
         return [{"at": event.at.isoformat(), **event.payload} for event in reversed(events[-limit:])]
 
     async def change(self, what: str, name: str, content: bytes | None, who: str, why: str) -> None:
-        """Write that a file is changed, then change it."""
+        """Write that a file is changed, then change it; OperationRefused if the disk does not take the file."""
         async with self._one_at_a_time:
             before = await self._in_thread(self.files.read, name)
             await self._tell(what, name, who, why, versions=(before, content), is_undo=False)
-            await self._in_thread(self.files.put, name, content)
+            try:
+                await self._in_thread(self.files.put, name, content)
+            except OSError as wrong:
+                raise await self._came_to_nothing(what, name, (content, before), wrong, is_undo=True) from wrong
         self._feed.tell("site", {"what": what, "file": name, "who": who})
 
     async def take_back(self, what: str, prefix: str, who: str, why: str) -> None:
@@ -54,7 +58,10 @@ class SiteChanges:
             name, content = self.last(prefix)
             before = await self._in_thread(self.files.read, name)
             await self._tell(what, name, who, why, versions=(before, content), is_undo=True)
-            await self._in_thread(self.files.undo, prefix)
+            try:
+                await self._in_thread(self.files.undo, prefix)
+            except OSError as wrong:
+                raise await self._came_to_nothing(what, name, (content, before), wrong, is_undo=False) from wrong
         self._feed.tell("site", {"what": what, "file": name, "who": who})
 
     def last(self, prefix: str) -> tuple[str, bytes | None]:
@@ -63,6 +70,14 @@ class SiteChanges:
             return self.files.last(prefix)
         except NothingToUndo as wrong:
             raise OperationRefused("没有可以撤销的更改。", "site.nothing_to_undo") from wrong
+
+    async def _came_to_nothing(
+        self, what: str, name: str, back: tuple[bytes | None, bytes | None], wrong: OSError, *, is_undo: bool
+    ) -> OperationRefused:
+        """Write that a change was not made after all, or the list of changes would show it; return what to raise."""
+        log.error("site_file_not_written", what=what, file=name, error=str(wrong))
+        await self._tell(what, name, _SERVICE, "文件未能写入，没有更改", versions=back, is_undo=is_undo)
+        return OperationRefused("文件未能写入磁盘，没有更改，请稍后再试。", "site.not_written")
 
     async def _tell(
         self, what: str, name: str, who: str, why: str, *, versions: tuple[bytes | None, bytes | None], is_undo: bool

@@ -31,12 +31,17 @@ class SiteFiles:
         return path.read_bytes() if path.exists() else None
 
     def put(self, name: str, content: bytes | None) -> None:
-        """Keep what a file was, then let it be `content`; None takes it away."""
+        """Keep what a file was, then let it be `content`; None takes it away. OSError: all is as it was."""
         before = self.read(name)
         number = max((int(path.name.partition("-")[0]) for path in self._kept()), default=0) + 1
         kept = self.folder / _BEFORE / f"{number:06}-{name.replace('/', _SLASH)}"
-        _write(kept.with_name(kept.name + _WAS_NOT_THERE) if before is None else kept, before or b"")
-        self._let_be(name, content)
+        kept = kept.with_name(kept.name + _WAS_NOT_THERE) if before is None else kept
+        try:
+            _write(kept, before or b"")
+            self._let_be(name, content)
+        except OSError:
+            kept.unlink(missing_ok=True)  # or it would be taken back, though nothing was changed
+            raise
 
     def last(self, prefix: str) -> tuple[str, bytes | None]:
         """Return name, and content before, of the file changed last whose name begins with `prefix`.
@@ -81,11 +86,15 @@ def version_of(content: bytes | None) -> str:
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     beside = path.with_name(f".{path.name}.new")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -124,6 +124,35 @@ def test_a_check_under_way_tells_how_far_it_is_and_its_end_stays_to_be_seen(site
     assert check.check.last("tax") is None
 
 
+def test_a_check_runs_until_its_results_are_on_disk(site: Site, tmp_path: Path) -> None:
+    check = Check(site, tmp_path, dict.fromkeys(MARKET, Behaviour(1.0)))
+    check.ledger.hold("numbers_checked")
+    check.begin().run(60)
+    under_way = check.check.last("market")
+    assert under_way is not None
+    assert (under_way["is_running"], len(under_way["results"]), check.results) == (True, 3, [])
+    check.ledger.let_go()
+    over = check.check.last("market")
+    assert over is not None
+    assert (over["is_running"], over["results"]) == (False, check.results)
+
+
+def test_a_check_that_cannot_be_kept_is_refused_and_the_one_before_is_the_last(site: Site, tmp_path: Path) -> None:
+    check = Check(site, tmp_path, dict.fromkeys(MARKET, Behaviour(1.0)))
+    fails_to_be_kept(check)
+    assert check.check.last("market") is None
+    good = check.begin().run(60).check.last("market")
+    fails_to_be_kept(check)
+    assert check.check.last("market") == good
+
+
+def fails_to_be_kept(check: Check) -> None:
+    check.ledger.hold("numbers_checked")
+    check.begin().run(60).ledger.let_go(is_full=True)
+    assert check.refusals.pop() == "check.not_stored"
+    check.ledger.is_full = False
+
+
 def test_a_phone_nobody_answers_rings_no_longer_than_any_other(site: Site, tmp_path: Path) -> None:
     check = Check(site, tmp_path, {"6101": Behaviour(None), "6102": Behaviour(1.0), "6103": Behaviour(1.0)}).begin()
     check.run(60)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.orders.order import MergedCall, OpenedOrder, OrderKind
@@ -103,6 +103,48 @@ def test_what_cannot_be_promised_is_refused_and_no_order_opened(chat: Chat, aske
         chat.asks(**asked)
     assert refused.value.key == key
     assert not chat.requests
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_chat_is_answered_when_its_words_are_on_disk_or_told_that_they_are_not(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch, is_kept: bool
+) -> None:
+    note_order, disk, answers = chat.ledger.note_order, Deferred[None](), []
+
+    async def slowly(*args: Any, **told: Any) -> Any:
+        await disk
+        return await note_order(*args, **told)
+
+    monkeypatch.setattr(chat.ledger, "note_order", slowly)
+    asking = chat.online.open_for_online("tax", NUMBER, "如何退税？", "callback", CHAT)
+    ensureDeferred(asking).addCallback(answers.append)
+    assert answers == []
+    chat.ledger.is_away = not is_kept
+    disk.callback(None)
+    chat.ledger.is_away = False
+    assert [answer["is_text_kept"] for answer in answers] == [is_kept]
+    order = done(ensureDeferred(chat.orders.one(answers[0]["order_id"])))
+    assert order.written_request == ("如何退税？" if is_kept else "")
+
+
+def test_a_node_that_stops_notes_the_first_response_it_has_heard_of(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id = chat.asks()["order_id"]
+    chat.do("acknowledge", done(ensureDeferred(chat.orders.one(order_id))), TAX)
+    note_order, disk = chat.ledger.note_order, Deferred[None]()
+
+    async def slowly(*args: Any, **told: Any) -> Any:
+        await disk
+        return await note_order(*args, **told)
+
+    monkeypatch.setattr(chat.ledger, "note_order", slowly)
+    chat.hear(order_id)
+    stopped = ensureDeferred(chat.online.stop())
+    assert not stopped.called
+    disk.callback(None)
+    assert stopped.called
+    assert chat.first_response_s(order_id) == 0.0
 
 
 def test_the_first_response_is_measured_once(chat: Chat) -> None:

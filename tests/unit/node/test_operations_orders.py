@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from callback_scheduler.errors import StaleOrder
 from callback_scheduler.orders.order import AttemptOutcome, Order
 from callback_scheduler.orders.states import OrderState
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Hands, Note
 from config.settings import Settings, SipSettings
 from ivr.calls.presence import Presence
 from ivr.refused import OperationRefused
@@ -29,6 +29,7 @@ class Desk(World):
         made = self.timetable()
         self.presence = Presence()
         self.leader: Deferred[bool] = Deferred()
+        self.was_noted: list[bool] = []
         hands = Hands(ring_back=self._ring_back, remind_leader=self._remind_leader, notices=self,
                       free_lines=lambda: self.free_lines)
         office = SimpleNamespace(
@@ -41,9 +42,12 @@ class Desk(World):
         )
         self.orders = OrderOperations(rooms)
 
-    async def _reminded(self, order: Order, number: str) -> bool:
+    async def _reminded(self, order: Order, number: str, note: Note) -> bool:
         self.reminded.append((order.order_id, number))
-        return await self.leader
+        has_acknowledged = await self.leader
+        if has_acknowledged:
+            self.was_noted.append(await note())
+        return has_acknowledged
 
     def put(self, **changes: Any) -> Order:
         order = an_order(**changes)
@@ -226,6 +230,27 @@ def test_a_leader_is_rung_once_and_what_he_did_is_noted(desk: Desk) -> None:
     assert desk.reminded == [(order.order_id, "6109")]
     assert desk.refusal("remind_leader", order, SUPERVISOR) == "number.busy"
     desk.leader.callback(True)
-    assert desk.ledger.notes(order.order_id, "leader_reminded")[0]["why"].endswith("已按键确认")
+    assert [note["why"] for note in desk.ledger.notes(order.order_id, "leader_reminded")] == [
+        "督办提醒负责人：已按键确认"
+    ]
     desk.do("remind_leader", order, SUPERVISOR)
     assert len(desk.reminded) == 2
+
+
+def test_a_leader_who_does_not_acknowledge_is_noted_too(desk: Desk) -> None:
+    order = desk.put()
+    desk.do("remind_leader", order, SUPERVISOR)
+    desk.leader.callback(False)
+    (note,) = desk.ledger.notes(order.order_id, "leader_reminded")
+    assert note["why"] == "督办提醒负责人：未确认"
+
+
+def test_whoever_rings_a_leader_learns_that_the_acknowledgement_could_not_be_kept(desk: Desk) -> None:
+    order = desk.put()
+    desk.do("remind_leader", order, SUPERVISOR)
+    desk.ledger.is_away = True
+    desk.leader.callback(True)
+    assert desk.was_noted == [False]
+    assert not desk.ledger.notes(order.order_id, "leader_reminded")
+    desk.ledger.is_away = False
+    desk.do("remind_leader", order, SUPERVISOR)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from operator import attrgetter
@@ -322,6 +324,50 @@ def test_hours_with_faults_name_their_lines_and_change_nothing(node: Node, text:
     assert all(fault.message for fault in faults)
     assert node.refusal("hours.apply", text, ADMIN) == "hours.faults"
     assert not node.events()
+
+
+@pytest.mark.parametrize("syncs", [0, 2], ids=["what was before", "the file itself"])
+def test_a_change_that_the_disk_does_not_take_is_refused_and_listed_as_one_that_came_to_nothing(
+    node: Node, monkeypatch: pytest.MonkeyPatch, syncs: int
+) -> None:
+    before = node.operations.hours.text()
+    with monkeypatch.context() as full:
+        full.setattr("node.operations.site.files.os.fsync", no_space_after(syncs))
+        assert node.refusal("hours.apply", EARLIER, ADMIN) == "site.not_written"
+    assert (node.operations.hours.text(), node.office.opening().is_open) == (before, False)
+    assert "site" not in [kind for kind, _ in node.told]
+    assert node.refusal("hours.undo", ADMIN) == "site.nothing_to_undo"
+    done_and_undone = [(event["who"], event["version_before"], event["version_after"]) for event in node.events()[:2]]
+    (_, was, wanted), *_ = done_and_undone
+    assert done_and_undone == [(ADMIN, was, wanted), ("service", wanted, was)]
+    assert not [path for path in node.data_dir.rglob("*") if path.is_file()]
+
+
+def test_a_change_that_cannot_be_taken_back_for_a_full_disk_stays_and_can_be_later(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.do("hours.apply", EARLIER, ADMIN)
+    later = EARLIER.replace("08:00", "08:15")
+    node.do("hours.apply", later, ADMIN)
+    with monkeypatch.context() as full:
+        full.setattr("node.operations.site.files.os.fsync", no_space_after(0))
+        assert node.refusal("hours.undo", ADMIN) == "site.not_written"
+    assert node.operations.hours.text() == later
+    assert [event["is_undo"] for event in node.events()] == [False, False, True, False]
+    node.do("hours.undo", ADMIN)
+    assert node.operations.hours.text() == EARLIER
+
+
+def no_space_after(syncs: int) -> Callable[[int], None]:
+    """Return an fsync that finds the disk full after some that do not."""
+    left, fsync = iter(range(syncs)), os.fsync
+
+    def sync(descriptor: int) -> None:
+        if next(left, None) is None:
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    return sync
 
 
 def test_a_unit_with_hours_set_at_run_time_is_not_taken_out_of_the_directory(node: Node) -> None:
