@@ -80,7 +80,7 @@ def after_a_crash(desk: SeatStory, tell: Tell) -> str:
     rooms.services = tell(presence=Presence()).story.services
     again = SeatOperations(rooms)
     now(again.start())
-    return next(str(seat["state"]) for seat in again.seats() if seat["number"] == SEAT)
+    return next(str(seat["state"]) for seat in again.statuses() if seat["number"] == SEAT)
 
 
 # -- what people ask for ----------------------------------------------------------------------------------------------
