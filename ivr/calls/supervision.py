@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import ensureDeferred
 
-from ivr.calls.cdr import Role, SupervisionRecord
+from config.settings import PhoneManners
+from ivr.calls.cdr import CallRecord, Role, SupervisionRecord
 from ivr.calls.errors import CallError
-from ivr.line.messages import Overhear
+from ivr.calls.leg import Leg
+from ivr.calls.recordings import Recordings
+from ivr.calls.services import CallServices
+from ivr.line.messages import Command, Overhear
 from ivr.speech.prompts import Prompt
-
-if TYPE_CHECKING:
-    from ivr.calls.call import Call
-    from ivr.calls.leg import Leg
+from routing.clock import Clock
 
 
 class Mode(Enum):
@@ -25,13 +26,33 @@ class Mode(Enum):
     BARGE = "barge"  # all, and the recording
 
 
+class SupervisedCall(Protocol):
+    """What a supervision needs of its call; see `call.Call`."""
+
+    clock: Clock
+    log: Any
+    manners: PhoneManners
+    record: CallRecord
+    recordings: Recordings
+    services: CallServices
+    supervision: Supervision | None
+
+    @property
+    def call_id(self) -> str: ...
+    @property
+    def joined(self) -> tuple[Leg, ...]: ...
+    def ring(self, number: str, role: Role, name: str = "") -> Leg: ...
+    def send(self, command: Command) -> None: ...
+    def whisper(self, leg: Leg, prompt: Prompt) -> None: ...
+
+
 class Supervision:
     """One supervisor's phone in a call; it ends with the talk, when he hangs up, or when it is stopped.
 
     His leg is in no bridge: nobody waits for it, no talk is counted by it, and when it goes nobody notices.
     """
 
-    def __init__(self, call: Call, leg: Leg, mode: Mode, who: str) -> None:
+    def __init__(self, call: SupervisedCall, leg: Leg, mode: Mode, who: str) -> None:
         self._call = call
         self._leg = leg
         self.mode = mode
@@ -41,7 +62,7 @@ class Supervision:
         call.record.supervisions.append(self._record)
 
     @classmethod
-    def begin(cls, call: Call, number: str, name: str, mode: Mode, who: str) -> Supervision:
+    def begin(cls, call: SupervisedCall, number: str, name: str, mode: Mode, who: str) -> Supervision:
         """Ring a supervisor and, once he answers, connect him; returns at once. The call needs a free leg."""
         supervision = call.supervision = cls(call, call.ring(number, Role.SUPERVISOR, name), mode, who)
         call.log.info("supervision_begun", mode=mode.value, by=who)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ivr.calls.call import Call
 from ivr.calls.cdr import Role
-
-if TYPE_CHECKING:
-    from ivr.calls.call import Call
 
 STAGES_OF_PEOPLE = (
     "held", "three_way", "seat_rings_specialist", "with_seat", "with_specialist", "rings_seat", "waits_for_seat",

@@ -7,16 +7,13 @@ import functools
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import pjsua2 as pj
 
 from ivr.line.keys import INFO, RFC4733, KeyFilter, key_of_info
-from ivr.line.messages import LegAnswered, LegEnded, LegIncoming, LegRinging, Ring
+from ivr.line.messages import Event, LegAnswered, LegEnded, LegIncoming, LegRinging, Ring
 from ivr.line.players import wrong_text
-
-if TYPE_CHECKING:
-    from ivr.line.line import Line
 
 _Callback = TypeVar("_Callback", bound=Callable[..., None])
 _NAME_ADDR = re.compile(r'^\s*(?:"((?:[^"\\]|\\.)*)"|([^<"]*?))\s*<([^>]*)>')
@@ -47,6 +44,19 @@ def name_and_uri(name_addr: str) -> tuple[str, str]:
     return name, uri
 
 
+class LineOfLeg(Protocol):
+    """What a leg needs of its line; see `line.Line`."""
+
+    def later(self, act: Callable[[], None]) -> None: ...
+    def send(self, event: Event) -> None: ...
+    def fault(self, text: str, leg: int = 0) -> None: ...
+    def leg_comes_in(self, call_id: int) -> None: ...
+    def leg_has_media(self, leg: Leg, media: Any | None) -> None: ...
+    def leg_is_over(self, leg: Leg) -> None: ...
+    def key_pressed(self, leg: Leg, digit: str, source: str) -> None: ...
+    def local_uri(self, number: str, display_name: str = "") -> str: ...
+
+
 class _Counter:
     """Packets of a leg: a re-INVITE may replace the stream, and the new one counts from 0 again."""
 
@@ -67,7 +77,7 @@ class _Counter:
 class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
     """A leg of a line; `is_over` once its dialog has ended."""
 
-    def __init__(self, line: Line, account: Any, leg_id: int, call_id: int = pj.PJSUA_INVALID_ID) -> None:
+    def __init__(self, line: LineOfLeg, account: Any, leg_id: int, call_id: int = pj.PJSUA_INVALID_ID) -> None:
         super().__init__(account, call_id)
         self.line = line
         self.leg_id = leg_id
@@ -257,7 +267,7 @@ class Account(pj.Account):  # type: ignore[misc]  # pjsua2 carries no types
 
     leg_id = 0
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: LineOfLeg) -> None:
         super().__init__()
         self.line = line
 
