@@ -13,10 +13,10 @@ from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.order import OpenedOrder, Order, OrderDraft, OrderKind
 from ivr.calls.attempts import Attempts
 from ivr.calls.call import Call
-from ivr.calls.digits import dialable
 from ivr.calls.errors import NoNumber
 from ivr.calls.office import Office
 from ivr.calls.request import Request
+from routing.phone_numbers import dialable
 
 log = structlog.get_logger()
 
@@ -100,7 +100,7 @@ class Orders:
         return call.request.callback_number or self.allowed(call.request.caller_number)
 
     def allowed(self, number: str) -> str | None:
-        """Return `number` as it may be rung back, or None; see `digits.dialable`."""
+        """Return `number` as it may be rung back, or None; see `phone_numbers.dialable`."""
         settings = self._office.settings
         return dialable(number, settings.phone.number_patterns, settings.sip.own_numbers)
 

@@ -19,8 +19,8 @@ from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.services import CallServices
 from ivr.calls.slot import Slot
-from ivr.dispatch.incoming import statuses
 from ivr.dispatch.runner import close, others_finish
+from ivr.dispatch.status import statuses
 from ivr.flows.callback import callback
 from ivr.flows.check_number import check_number
 from ivr.flows.leader import remind_leader
@@ -33,7 +33,7 @@ _STOP_WITHIN_S = 10.0
 
 
 class Lines(Protocol):
-    """What callbacks need of the pool; see `line_pool.LinePool`."""
+    """What callbacks need of the pool; see `pool.LinePool`."""
 
     def take(self, for_callback: bool = False) -> Slot | None: ...
     def free_for_callbacks(self) -> int: ...

@@ -13,10 +13,10 @@ from ivr.calls.call import Call
 from ivr.calls.cdr import Role
 from ivr.calls.refusals import Refusal, refused
 from ivr.calls.seat_states import NotOffered, SeatState, SeatStatus
-from ivr.dispatch.incoming import masked
 from node.rooms import Rooms
 from routing.clock import in_shanghai
 from routing.directory import Seat
+from routing.phone_numbers import masked
 
 log = structlog.get_logger()
 

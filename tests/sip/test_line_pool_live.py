@@ -20,7 +20,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import deferLater, react
 from config.settings import LineSettings
 from ivr.line import messages as m
-from ivr.line_pool import LineDied, LinePool
+from ivr.pool.pool import LineDied, LinePool
 
 async def until(reactor, holds):
     ends_at = time.monotonic() + 8
