@@ -14,7 +14,7 @@ from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.evidence import proves
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Lease, Order
 from ivr.calls.call import Call
-from ivr.calls.cdr import LegRecord, Role
+from ivr.calls.cdr import LegRecord, PartyRole
 from ivr.calls.leg import Leg
 
 _BUSY = frozenset({486, 600})
@@ -125,7 +125,7 @@ class RunningAttempt:
     def _evidence(self, call: Call) -> Evidence | None:
         """Return what the legs of the call prove so far; None if no phone was rung."""
         unit = _unit_leg(call.record.legs)
-        enterprise = next((leg for leg in call.record.legs if leg.role is Role.CALLER), None)
+        enterprise = next((leg for leg in call.record.legs if leg.role is PartyRole.CALLER), None)
         if unit is None and enterprise is None:
             return None
         return Evidence(
@@ -148,7 +148,7 @@ def who_of(order: Order, specialist: Leg) -> str:
 
 def _unit_leg(legs: list[LegRecord]) -> LegRecord | None:
     """The leg that says most about the unit: who accepted, else who answered, else who was rung first."""
-    rung = [leg for leg in legs if leg.role is Role.SPECIALIST]
+    rung = [leg for leg in legs if leg.role is PartyRole.SPECIALIST]
     return min(rung, key=lambda leg: (leg.accepted_at is None, leg.answered_at is None), default=None)
 
 
@@ -157,7 +157,7 @@ def unit_outcome(legs: list[LegRecord], has_tiers: bool) -> AttemptOutcome:
 
     Nobody rung although there are people: they are all on the phone with us.
     """
-    rung = [leg for leg in legs if leg.role is Role.SPECIALIST]
+    rung = [leg for leg in legs if leg.role is PartyRole.SPECIALIST]
     causes = {leg.cause for leg in rung}
     if "in ten minutes" in causes:
         return AttemptOutcome.IN_TEN_MINUTES

@@ -11,7 +11,7 @@ import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.orders.evidence import LEAST_TALK_S
-from ivr.calls.cdr import CallRecord, LegRecord, Role
+from ivr.calls.cdr import CallRecord, LegRecord, PartyRole
 from ivr.calls.errors import CallEnded, CallError, LineLost
 from ivr.calls.happenings import Happenings
 from ivr.calls.leg import Leg, fail_all
@@ -122,13 +122,13 @@ class Call:
         elif isinstance(event, messages.RecordEnded):
             self.recordings.on_ended(event)
             self._check_cleared()
-        elif isinstance(event, messages.Fault):
+        elif isinstance(event, messages.LineFault):
             self.log.warning("line_faulted", text=event.text)
         elif (leg := self.legs.get(getattr(event, "leg", 0))) is not None:
             self._leg_event(leg, event)
 
     def _arrived(self, event: messages.LegIncoming) -> None:
-        record = LegRecord(event.leg, Role.CALLER, self.record.caller_number, started_at=self.clock.now())
+        record = LegRecord(event.leg, PartyRole.CALLER, self.record.caller_number, started_at=self.clock.now())
         self._caller = self.principal = self._add(record)
         self.presence.take(record.number, self)  # who is on the phone with us is not rung
         if not self._arrival.called:
@@ -239,11 +239,11 @@ class Call:
         self._music.stop()
         return await self.caller.ask(prompt, choices, **options)
 
-    def ring(self, number: str, role: Role, name: str = "") -> Leg:
+    def ring(self, number: str, role: PartyRole, name: str = "") -> Leg:
         """Start to ring a number and return its leg at once; in the role of the caller it is the enterprise's."""
         uri, from_number = self.services.dial_uri(number)
         leg = self._add(LegRecord(self.new_id(), role, number, name, started_at=self.clock.now()))
-        if role is Role.CALLER:
+        if role is PartyRole.CALLER:
             self._caller = leg
         self.presence.take(number, self)
         self.send(messages.Ring(leg.leg_id, uri, from_number=from_number))

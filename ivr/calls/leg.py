@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred, fail
 
 from config.settings import PhoneManners
-from ivr.calls.cdr import LegRecord, Role
+from ivr.calls.cdr import LegRecord, PartyRole
 from ivr.calls.errors import CallError, LegGone
 from ivr.line.messages import Answer, Command, Hangup, LegEnded, Play, Progress, Stop
 from ivr.speech.prompts import Prompt, PromptBook
@@ -56,7 +56,7 @@ class Leg:
         self._play_stops_on_key = self._is_hushed = False
 
     @property
-    def role(self) -> Role:
+    def role(self) -> PartyRole:
         return self.record.role
 
     # -- waiting ----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from ivr.calls.call import Call
-from ivr.calls.cdr import Role
+from ivr.calls.cdr import PartyRole
 from ivr.calls.errors import CallEnded, CallError, LegGone, NobodyAccepted
 from ivr.calls.leg import Leg
 from ivr.speech.prompts import Prompt
@@ -138,7 +138,7 @@ class Search:
         self._go_on()
 
     def _ask(self, specialist: Specialist) -> None:
-        leg = self._call.ring(specialist.number, Role.SPECIALIST, specialist.name)
+        leg = self._call.ring(specialist.number, PartyRole.SPECIALIST, specialist.name)
         task: Deferred[None] = ensureDeferred(self._ask_to_accept(leg))
         self._asked[leg] = task
         task.addErrback(self._asking_failed)
@@ -227,7 +227,7 @@ async def ring_seat(call: Call, seats: Iterable[Seat], matter: Matter | None) ->
             await freed
             continue
         seat = free[0]
-        leg = call.ring(seat.number, Role.SEAT, seat.name)
+        leg = call.ring(seat.number, PartyRole.SEAT, seat.name)
         try:
             await leg.answered(left_s)
             await _whisper(leg, matter)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import ensureDeferred
 
 from config.settings import PhoneManners
-from ivr.calls.cdr import CallRecord, Role, SupervisionRecord
+from ivr.calls.cdr import CallRecord, PartyRole, SupervisionRecord
 from ivr.calls.errors import CallError
 from ivr.calls.leg import Leg
 from ivr.calls.recordings import Recordings
@@ -41,7 +41,7 @@ class SupervisedCall(Protocol):
     def call_id(self) -> str: ...
     @property
     def joined(self) -> tuple[Leg, ...]: ...
-    def ring(self, number: str, role: Role, name: str = "") -> Leg: ...
+    def ring(self, number: str, role: PartyRole, name: str = "") -> Leg: ...
     def send(self, command: Command) -> None: ...
     def whisper(self, leg: Leg, prompt: Prompt) -> None: ...
 
@@ -64,7 +64,7 @@ class Supervision:
     @classmethod
     def begin(cls, call: SupervisedCall, number: str, name: str, mode: Mode, who: str) -> Supervision:
         """Ring a supervisor and, once he answers, connect him; returns at once. The call needs a free leg."""
-        supervision = call.supervision = cls(call, call.ring(number, Role.SUPERVISOR, name), mode, who)
+        supervision = call.supervision = cls(call, call.ring(number, PartyRole.SUPERVISOR, name), mode, who)
         call.log.info("supervision_begun", mode=mode.value, by=who)
         call.services.tell("changed", call)
         ensureDeferred(supervision._until_on())
@@ -114,8 +114,8 @@ class Supervision:
             return ()
         if self.mode is Mode.BARGE:
             return joined
-        seats = tuple(leg for leg in joined if leg.role is Role.SEAT)
-        return seats or tuple(leg for leg in joined if leg.role is Role.SPECIALIST)
+        seats = tuple(leg for leg in joined if leg.role is PartyRole.SEAT)
+        return seats or tuple(leg for leg in joined if leg.role is PartyRole.SPECIALIST)
 
     def left(self, leg: Leg) -> None:
         """Somebody of the call has gone: if it is the supervisor, this is over; if not, others may hear him now."""

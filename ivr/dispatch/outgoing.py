@@ -13,7 +13,7 @@ from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
 from ivr.calls.attempt import RunningAttempt
 from ivr.calls.call import Call
-from ivr.calls.cdr import CallRecord, Direction, LegRecord, Outcome, new_call_id
+from ivr.calls.cdr import CallOutcome, CallRecord, Direction, LegRecord, new_call_id
 from ivr.calls.errors import CallEnded
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
@@ -32,7 +32,7 @@ _LINE_WITHIN_S, _LOOK_EVERY_S = 5.0, 0.2
 _STOP_WITHIN_S = 10.0
 
 
-class Lines(Protocol):
+class CallbackLines(Protocol):
     """What callbacks need of the pool; see `pool.LinePool`."""
 
     def take(self, for_callback: bool = False) -> Slot | None: ...
@@ -48,7 +48,7 @@ class Callbacks:
         office: Office,
         orders: Orders,
         ledger: Ledger,
-        lines: Callable[[], Lines | None],
+        lines: Callable[[], CallbackLines | None],
     ) -> None:
         self._services = services
         self._office = office
@@ -99,7 +99,7 @@ class Callbacks:
             outcome = await self._run(call, lambda: remind_leader(call, self._office.as_it_is(), order, number))
             # he may have hung up on our thanks
             has_acknowledged = any(leg.accepted_at for leg in call.record.legs)
-            call.record.outcome = Outcome.REMINDED if has_acknowledged else outcome
+            call.record.outcome = CallOutcome.REMINDED if has_acknowledged else outcome
             await close(call, self._orders)
         finally:
             del self._running[call.call_id]
@@ -116,7 +116,7 @@ class Callbacks:
             outcome = await self._run(call, lambda: check_number(call, name, number))
             # who hangs up on our sentence is there all the same
             was_answered = any(leg.answered_at for leg in call.record.legs)
-            call.record.outcome = Outcome.CHECKED if was_answered else outcome
+            call.record.outcome = CallOutcome.CHECKED if was_answered else outcome
             await close(call, self._orders)
         finally:
             del self._running[call.call_id]
@@ -169,27 +169,27 @@ class Callbacks:
         return call
 
     async def _see_through(self, call: Call, running: RunningAttempt) -> Attempt:
-        async def flow() -> Outcome:
+        async def flow() -> CallOutcome:
             await callback(call, self._office.as_it_is(), self._orders, running)
-            return Outcome.NOT_REACHED
+            return CallOutcome.NOT_REACHED
 
         outcome = await self._run(call, flow)
-        if outcome is Outcome.FAILED:
+        if outcome is CallOutcome.FAILED:
             running.came_to(AttemptOutcome.UNKNOWN if call.legs else AttemptOutcome.CALLED_OFF)
         attempt = running.finished(call)
-        call.record.outcome = Outcome.SERVED if attempt.outcome is AttemptOutcome.REACHED else outcome
+        call.record.outcome = CallOutcome.SERVED if attempt.outcome is AttemptOutcome.REACHED else outcome
         await close(call, self._orders)
         return attempt
 
-    async def _run(self, call: Call, flow: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    async def _run(self, call: Call, flow: Callable[[], Awaitable[CallOutcome]]) -> CallOutcome:
         """Run a flow to whatever end, let those who are left finish, and return what it came to."""
-        outcome = Outcome.FAILED
+        outcome = CallOutcome.FAILED
         try:
             await self._orders.note_offered(call)
             outcome = await flow()
         except CallEnded as end:
             call.record.cause = str(end)
-            outcome = Outcome.LINE_LOST if call.line_lost else Outcome.NOT_REACHED
+            outcome = CallOutcome.LINE_LOST if call.line_lost else CallOutcome.NOT_REACHED
         except Exception:
             call.log.exception("flow_failed")
         try:

@@ -13,7 +13,7 @@ import structlog
 from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.order import OrderKind
-from ivr.calls.cdr import CallRecord, Direction, Outcome
+from ivr.calls.cdr import CallOutcome, CallRecord, Direction
 from ivr.calls.errors import NoNumber
 from ivr.calls.orders import Orders
 from ivr.calls.request import Request
@@ -60,7 +60,7 @@ async def recover(ledger: Ledger, orders: Orders, clock: Clock, recordings: Path
             matter_id=call.request.matter_id,
             unit_id=call.request.unit_id,
             key_path=call.request.key_path,
-            outcome=Outcome.LINE_LOST,
+            outcome=CallOutcome.LINE_LOST,
             cause="the node died",
             recordings=[str(file) for file in files],
             order_ids=call.order_ids,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ivr.calls.call import Call
-from ivr.calls.cdr import Role
+from ivr.calls.cdr import PartyRole
 from ivr.dispatch.stage import stage_of
 from routing.phone_numbers import masked
 
@@ -36,7 +36,7 @@ def status_of(call: Call) -> dict[str, Any]:
         "people": [
             {"role": leg.role.value, "name": leg.record.name, "is_up": leg.is_up}
             for leg in call.legs.values()
-            if not leg.is_gone and leg.role in (Role.SEAT, Role.SPECIALIST)
+            if not leg.is_gone and leg.role in (PartyRole.SEAT, PartyRole.SPECIALIST)
         ],
         "supervision": {name: told for name, told in supervision.status().items() if name != "number"}
         if supervision is not None

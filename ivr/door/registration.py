@@ -91,7 +91,7 @@ class Registration:
             else:
                 self._send(Hop(self._trunk.transport, found, port), attempt=1)
 
-        self._premises.names.lookup(host, send)
+        self._premises.resolver.lookup(host, send)
 
     def _send(self, hop: Hop, attempt: int) -> None:
         try:

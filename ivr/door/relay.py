@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from ivr.door import forwarding
-from ivr.door.counters import Tally
+from ivr.door.counters import Counters
 from ivr.door.dialogs import Dialog, DialogState, DialogTable, Found, contact_uri, note_answer
 from ivr.door.own_requests import OwnRequests
-from ivr.door.resolver import Names
+from ivr.door.resolver import Resolver
 from ivr.sip.answers import Header, answer, own_tag
 from ivr.sip.fields import BadMessage, address
 from ivr.sip.message import SipMessage
@@ -26,9 +26,9 @@ class Premises:
 
     sockets: Sockets
     table: DialogTable
-    names: Names
+    resolver: Resolver
     own: OwnRequests
-    tally: Tally
+    counters: Counters
     secret: bytes
     media_address: str
     public_media_address: str = ""
@@ -71,13 +71,13 @@ class Relay:
         """Pass a request (source stamped) to the line of its dialog; a request that must not reach it is answered."""
         here = self._premises
         if not forwarding.count_hop(message):
-            here.tally.count("too_many_hops", method=message.method)
+            here.counters.count("too_many_hops", method=message.method)
             here.refuse(message, 483)
             return
         try:
             forwarding.make_body_safe(message, is_answer=message.method not in ("INVITE", "UPDATE"))
         except NoUsableAudio as wrong:
-            here.tally.count("rejected_media", reason=str(wrong))
+            here.counters.count("rejected_media", reason=str(wrong))
             here.refuse(message, 488)
             return
         branch = forwarding.branch_of(message, here.secret)
@@ -85,7 +85,7 @@ class Relay:
         if is_first:
             forwarding.record_route(message, here.addresses, dialog.peer.transport, to_line=True)
         forwarding.push_via(message, "udp", forwarding.INNER_HOST, here.addresses.inner_port, branch)
-        here.tally.count("forwarded")
+        here.counters.count("forwarded")
         here.sockets.send_to_line(message.to_bytes(), dialog.line_port)
 
     def within_dialog(self, message: SipMessage, found: Found) -> None:
@@ -106,10 +106,10 @@ class Relay:
         try:
             forwarding.make_body_safe(message, is_answer=True)
         except NoUsableAudio as wrong:
-            here.tally.count("rejected_media", reason=str(wrong))
+            here.counters.count("rejected_media", reason=str(wrong))
             message.drop(b"content-type")
             message.set_body(b"")  # the line ends a call without media by its own rules
-        here.tally.count("forwarded")
+        here.counters.count("forwarded")
         here.sockets.send_to_line(message.to_bytes(), dialog.line_port)
 
     def _learn_from_far(self, message: SipMessage, found: Found) -> None:
@@ -141,7 +141,7 @@ class Relay:
         if next_via is None:
             raise BadMessage("an answer of a line has no Via of who asked")
         self._show_outside(message, dialog)
-        here.tally.count("forwarded")
+        here.counters.count("forwarded")
         here.send_along(message.to_bytes(), next_via)
 
     def request_from_line(self, message: SipMessage, found: Found) -> None:
@@ -183,7 +183,7 @@ class Relay:
             else:
                 then(peer if has_stream and found == peer.host else Hop(transport, found, port))
 
-        here.names.lookup(host, named)
+        here.resolver.lookup(host, named)
 
     def send_out(self, message: SipMessage, dialog: Dialog, hop: Hop | None, *, is_first: bool = False) -> None:
         """Send a line's request to a hop; the line gets 503 if it cannot be reached."""
@@ -206,7 +206,7 @@ class Relay:
         data = message.to_bytes()
         if is_first:
             dialog.invite = data
-        here.tally.count("forwarded")
+        here.counters.count("forwarded")
 
         def lost() -> None:
             message.pop(b"via")
@@ -216,7 +216,7 @@ class Relay:
 
     def _unreachable(self, message: SipMessage, dialog: Dialog) -> None:
         here = self._premises
-        here.tally.count("unreachable", method=message.method)
+        here.counters.count("unreachable", method=message.method)
         here.refuse_line(message, 503, dialog.line_port)
         if message.method == "INVITE" and dialog.state is DialogState.EARLY:
             here.table.end(dialog)

@@ -17,7 +17,7 @@ KEEP_S = 60.0
 MAX_NAMES = 256
 
 
-class Names:
+class Resolver:
     """Asks the reactor's resolver, once for all who wait for the same name, and keeps the answer for a minute."""
 
     def __init__(self, reactor: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callback_scheduler.orders.order import OpenedOrder, OrderKind
 from ivr.calls.call import Call
-from ivr.calls.cdr import Outcome
+from ivr.calls.cdr import CallOutcome
 from ivr.calls.errors import NoNumber
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
@@ -15,7 +15,7 @@ from ivr.flows.number import ask_number
 from ivr.speech.prompts import Prompt
 
 
-async def after_hours(call: Call, office: Office, orders: Orders) -> Outcome:
+async def after_hours(call: Call, office: Office, orders: Orders) -> CallOutcome:
     """Take the request of a caller outside working hours and tell him until when the unit rings back."""
     call.step("after_hours")
     await orders.note_request(call)
@@ -30,7 +30,7 @@ async def after_hours(call: Call, office: Office, orders: Orders) -> Outcome:
     return await promise_callback(call, orders, OrderKind.AFTER_HOURS)
 
 
-async def promise_callback(call: Call, orders: Orders, kind: OrderKind) -> Outcome:
+async def promise_callback(call: Call, orders: Orders, kind: OrderKind) -> CallOutcome:
     """Open the order, then say its number and deadline; without any number to ring, say how to reach us."""
     call.step("order")
     try:
@@ -38,14 +38,14 @@ async def promise_callback(call: Call, orders: Orders, kind: OrderKind) -> Outco
     except NoNumber:
         await call.say(Prompt.NO_NUMBER_NO_ORDER)
         call.caller.hangup("goodbye")
-        return Outcome.ABANDONED
+        return CallOutcome.ABANDONED
     await call.say(_promise(opened), order_id=opened.order_id, due=opened.due_at)
     # an order number and a date are worth hearing twice; more is a caller who has put the phone down
     if await call.ask(Prompt.ORDER_REPEAT_OFFER, "1", retries=0) == "1":
         await call.say(_promise(opened), order_id=opened.order_id, due=opened.due_at)
     await call.say(Prompt.THANKS_GOODBYE)
     call.caller.hangup("goodbye")
-    return Outcome.ORDER
+    return CallOutcome.ORDER
 
 
 def _promise(opened: OpenedOrder) -> Prompt:

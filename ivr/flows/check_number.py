@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from ivr.calls.call import Call
-from ivr.calls.cdr import Outcome, Role
+from ivr.calls.cdr import CallOutcome, PartyRole
 from ivr.calls.errors import LegGone
 from ivr.speech.prompts import Prompt
 
 
-async def check_number(call: Call, name: str, number: str) -> Outcome:
+async def check_number(call: Call, name: str, number: str) -> CallOutcome:
     """Ring `number`, say what this is about, and hang up."""
     call.step("number check")
-    leg = call.ring(number, Role.SPECIALIST, name)
+    leg = call.ring(number, PartyRole.SPECIALIST, name)
     call.follow(leg)
     try:
         await leg.answered(call.manners.ring_s)
     except LegGone:
-        return Outcome.NOT_REACHED
+        return CallOutcome.NOT_REACHED
     await leg.say(Prompt.NUMBER_CHECK)
     leg.hangup("checked")
-    return Outcome.CHECKED
+    return CallOutcome.CHECKED

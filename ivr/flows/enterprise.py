@@ -6,7 +6,7 @@ from callback_scheduler.orders.evidence import LEAST_TALK_S
 from callback_scheduler.orders.order import AttemptOutcome, Order
 from ivr.calls.attempt import RunningAttempt, enterprise_outcome
 from ivr.calls.call import Call
-from ivr.calls.cdr import Role
+from ivr.calls.cdr import PartyRole
 from ivr.calls.errors import LegGone
 from ivr.calls.leg import Leg
 from ivr.calls.office import Office
@@ -29,7 +29,7 @@ async def connect_enterprise(
         await _call_off(running, specialist)
         return
     call.check()
-    enterprise = call.ring(running.attempt.number, Role.CALLER, running.order.company)
+    enterprise = call.ring(running.attempt.number, PartyRole.CALLER, running.order.company)
     call.entertain()
     try:
         await enterprise.answered(call.manners.enterprise_ring_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ivr.calls.call import Call
-from ivr.calls.cdr import Outcome
+from ivr.calls.cdr import CallOutcome
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.flows.after_hours import after_hours
@@ -15,7 +15,7 @@ from ivr.flows.working_hours import working_hours
 from ivr.speech.prompts import Prompt
 
 
-async def reception(call: Call, office: Office, orders: Orders) -> Outcome:
+async def reception(call: Call, office: Office, orders: Orders) -> CallOutcome:
     """Answer a caller and see the call through; return what it came to."""
     opening = office.opening()
     call.record.was_open = opening.is_open
@@ -36,7 +36,7 @@ async def reception(call: Call, office: Office, orders: Orders) -> Outcome:
     return await working_hours(call, office, orders, matter)
 
 
-async def _known_caller(call: Call, office: Office, orders: Orders) -> Outcome | None:
+async def _known_caller(call: Call, office: Office, orders: Orders) -> CallOutcome | None:
     """See to a caller whose number we know: a specialist, or, in hours, an enterprise with an open order.
 
     None if he rings about something else.

@@ -6,7 +6,7 @@ from callback_scheduler.orders.evidence import LEAST_TALK_S
 from callback_scheduler.orders.order import Order
 from ivr.calls.attempt import RunningAttempt, unit_outcome
 from ivr.calls.call import Call
-from ivr.calls.cdr import Outcome, TransferResult
+from ivr.calls.cdr import CallOutcome, TransferResult
 from ivr.calls.errors import NobodyAccepted
 from ivr.calls.leg import Leg
 from ivr.calls.office import Office
@@ -20,7 +20,7 @@ OTHER_MATTER, OWN_ORDER = "0", "1"
 _A_MOMENT_S = 0.3  # at once: the keys are live while he is told
 
 
-async def rings_again(call: Call, office: Office, orders: Orders, order: Order) -> Outcome | None:
+async def rings_again(call: Call, office: Office, orders: Orders, order: Order) -> CallOutcome | None:
     """Put the caller through to the unit of his order, or let him hear and change it; None if it is about another.
 
     The talk settles the order as a callback would: the unit accepted, and the enterprise is on the line.
@@ -37,13 +37,13 @@ async def rings_again(call: Call, office: Office, orders: Orders, order: Order) 
     call.record.matter_id, call.record.unit_id = order.matter_id, order.unit_id
     await orders.note_request(call)
     if key != OWN_ORDER and await _talks_to_unit(call, office, orders, order):
-        return Outcome.SERVED
+        return CallOutcome.SERVED
     if await own_order(call, office, orders, await orders.find(order.order_id) or order) is Wish.SOMETHING_ELSE:
         call.request.matter_id = call.request.unit_id = ""
         return None
     await call.say(Prompt.THANKS_GOODBYE)
     call.caller.hangup("goodbye")
-    return Outcome.ORDER
+    return CallOutcome.ORDER
 
 
 def _named(office: Office, order: Order) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callback_scheduler.orders.order import Order
 from ivr.calls.call import Call
-from ivr.calls.cdr import Direction, Outcome, Role
+from ivr.calls.cdr import CallOutcome, Direction, PartyRole
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.flows.enterprise import connect_enterprise
@@ -18,7 +18,7 @@ _TRIES = 3
 
 async def specialist_dials_in(
     call: Call, office: Office, orders: Orders, unit: Unit, person: Specialist
-) -> Outcome | None:
+) -> CallOutcome | None:
     """Connect a specialist with the enterprise of an order of his unit; the number keyed counts as his key 1.
 
     None if he keys no such order: then he is a caller like any other.
@@ -32,19 +32,19 @@ async def specialist_dials_in(
     if running is None:
         await specialist.say(Prompt.ACCEPTED_BY_OTHER)  # an attempt is under way, or there is nothing left to do
         specialist.hangup("taken by another")
-        return Outcome.NOT_REACHED
+        return CallOutcome.NOT_REACHED
     call.record.direction = Direction.DIAL_IN
     call.request.is_settled = True
     await orders.note_request(call)
     call.record.matter_id, call.record.unit_id = order.matter_id, order.unit_id
     record = specialist.record
-    record.role, record.number, record.name = Role.SPECIALIST, person.number, person.name
+    record.role, record.number, record.name = PartyRole.SPECIALIST, person.number, person.name
     record.accepted_at = call.clock.now()
     try:
         await connect_enterprise(call, office, orders, running, specialist)
     finally:
         await orders.attempts.settle(call, running)
-    return Outcome.SERVED if running.is_joined else Outcome.NOT_REACHED
+    return CallOutcome.SERVED if running.is_joined else CallOutcome.NOT_REACHED
 
 
 async def _ask_order(call: Call, orders: Orders, unit: Unit) -> Order | None:

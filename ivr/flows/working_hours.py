@@ -5,7 +5,7 @@ from __future__ import annotations
 from callback_scheduler.orders.evidence import LEAST_TALK_S
 from callback_scheduler.orders.order import OrderKind
 from ivr.calls.call import Call
-from ivr.calls.cdr import Outcome, TransferResult
+from ivr.calls.cdr import CallOutcome, TransferResult
 from ivr.calls.errors import NobodyAccepted
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
@@ -19,7 +19,7 @@ from routing.directory import Seat
 from routing.matters import Matter
 
 
-async def working_hours(call: Call, office: Office, orders: Orders, chosen: Matter | None) -> Outcome:
+async def working_hours(call: Call, office: Office, orders: Orders, chosen: Matter | None) -> CallOutcome:
     """Put the caller through to a seat, or straight to specialists; see that he is never left alone."""
     matter = chosen or office.general_matter
     call.request.wants_answer = True
@@ -65,16 +65,16 @@ async def _with_a_person(call: Call, office: Office, orders: Orders, matter: Mat
     return True
 
 
-async def _served(call: Call, orders: Orders) -> Outcome:
+async def _served(call: Call, orders: Orders) -> CallOutcome:
     call.request.is_settled = True
     await orders.note_request(call)
     await survey(call, orders)
     await call.say(Prompt.THANKS_GOODBYE)
     call.caller.hangup("goodbye")
-    return Outcome.SERVED
+    return CallOutcome.SERVED
 
 
-async def missed(call: Call, orders: Orders) -> Outcome:
+async def missed(call: Call, orders: Orders) -> CallOutcome:
     """Nobody could be had: the promise of a callback on the next workday."""
     call.step("missed")
     await call.say(Prompt.TEN_MINUTES_PROMISED if call.request.ten_minutes_promised else Prompt.NOBODY_AVAILABLE)

@@ -10,7 +10,7 @@ import structlog
 
 from callback_scheduler.errors import StoreUnavailable
 from ivr.calls.call import Call
-from ivr.calls.cdr import Role
+from ivr.calls.cdr import PartyRole
 from ivr.calls.digits import SeatCommand, SeatRequest, Target, TargetKind
 from ivr.calls.leg import Leg
 from ivr.calls.refusals import Refusal, refused
@@ -101,7 +101,7 @@ class CallOperations(SeatOperations):
 
     def _party(self, call: Call, leg: Leg) -> dict[str, Any]:
         record = leg.record
-        is_held = call.seat_talk is not None and call.seat_talk.is_held and leg.role is Role.CALLER
+        is_held = call.seat_talk is not None and call.seat_talk.is_held and leg.role is PartyRole.CALLER
         state = "held" if is_held else "talking" if leg in call.joined else "answered" if leg.is_up else "ringing"
         return {
             "role": record.role.value,
@@ -180,7 +180,7 @@ class CallOperations(SeatOperations):
     ) -> str:
         """Ring a supervisor's phone and let it hear a call; return the id of the supervision while it rings."""
         call, wanted = self._running(call_id), _mode(mode)
-        others = (leg for leg in call.joined if leg.role in (Role.SEAT, Role.SPECIALIST))
+        others = (leg for leg in call.joined if leg.role in (PartyRole.SEAT, PartyRole.SPECIALIST))
         if call.is_over or next(others, None) is None:
             raise refused(Refusal.NOTHING_TO_SUPERVISE)
         if call.supervision is not None:
@@ -240,7 +240,7 @@ _EVERY_REQUEST = {
 
 
 def _is_live_seat(leg: Leg, number: str) -> bool:
-    return leg.role is Role.SEAT and leg.record.number == number and not leg.is_gone
+    return leg.role is PartyRole.SEAT and leg.record.number == number and not leg.is_gone
 
 
 def _mode(mode: Mode | str) -> Mode:

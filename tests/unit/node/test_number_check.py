@@ -12,7 +12,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import Clock as VirtualTime
 
 import config
-from ivr.calls.cdr import LegRecord, Role
+from ivr.calls.cdr import LegRecord, PartyRole
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.presence import Presence
@@ -198,5 +198,5 @@ def test_a_node_that_stops_ends_the_check_and_gives_the_line_back(site: Site, tm
      (403, "refused"), (603, "refused"), (503, "no_service"), (0, "no_service")],
 )  # fmt: skip
 def test_the_answer_of_the_network_says_what_is_wrong(sip_status: int, result: str) -> None:
-    leg = LegRecord(1, Role.SPECIALIST, "6101", sip_status=sip_status, cause=f"remote {sip_status}")
+    leg = LegRecord(1, PartyRole.SPECIALIST, "6101", sip_status=sip_status, cause=f"remote {sip_status}")
     assert result_of(leg) is CheckResult(result)
