@@ -13,13 +13,14 @@ from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from callback_scheduler.orders.evidence import LEAST_TALK_S
 from ivr.calls.cdr import CallRecord, LegRecord, PartyRole
 from ivr.calls.errors import CallEnded, CallError, LineLost
-from ivr.calls.happenings import Happenings
+from ivr.calls.happenings import Happening, Happenings
 from ivr.calls.leg import Leg, fail_all
 from ivr.calls.recordings import Recordings
 from ivr.calls.request import Request
 from ivr.calls.seat_talk import SeatTalk
 from ivr.calls.services import CallServices
 from ivr.calls.slot import Slot
+from ivr.calls.steps import CallStep
 from ivr.calls.supervision import Supervision
 from ivr.calls.talk_meter import TalkMeter
 from ivr.calls.waiting_music import WaitingMusic
@@ -104,9 +105,9 @@ class Call:
         """Return an id for a leg, play or recording, unique on this line."""
         return self.slot.new_leg()
 
-    def step(self, name: str) -> None:
+    def step(self, step: CallStep) -> None:
         """Write into the record where in the flow the call is."""
-        self.record.steps.append(name)
+        self.record.steps.append(step)
         self.services.tell("step", self)
 
     # -- what the line tells ----------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ class Call:
             late_s = max(0.0, self.services.monotonic_s() - event.monotonic_s)
             self.talk_began_at = self.clock.now() - timedelta(seconds=self.talked_s + late_s)
         if before_s < LEAST_TALK_S <= self.talked_s:
-            self.happenings.put("talked", None)
+            self.happenings.put(Happening.TALKED, None)
 
     def _leg_event(self, leg: Leg, event: messages.Event) -> None:
         if isinstance(event, messages.LegAnswered):
@@ -171,7 +172,7 @@ class Call:
             self.supervision.left(leg)
         if self._alone is not None and not self._alone.called and len(self.joined) <= 1:
             self._alone.callback(None)
-        self.happenings.put("left", leg)
+        self.happenings.put(Happening.LEFT, leg)
         self.services.tell("changed", self)
         self._check_cleared()
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from ivr.calls.steps import CallStep
+
 
 class PartyRole(Enum):
     """Who a leg belongs to."""
@@ -97,7 +99,7 @@ class CallRecord:
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     was_open: bool | None = None
-    steps: list[str] = field(default_factory=list)  # the way through the flows, in order
+    steps: list[CallStep] = field(default_factory=list)  # the way through the flows, in order
     key_path: str = ""  # keys of the menu
     matter_id: str = ""
     unit_id: str = ""

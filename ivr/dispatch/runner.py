@@ -112,7 +112,7 @@ async def close(call: Call, orders: Orders) -> None:
         outcome=call.record.outcome.value,
         transfer=call.record.transfer.value,
         cause=call.record.cause,
-        steps=call.record.steps,
+        steps=[step.value for step in call.record.steps],
         two_way_s=call.record.two_way_s,
         order_ids=call.record.order_ids,
     )

@@ -8,6 +8,7 @@ from ivr.calls.cdr import CallOutcome
 from ivr.calls.errors import NoNumber
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.flows.elsewhere import tell_elsewhere
 from ivr.flows.menu import choose_matter
 from ivr.flows.message import leave_message
@@ -17,7 +18,7 @@ from ivr.speech.prompts import Prompt
 
 async def after_hours(call: Call, office: Office, orders: Orders) -> CallOutcome:
     """Take the request of a caller outside working hours and tell him until when the unit rings back."""
-    call.step("after_hours")
+    call.step(CallStep.AFTER_HOURS)
     await orders.note_request(call)
     await call.caller.say(Prompt.CLOSED_GREETING, stop_on_key=True)
     matter = await choose_matter(call, office, orders)
@@ -32,7 +33,7 @@ async def after_hours(call: Call, office: Office, orders: Orders) -> CallOutcome
 
 async def promise_callback(call: Call, orders: Orders, kind: OrderKind) -> CallOutcome:
     """Open the order, then say its number and deadline; without any number to ring, say how to reach us."""
-    call.step("order")
+    call.step(CallStep.ORDER)
     try:
         opened = await orders.open(call, kind)
     except NoNumber:

@@ -15,6 +15,7 @@ from ivr.calls.leg import Leg
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.ringing import ACCEPT, PASS_ON, TEN_MINUTES, Offer, find_specialist
+from ivr.calls.steps import CallStep
 from ivr.flows.enterprise import connect_enterprise
 from ivr.speech.prompts import Prompt
 from routing.tiers import Specialist, Tier
@@ -27,7 +28,7 @@ async def callback(call: Call, office: Office, orders: Orders, running: RunningA
     """Ring the tiers of the unit that the ladder has opened, then the enterprise; `running` keeps what came of it."""
     order = running.order
     tiers = _asked_for(running, office) or office.unit_tiers(order.unit_id)[: tiers_open(order)]
-    call.step("unit")
+    call.step(CallStep.UNIT)
     try:
         specialist = await find_specialist(call, tiers, owed_callback(call, office, order))
     except NobodyAccepted:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from ivr.calls.call import Call
 from ivr.calls.cdr import CallOutcome, PartyRole
 from ivr.calls.errors import LegGone
+from ivr.calls.steps import CallStep
 from ivr.speech.prompts import Prompt
 from routing.matters import Matter
 
 
 async def elsewhere(call: Call, matter: Matter) -> CallOutcome:
     """Connect the caller with the line his matter belongs to; if it does not answer, say its number."""
-    call.step("elsewhere")
+    call.step(CallStep.ELSEWHERE)
     call.request.is_settled = True
     assert matter.belongs_elsewhere is not None
     await call.say(Prompt.BELONGS_ELSEWHERE, name=matter.elsewhere_name)

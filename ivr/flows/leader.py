@@ -7,6 +7,7 @@ from ivr.calls.call import Call
 from ivr.calls.cdr import CallOutcome, PartyRole
 from ivr.calls.errors import LegGone
 from ivr.calls.office import Office
+from ivr.calls.steps import CallStep
 from ivr.speech.prompts import Prompt
 
 ACKNOWLEDGE = "1"
@@ -14,7 +15,7 @@ ACKNOWLEDGE = "1"
 
 async def remind_leader(call: Call, office: Office, order: Order, number: str) -> CallOutcome:
     """Ring `number` and tell what is owed, twice if need be; a voicemail hears it too, but presses no key."""
-    call.step("leader")
+    call.step(CallStep.LEADER)
     unit = office.directory.unit(order.unit_id)
     leader = call.ring(number, PartyRole.LEADER, unit.name)
     call.follow(leader)

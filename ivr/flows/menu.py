@@ -8,6 +8,7 @@ from __future__ import annotations
 from ivr.calls.call import Call
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.flows.own_order import look_up_order
 from ivr.speech.prompts import Prompt
 from routing.matters import Matter
@@ -23,7 +24,7 @@ async def choose_matter(call: Call, office: Office, orders: Orders) -> Matter | 
     menu = office.menu()
     if not office.settings.phone.menu_enabled or not menu:
         return None
-    call.step("menu")
+    call.step(CallStep.MENU)
     options = [matter.name for matter in menu.values()]
     prompt = Prompt.MENU_CLOSED if call.request.was_closed else Prompt.MENU
     digit = OWN_ORDER

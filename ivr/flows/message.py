@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ivr.calls.call import Call
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.speech.prompts import Prompt
 
 KEEP, HEAR, REDO = "1", "2", "3"
@@ -13,7 +14,7 @@ _REVIEWS = 6  # then what is there is kept: the caller has stopped deciding
 
 async def leave_message(call: Call, orders: Orders) -> None:
     """Let the caller speak after the beep and confirm; a caller who says nothing leaves an order without one."""
-    call.step("message")
+    call.step(CallStep.MESSAGE)
     path = await _record(call, orders)
     for _ in range(_REVIEWS):
         if path is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ivr.calls.call import Call
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.speech.prompts import Prompt
 
 _MAX_DIGITS = 12
@@ -15,7 +16,7 @@ async def ask_number(call: Call, orders: Orders) -> None:
 
     After three tries that lead nowhere his own number stands, if it may be dialled.
     """
-    call.step("number")
+    call.step(CallStep.NUMBER)
     own = orders.allowed(call.request.caller_number)
     if own is not None:
         choice = await call.ask(Prompt.ASK_NUMBER_OWN, "12", otherwise="1", number=own)

@@ -10,6 +10,7 @@ from callback_scheduler.orders.states import OrderState
 from ivr.calls.call import Call
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.flows.message import leave_message
 from ivr.flows.number import ask_number
 from ivr.speech.prompts import Prompt
@@ -42,7 +43,7 @@ class Wish(Enum):
 
 async def look_up_order(call: Call, office: Office, orders: Orders) -> None:
     """Let a caller key the number of his order and see to it; returns when he wants something else."""
-    call.step("own order")
+    call.step(CallStep.OWN_ORDER)
     for _ in range(_TRIES):
         keyed = await call.caller.keys(Prompt.CALLBACK_ASK_ORDER, _MAX_DIGITS)
         if not keyed:

@@ -6,6 +6,7 @@ from ivr.calls.call import Call
 from ivr.calls.cdr import CallOutcome
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.flows.after_hours import after_hours
 from ivr.flows.elsewhere import elsewhere
 from ivr.flows.menu import choose_matter
@@ -27,7 +28,7 @@ async def reception(call: Call, office: Office, orders: Orders) -> CallOutcome:
         return outcome
     if not opening.is_open:
         return await after_hours(call, office, orders)
-    call.step("greeting")
+    call.step(CallStep.GREETING)
     greeting = Prompt.GREETING if call.manners.record_calls else Prompt.GREETING_UNRECORDED
     await call.caller.say(greeting, stop_on_key=True)
     matter = await choose_matter(call, office, orders)

@@ -12,6 +12,7 @@ from ivr.calls.leg import Leg
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.ringing import find_specialist, waiting_caller
+from ivr.calls.steps import CallStep
 from ivr.flows.enterprise import say_goodbye, talk
 from ivr.flows.own_order import Wish, own_order
 from ivr.speech.prompts import Prompt
@@ -25,7 +26,7 @@ async def rings_again(call: Call, office: Office, orders: Orders, order: Order) 
 
     The talk settles the order as a callback would: the unit accepted, and the enterprise is on the line.
     """
-    call.step("rings again")
+    call.step(CallStep.RINGS_AGAIN)
     await call.caller.say(Prompt.CALLBACK_OPEN_ORDER, stop_on_key=True, **_named(office, order))
     key = await call.ask(
         Prompt.CALLBACK_OPEN_ORDER_KEYS, OTHER_MATTER + OWN_ORDER, retries=0, first_digit_s=_A_MOMENT_S

@@ -7,6 +7,7 @@ from ivr.calls.call import Call
 from ivr.calls.cdr import CallOutcome, Direction, PartyRole
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.flows.enterprise import connect_enterprise
 from ivr.speech.prompts import Prompt
 from routing.directory import Unit
@@ -23,7 +24,7 @@ async def specialist_dials_in(
 
     None if he keys no such order: then he is a caller like any other.
     """
-    call.step("specialist dials in")
+    call.step(CallStep.SPECIALIST_DIALS_IN)
     order = await _ask_order(call, orders, unit)
     if order is None:
         return None

@@ -10,11 +10,13 @@ from ivr.calls.call import Call
 from ivr.calls.cdr import TransferResult
 from ivr.calls.digits import SeatCommand, SeatKeys, SeatRequest
 from ivr.calls.errors import CallEnded, NobodyAccepted
+from ivr.calls.happenings import Happening
 from ivr.calls.leg import Leg
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.refusals import Objection, Refusal
 from ivr.calls.ringing import Search, waiting_caller
+from ivr.calls.steps import CallStep
 from ivr.flows.transfer_target import Wanted, find_target
 from ivr.speech.prompts import Prompt
 from routing.matters import Matter
@@ -27,6 +29,13 @@ _SAID = {
     Refusal.PERSON_ABSENT: Prompt.SEAT_NOBODY_ACCEPTS,
     Refusal.PERSON_BUSY: Prompt.SEAT_NOBODY_ACCEPTS,
     Refusal.NOBODY_ELSE: Prompt.SEAT_NOBODY_ELSE,
+}
+
+_STEP_OF = {
+    SeatCommand.BRING_IN: CallStep.SEAT_BRINGS_IN,
+    SeatCommand.DROP: CallStep.SEAT_DROPS,
+    SeatCommand.LEAVE: CallStep.SEAT_LEAVES,
+    SeatCommand.CONSULT: CallStep.SEAT_CONSULTS,
 }
 
 
@@ -58,11 +67,11 @@ class Conversation:
         self._rejoin()
         while self._seat or self._specialist or self._search:
             what, subject = await self._call.happenings.next(self._call.caller)
-            if what == "left":
+            if what is Happening.LEFT:
                 self._left(subject)
-            elif what == "seat asks":
+            elif what is Happening.SEAT_ASKS:
                 await self._seat_asks(subject)
-            elif what == "search over":
+            elif what is Happening.SEARCH_OVER:
                 self._search_over(subject)
         self._call.end_talk()
         self._call.caller.forget_keys()  # pressed while talking, they answer no question
@@ -115,7 +124,7 @@ class Conversation:
 
     def ask(self, request: SeatRequest) -> None:
         """Take what a seat asks for, by keys or on its page; it is done in its turn."""
-        self._call.happenings.put("seat asks", request)
+        self._call.happenings.put(Happening.SEAT_ASKS, request)
 
     def objection(self, request: SeatRequest) -> Objection | None:
         """Return why a request is not possible now; None if it is."""
@@ -141,7 +150,7 @@ class Conversation:
     async def _seat_asks(self, request: SeatRequest) -> None:
         if self._seat is None:
             return
-        self._call.step(f"seat {request.command.name.lower()}")
+        self._call.step(_STEP_OF[request.command])
         self._call.log.info("seat_asked", command=request.command.name.lower(), by=request.by)
         if (objection := self.objection(request)) is not None:
             self._say_no(objection)
@@ -203,7 +212,7 @@ class Conversation:
             found = nobody
         except CallEnded:
             return  # whoever talks is told of it at his own await
-        self._call.happenings.put("search over", found)
+        self._call.happenings.put(Happening.SEARCH_OVER, found)
 
     def _search_over(self, found: Leg | NobodyAccepted) -> None:
         self._search = None

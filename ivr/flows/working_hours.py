@@ -10,6 +10,7 @@ from ivr.calls.errors import NobodyAccepted
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.ringing import find_specialist, ring_seat, waiting_caller
+from ivr.calls.steps import CallStep
 from ivr.flows.after_hours import promise_callback
 from ivr.flows.number import ask_number
 from ivr.flows.survey import survey
@@ -32,7 +33,7 @@ async def working_hours(call: Call, office: Office, orders: Orders, chosen: Matt
         if call.talked_s >= LEAST_TALK_S:
             return await _served(call, orders)
         # cut off before they could talk: a seat this time, whatever the path says
-        call.step("alone")
+        call.step(CallStep.ALONE)
         seats = office.seats
         if turn == 0:
             await call.say(Prompt.ALONE_ANNOUNCEMENT)
@@ -43,14 +44,14 @@ async def _with_a_person(call: Call, office: Office, orders: Orders, matter: Mat
     """Let the caller talk to a seat or a specialist until they have left; False if nobody could be had."""
     conversation = Conversation(call, office, orders, matter)
     if seats:
-        call.step("seat")
+        call.step(CallStep.SEAT)
         await call.say(Prompt.CONNECTING_SEAT)
         seat = await ring_seat(call, seats, matter if call.request.matter_id else None)
         if seat is not None:
             call.record.person_answered_at = call.record.person_answered_at or call.clock.now()
             await conversation.talk(seat=seat)
             return True
-    call.step("specialist")
+    call.step(CallStep.SPECIALIST)
     call.record.transfer = TransferResult.ABANDONED  # until somebody accepts or all have been tried
     await call.say(Prompt.CONNECTING_SPECIALIST, matter=matter.name)
     try:
@@ -76,7 +77,7 @@ async def _served(call: Call, orders: Orders) -> CallOutcome:
 
 async def missed(call: Call, orders: Orders) -> CallOutcome:
     """Nobody could be had: the promise of a callback on the next workday."""
-    call.step("missed")
+    call.step(CallStep.MISSED)
     await call.say(Prompt.TEN_MINUTES_PROMISED if call.request.ten_minutes_promised else Prompt.NOBODY_AVAILABLE)
     if orders.number_of(call) is None:
         await ask_number(call, orders)

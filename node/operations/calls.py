@@ -89,7 +89,7 @@ class CallOperations(SeatOperations):
             "matter_id": record.matter_id,
             "matter": _matter_name(directory, record.matter_id),
             "unit_id": record.unit_id,
-            "step": record.steps[-1] if record.steps else "",
+            "step": record.steps[-1].value if record.steps else "",
             "offered_at": record.offered_at.isoformat(),
             "seconds": self._seconds_since(record.offered_at),
             "talked_s": round(call.talked_s, 1),

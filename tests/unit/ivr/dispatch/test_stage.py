@@ -33,7 +33,7 @@ def stages_told(desk: SeatStory) -> list[str]:
     told: list[str] = []
 
     def hear(what: str, call: object) -> None:
-        stage = stage_of(desk.call)
+        stage = stage_of(desk.call).value
         if told[-1:] != [stage]:
             told.append(stage)
 
