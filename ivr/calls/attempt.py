@@ -11,6 +11,7 @@ from twisted.internet.task import LoopingCall
 
 from callback_scheduler.errors import FencedOff, SchedulerError
 from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.evidence import proves
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Lease, Order
 from ivr.calls.call import Call
@@ -71,7 +72,7 @@ class RunningAttempt:
         self.attempt = replace(self.attempt, unit_number=specialist.record.number, enterprise_rung_at=at)
         may_ring = False
         try:
-            await self._note(call, who_of(self.order, specialist))
+            await self._note(call, actor_of(self.order, specialist))
             # asked last of all: a node that stood still while it wrote has lost its lease since
             may_ring = await self.is_ours()
         except SchedulerError as wrong:
@@ -84,16 +85,16 @@ class RunningAttempt:
         """Write the evidence as soon as there is enough of it: a node that dies later in the talk loses nothing."""
         self.attempt = replace(self.attempt, evidence=self._evidence(call))
         try:
-            await self._note(call, who_of(self.order, specialist))
+            await self._note(call, actor_of(self.order, specialist))
         except FencedOff:
             self._log.warning("evidence_fenced_off", epoch=self.lease.epoch)
         except SchedulerError as wrong:
             self._log.warning("evidence_not_noted", error=str(wrong))  # it is written again with the outcome
 
-    async def _note(self, call: Call, who: str) -> None:
+    async def _note(self, call: Call, who: Actor) -> None:
         await self._ledger.note_order(
             self.order.order_id, "attempt_phase",
-            who=who, attempt=self.attempt, epoch=self.lease.epoch, at=call.clock.now(),
+            who=str(who), attempt=self.attempt, epoch=self.lease.epoch, at=call.clock.now(),
         )  # fmt: skip
 
     def came_to(self, outcome: AttemptOutcome) -> None:
@@ -141,9 +142,9 @@ class RunningAttempt:
         )
 
 
-def who_of(order: Order, specialist: Leg) -> str:
-    """Return a specialist as the journal names him."""
-    return f"unit:{order.unit_id}:{specialist.record.name or specialist.record.number}"
+def actor_of(order: Order, specialist: Leg) -> Actor:
+    """Return a specialist who acts for the unit of an order; the name is the number where none is known."""
+    return Actor(ActorRole.UNIT, specialist.record.name or specialist.record.number, order.unit_id)
 
 
 def _unit_leg(legs: list[LegRecord]) -> LegRecord | None:

@@ -10,6 +10,7 @@ import structlog
 
 from callback_scheduler.errors import SchedulerError, StoreUnavailable
 from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.order import OpenedOrder, Order, OrderDraft, OrderKind
 from ivr.calls.attempts import Attempts
 from ivr.calls.call import Call
@@ -19,6 +20,8 @@ from ivr.calls.request import Request
 from routing.phone_numbers import dialable
 
 log = structlog.get_logger()
+
+_CALLER = Actor(ActorRole.CALLER)
 
 
 class Orders:
@@ -72,7 +75,7 @@ class Orders:
     async def note(self, order_id: str, note: str, changes: Mapping[str, Any], at: datetime) -> bool:
         """Store what a caller says about his order; False if it cannot be stored now."""
         try:
-            await self._ledger.note_order(order_id, note, who="caller", changes=changes, at=at)
+            await self._ledger.note_order(order_id, note, who=str(_CALLER), changes=changes, at=at)
         except SchedulerError as wrong:
             log.warning("order_not_noted", order_id=order_id, note=note, error=str(wrong))
             return False

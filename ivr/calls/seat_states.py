@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from callback_scheduler.orders.actor import SERVICE
+
 
 class SeatState(Enum):
     """What a seat has said of itself, or what was found out."""
@@ -81,4 +83,4 @@ class SeatStates:
         missed = self._missed[number] = self._missed.get(number, 0) + 1
         if most and missed >= most and self.is_offered(number):
             reason = NotOffered.CALLS_NOT_ANSWERED.value
-            self.set(number, SeatStatus(SeatState.AWAY, reason, f"连续{missed}次未接听", "service", at))
+            self.set(number, SeatStatus(SeatState.AWAY, reason, f"连续{missed}次未接听", str(SERVICE), at))

@@ -21,8 +21,8 @@ from routing.phone_numbers import masked
 log = structlog.get_logger()
 
 
-class Desk:
-    """The calls of this node."""
+class IncomingCalls:
+    """The calls of this node that somebody began by ringing the hotline."""
 
     def __init__(self, services: CallServices, office: Office, orders: Orders) -> None:
         self._services = services

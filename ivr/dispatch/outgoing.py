@@ -39,7 +39,7 @@ class CallbackLines(Protocol):
     def free_for_callbacks(self) -> int: ...
 
 
-class Callbacks:
+class OutgoingCalls:
     """Places the calls of a node that nobody has rung in for. `lines` gives the pool, None while there is none."""
 
     def __init__(

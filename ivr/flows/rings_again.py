@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.evidence import LEAST_TALK_S
 from callback_scheduler.orders.order import Order
 from ivr.calls.attempt import RunningAttempt, unit_outcome
@@ -53,7 +54,7 @@ def _named(office: Office, order: Order) -> dict[str, str]:
 
 async def _talks_to_unit(call: Call, office: Office, orders: Orders, order: Order) -> bool:
     """Ring the unit for the caller and let them talk; False if nobody accepts, or the unit rings him at this moment."""
-    running = await orders.attempts.begin(call, order, "enterprise", "caller")
+    running = await orders.attempts.begin(call, order, "enterprise", Actor(ActorRole.CALLER))
     if running is None:
         return False
     call.record.transfer = TransferResult.ABANDONED  # until somebody accepts or all have been tried

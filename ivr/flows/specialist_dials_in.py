@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.order import Order
 from ivr.calls.call import Call
 from ivr.calls.cdr import CallOutcome, Direction, PartyRole
@@ -29,7 +30,8 @@ async def specialist_dials_in(
     if order is None:
         return None
     specialist = call.caller
-    running = await orders.attempts.begin(call, order, "specialist", f"unit:{unit.unit_id}:{person.name}")
+    actor = Actor(ActorRole.UNIT, person.name, unit.unit_id)
+    running = await orders.attempts.begin(call, order, "specialist", actor)
     if running is None:
         await specialist.say(Prompt.ACCEPTED_BY_OTHER)  # an attempt is under way, or there is nothing left to do
         specialist.hangup("taken by another")

@@ -17,7 +17,7 @@ from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.presence import Presence
 from ivr.calls.services import CallServices
-from ivr.dispatch.outgoing import Callbacks
+from ivr.dispatch.outgoing import OutgoingCalls
 from ivr.refused import OperationRefused
 from ivr.speech.prompts import Prompt
 from node.operations.number_check import CheckResult, NumberCheck, result_of
@@ -68,7 +68,7 @@ class Check:
             lambda number: (f"sip:{number}@127.0.0.1", "12345"), self.time.seconds,
         )
         orders = Orders(self.ledger, office)  # type: ignore[arg-type]
-        self.callbacks = Callbacks(services, office, orders, self.ledger, lambda: self.lines)  # type: ignore[arg-type]
+        self.callbacks = OutgoingCalls(services, office, orders, self.ledger, lambda: self.lines)  # type: ignore[arg-type]
         rooms: Any = SimpleNamespace(
             services=services, office=office, ledger=self.ledger, clock=clock, callbacks=self.callbacks
         )
