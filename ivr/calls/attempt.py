@@ -148,7 +148,7 @@ def actor_of(order: Order, specialist: Leg) -> Actor:
 
 
 def _unit_leg(legs: list[LegRecord]) -> LegRecord | None:
-    """The leg that says most about the unit: who accepted, else who answered, else who was rung first."""
+    """The leg that says most about the unit: the one that accepted, else one that answered, else the one rung first."""
     rung = [leg for leg in legs if leg.role is PartyRole.SPECIALIST]
     return min(rung, key=lambda leg: (leg.accepted_at is None, leg.answered_at is None), default=None)
 

@@ -131,7 +131,7 @@ class Call:
     def _arrived(self, event: messages.LegIncoming) -> None:
         record = LegRecord(event.leg, PartyRole.CALLER, self.record.caller_number, started_at=self.clock.now())
         self._caller = self.principal = self._add(record)
-        self.presence.take(record.number, self)  # who is on the phone with us is not rung
+        self.presence.take(record.number, self)  # a person on the phone with us is not rung
         if not self._arrival.called:
             self._arrival.callback(None)
 
@@ -288,7 +288,7 @@ class Call:
         ensureDeferred(say())
 
     def take_leave(self, farewell: Deferred[Any]) -> None:
-        """Let the call's end wait for `farewell`: somebody is being told why he was rung in vain."""
+        """Let the call's end wait for `farewell`: somebody is being told why they were rung in vain."""
         self._farewells.append(farewell)
 
     def record_legs(self, label: str, *legs: Leg, max_s: float = 0.0) -> tuple[int, Path]:

@@ -13,7 +13,7 @@ class SeatCommand(Enum):
     BRING_IN = "*matter#"  # ring the specialists of a matter and join them
     DROP = "*9"  # the specialist leaves
     LEAVE = "*0"  # the seat leaves the two talking
-    CONSULT = "*5"  # hold the caller, or take him back
+    CONSULT = "*5"  # hold the caller, or take them back
 
 
 class TargetKind(Enum):

@@ -73,7 +73,7 @@ class Orders:
         await self._ledger.write("call_ended", call.record.as_payload(), call.clock.now())
 
     async def note(self, order_id: str, note: str, changes: Mapping[str, Any], at: datetime) -> bool:
-        """Store what a caller says about his order; False if it cannot be stored now."""
+        """Store what a caller says about their order; False if it cannot be stored now."""
         try:
             await self._ledger.note_order(order_id, note, who=str(_CALLER), changes=changes, at=at)
         except SchedulerError as wrong:
@@ -108,7 +108,7 @@ class Orders:
         return dialable(number, settings.phone.number_patterns, settings.sip.own_numbers)
 
     async def open(self, call: Call, kind: OrderKind) -> OpenedOrder:
-        """Open the order of what the caller asked for, or add to his open one; NoNumber if nobody could be rung."""
+        """Open the order of what the caller asked for, or add to their open one; NoNumber if nobody could be rung."""
         opened = await self.open_request(call.request, call.call_id, kind, call.clock.now())
         call.request.is_settled = True
         call.record.order_ids.append(opened.order_id)

@@ -27,7 +27,7 @@ _TIME_TO_ANSWER = timedelta(seconds=8)  # a phone that rang for less has not bee
 class Offer:
     """What a specialist who answers is offered.
 
-    `ask` speaks to his leg and returns the key he decides by, "" for none. `over` tells him that the call is over
+    `ask` speaks to their leg and returns the key they decide by, "" for none. `over` tells that the call is over
     already. `legs_kept` stay free for whom the call rings later. `promise_ends`: key 3 settles the search, too.
     """
 
@@ -211,7 +211,7 @@ async def ring_seat(call: Call, seats: Iterable[Seat], matter: Matter | None) ->
     """Ring free seats, the one idle longest first, for `seat_wait_s` in all; None if no seat answers.
 
     A seat's phone is the hotline's own: to answer is to accept. While all seats talk, the call waits for one; it does
-    not wait for those who are away. Who lets it ring too often is away from then on.
+    not wait for those who are away. A seat that lets it ring too often is set away.
     """
     seats = tuple(seats)
     call.entertain()

@@ -1,4 +1,4 @@
-"""A supervisor in a conversation of others: he listens, whispers to the one at work, or speaks to all."""
+"""A supervisor in a conversation of others, who listens, whispers to the one at work, or speaks to all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from routing.clock import Clock
 
 
 class Mode(Enum):
-    """Who hears the supervisor; he always hears all who are joined."""
+    """Who hears the supervisor, who always hears all who are joined."""
 
     LISTEN = "listen"  # nobody
     WHISPER = "whisper"  # the seat alone; without a seat, the specialist
@@ -47,9 +47,9 @@ class SupervisedCall(Protocol):
 
 
 class Supervision:
-    """One supervisor's phone in a call; it ends with the talk, when he hangs up, or when it is stopped.
+    """One supervisor's phone in a call; it ends with the talk, when it hangs up, or when it is stopped.
 
-    His leg is in no bridge: nobody waits for it, no talk is counted by it, and when it goes nobody notices.
+    Its leg is in no bridge: nobody waits for it, no talk is counted by it, and when it goes nobody notices.
     """
 
     def __init__(self, call: SupervisedCall, leg: Leg, mode: Mode, who: str) -> None:
@@ -63,7 +63,7 @@ class Supervision:
 
     @classmethod
     def begin(cls, call: SupervisedCall, number: str, name: str, mode: Mode, who: str) -> Supervision:
-        """Ring a supervisor and, once he answers, connect him; returns at once. The call needs a free leg."""
+        """Ring a supervisor and connect them once they answer; returns at once. The call needs a free leg."""
         supervision = call.supervision = cls(call, call.ring(number, PartyRole.SUPERVISOR, name), mode, who)
         call.log.info("supervision_begun", mode=mode.value, by=who)
         call.services.tell("changed", call)
@@ -74,17 +74,17 @@ class Supervision:
         try:
             await self._leg.answered(self._call.manners.ring_s)
         except CallError:
-            self.stop("not answered")  # refused, or the one the call follows went while his phone rang
+            self.stop("not answered")  # refused, or the one the call follows went while this phone rang
             return
         self._begin_mode()
 
     @property
     def state(self) -> str:
-        """Return "ringing", or "on" once he is connected."""
+        """Return "ringing", or "on" once the supervisor is connected."""
         return "on" if self._leg.is_up else "ringing"
 
     def change(self, mode: Mode, who: str) -> None:
-        """Let others hear him, or others no more, from now on."""
+        """Change who hears the supervisor, from now on."""
         if mode is self.mode:
             return
         self.mode = mode
@@ -101,7 +101,7 @@ class Supervision:
                 self._call.whisper(leg, Prompt.JOINED)
 
     def connect(self) -> None:
-        """Connect him with those who are joined now."""
+        """Connect the supervisor with those who are joined now."""
         if not self._leg.is_up:
             return
         joined = self._call.joined
@@ -118,14 +118,14 @@ class Supervision:
         return seats or tuple(leg for leg in joined if leg.role is PartyRole.SPECIALIST)
 
     def left(self, leg: Leg) -> None:
-        """Somebody of the call has gone: if it is the supervisor, this is over; if not, others may hear him now."""
+        """Somebody of the call has gone: if it is the supervisor, this is over; if not, others may hear them now."""
         if leg is self._leg:
             self._over()
         else:
             self.connect()
 
     def stop(self, cause: str) -> None:
-        """Take him out of the call."""
+        """Take the supervisor out of the call."""
         self._leg.hangup(cause)
         self._over()
 

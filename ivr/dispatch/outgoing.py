@@ -90,14 +90,14 @@ class OutgoingCalls:
             del self._running[call.call_id]
 
     async def remind_leader(self, order: Order, number: str) -> bool:
-        """Ring a leader about an order; True if he has acknowledged by key 1. Never raises."""
+        """Ring a leader about an order; True if they have acknowledged by key 1. Never raises."""
         slot = await self._line()
         if slot is None:
             return False
         call = self._call(slot, number, Direction.REMINDER, order)
         try:
             outcome = await self._run(call, lambda: remind_leader(call, self._office.as_it_is(), order, number))
-            # he may have hung up on our thanks
+            # the leader may have hung up on our thanks
             has_acknowledged = any(leg.accepted_at for leg in call.record.legs)
             call.record.outcome = CallOutcome.REMINDED if has_acknowledged else outcome
             await close(call, self._orders)
@@ -114,7 +114,7 @@ class OutgoingCalls:
         call.record.unit_id = unit_id
         try:
             outcome = await self._run(call, lambda: check_number(call, name, number))
-            # who hangs up on our sentence is there all the same
+            # a person who hangs up on our sentence is there all the same
             was_answered = any(leg.answered_at for leg in call.record.legs)
             call.record.outcome = CallOutcome.CHECKED if was_answered else outcome
             await close(call, self._orders)

@@ -38,7 +38,7 @@ class _Unfinished:
 async def recover(ledger: Ledger, orders: Orders, clock: Clock, recordings: Path) -> int:
     """Close every call the journal knows no end of, and return how many there were.
 
-    A caller whose node died under him wanted to go on: he gets an order unless he had one, or was served. Each step is
+    A caller whose node died wanted to go on: they get an order unless they had one, or were served. Each step is
     an event of its own, so a second crash in here repeats nothing.
     """
     unfinished = _unfinished(await ledger.history(*_TOLD_OF_CALLS))

@@ -41,9 +41,9 @@ async def _through_flows(call: Call, office: Office, orders: Orders) -> CallOutc
 
 
 async def _broken_off(call: Call, orders: Orders) -> CallOutcome:
-    """The caller has gone, by his will or ours: keep what he wanted as an order if there is a number to ring.
+    """The caller has gone, by their will or ours: keep their request as an order if there is a number to ring.
 
-    A caller whose line died under him wanted to go on, whatever he was doing.
+    A caller whose line died wanted to go on, whatever they were doing.
     """
     request = call.request
     if call.line_lost:

@@ -17,7 +17,7 @@ from ivr.speech.prompts import Prompt
 
 
 async def after_hours(call: Call, office: Office, orders: Orders) -> CallOutcome:
-    """Take the request of a caller outside working hours and tell him until when the unit rings back."""
+    """Take the request of a caller outside working hours and tell them until when the unit rings back."""
     call.step(CallStep.AFTER_HOURS)
     await orders.note_request(call)
     await call.caller.say(Prompt.CLOSED_GREETING, stop_on_key=True)

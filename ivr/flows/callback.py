@@ -21,7 +21,7 @@ from ivr.speech.prompts import Prompt
 from routing.tiers import Specialist, Tier
 
 DETAILS, MESSAGE = "4", "5"
-_QUESTIONS = 8  # then he is not going to decide
+_QUESTIONS = 8  # then nobody is going to decide
 
 
 async def callback(call: Call, office: Office, orders: Orders, running: RunningAttempt) -> None:
@@ -67,7 +67,7 @@ def owed_callback(call: Call, office: Office, order: Order) -> Offer:
             question, values = Prompt.CALLBACK_KEYS, {}
         return ""
 
-    # one leg is kept for the enterprise; who promises to ring in ten minutes has taken it upon himself
+    # one leg is kept for the enterprise; a specialist who promises to ring in ten minutes is bound by that
     return Offer(ask, over=Prompt.TECHNICAL_TROUBLE, legs_kept=1, promise_ends=True)
 
 
@@ -79,7 +79,7 @@ async def _say_details(leg: Leg, order: Order) -> None:
 
 
 async def _play_message(leg: Leg, order: Order) -> None:
-    """Let the specialist hear all the enterprise has said, oldest first, up to his next key."""
+    """Let the specialist hear all the enterprise has said, oldest first, up to the next key."""
     files = [file for file in spoken_messages(order) if Path(file).exists()]
     if not files:
         await leg.say(Prompt.CALLBACK_NO_MESSAGE, stop_on_key=True)

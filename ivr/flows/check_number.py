@@ -1,4 +1,4 @@
-"""A number of the directory is rung to see that it rings where it should: who answers hears a sentence, no more."""
+"""A number of the directory is rung to see that it rings where it should; whoever answers hears one sentence."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from routing.matters import Matter
 
 
 async def elsewhere(call: Call, matter: Matter) -> CallOutcome:
-    """Connect the caller with the line his matter belongs to; if it does not answer, say its number."""
+    """Connect the caller with the line their matter belongs to; if it does not answer, say its number."""
     call.step(CallStep.ELSEWHERE)
     call.request.is_settled = True
     assert matter.belongs_elsewhere is not None

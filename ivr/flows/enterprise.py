@@ -22,7 +22,7 @@ async def connect_enterprise(
 ) -> None:
     """Ring the enterprise of the order, let the two talk, and ask the enterprise for its opinion.
 
-    Until the enterprise is on, the call follows the specialist: if he hangs up, its phone stops ringing.
+    Until the enterprise is on, the call follows the specialist: if they hang up, its phone stops ringing.
     """
     call.step(CallStep.ENTERPRISE)
     call.follow(specialist)

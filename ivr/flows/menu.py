@@ -17,7 +17,7 @@ PERSON, OWN_ORDER = "0", "*"
 
 
 async def choose_matter(call: Call, office: Office, orders: Orders) -> Matter | None:
-    """Return the matter a caller chose; None if he wants a person, chose none, or there is no menu (GB/T 33358).
+    """Return the matter a caller chose; None if they want a person, chose none, or there is no menu (GB/T 33358).
 
     Out of hours 0 is any other matter.
     """

@@ -12,9 +12,9 @@ _NUMBER_TRIES = 3
 
 
 async def ask_number(call: Call, orders: Orders) -> None:
-    """Offer the caller's own number for the callback, else let him key one and read it back.
+    """Offer the caller's own number for the callback, else let them key one and read it back.
 
-    After three tries that lead nowhere his own number stands, if it may be dialled.
+    After three tries that lead nowhere their own number stands, if it may be dialled.
     """
     call.step(CallStep.NUMBER)
     own = orders.allowed(call.request.caller_number)

@@ -18,7 +18,7 @@ from routing.clock import SHANGHAI
 
 _MAX_DIGITS = 12
 _TRIES = 3
-_CHANGES = 5  # then he is only pressing keys
+_CHANGES = 5  # then the caller is only pressing keys
 _LOOK_AHEAD_DAYS = 14  # the longest holiday has ten
 _STATES = {
     OrderState.OPENED: "已登记",
@@ -35,14 +35,14 @@ _STATES = {
 
 
 class Wish(Enum):
-    """What a caller wants when he has heard of his order."""
+    """What a caller wants who has heard of their order."""
 
     NOTHING_MORE = "nothing more"
     SOMETHING_ELSE = "something else"
 
 
 async def look_up_order(call: Call, office: Office, orders: Orders) -> None:
-    """Let a caller key the number of his order and see to it; returns when he wants something else."""
+    """Let a caller key the number of their order and see to it; returns when they want something else."""
     call.step(CallStep.OWN_ORDER)
     for _ in range(_TRIES):
         keyed = await call.caller.keys(Prompt.CALLBACK_ASK_ORDER, _MAX_DIGITS)
@@ -68,8 +68,8 @@ async def _is_his(call: Call, order: Order) -> bool:
 
 
 async def own_order(call: Call, office: Office, orders: Orders, order: Order) -> Wish:
-    """Tell state and deadline, and let the caller change what is his to change while the order is open."""
-    call.request.is_settled = True  # what he rings about is an order already
+    """Tell state and deadline, and let the caller change what is theirs to change while the order is open."""
+    call.request.is_settled = True  # what the call is about is an order already
     await orders.note_request(call)
     language = office.settings.prompts.language
     state = _STATES[order.state] if language == "zh" else order.state.value.replace("_", " ")

@@ -40,7 +40,7 @@ async def reception(call: Call, office: Office, orders: Orders) -> CallOutcome:
 async def _known_caller(call: Call, office: Office, orders: Orders) -> CallOutcome | None:
     """See to a caller whose number we know: a specialist, or, in hours, an enterprise with an open order.
 
-    None if he rings about something else.
+    None if they ring about something else.
     """
     number = call.request.caller_number
     unit_and_person = office.directory.person_at(number)

@@ -19,11 +19,11 @@ from ivr.flows.own_order import Wish, own_order
 from ivr.speech.prompts import Prompt
 
 OTHER_MATTER, OWN_ORDER = "0", "1"
-_A_MOMENT_S = 0.3  # at once: the keys are live while he is told
+_A_MOMENT_S = 0.3  # at once: the keys are live while the caller is told
 
 
 async def rings_again(call: Call, office: Office, orders: Orders, order: Order) -> CallOutcome | None:
-    """Put the caller through to the unit of his order, or let him hear and change it; None if it is about another.
+    """Put the caller through to the unit of their order, or let them hear and change it; None if it is about another.
 
     The talk settles the order as a callback would: the unit accepted, and the enterprise is on the line.
     """
@@ -34,7 +34,7 @@ async def rings_again(call: Call, office: Office, orders: Orders, order: Order) 
     )
     if key == OTHER_MATTER:
         return None
-    call.request.is_settled = True  # what he rings about is an order already
+    call.request.is_settled = True  # what the call is about is an order already
     call.request.matter_id, call.request.unit_id = order.matter_id, order.unit_id
     call.record.matter_id, call.record.unit_id = order.matter_id, order.unit_id
     await orders.note_request(call)
@@ -53,7 +53,7 @@ def _named(office: Office, order: Order) -> dict[str, str]:
 
 
 async def _talks_to_unit(call: Call, office: Office, orders: Orders, order: Order) -> bool:
-    """Ring the unit for the caller and let them talk; False if nobody accepts, or the unit rings him at this moment."""
+    """Ring the unit for the caller and let them talk; False if nobody accepts, or the unit rings them now."""
     running = await orders.attempts.begin(call, order, "enterprise", Actor(ActorRole.CALLER))
     if running is None:
         return False

@@ -1,4 +1,4 @@
-"""A specialist rings the hotline himself, keys an order number, and is connected with the enterprise."""
+"""A specialist rings the hotline, keys an order number, and is connected with the enterprise."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _TRIES = 3
 async def specialist_dials_in(
     call: Call, office: Office, orders: Orders, unit: Unit, person: Specialist
 ) -> CallOutcome | None:
-    """Connect a specialist with the enterprise of an order of his unit; the number keyed counts as his key 1.
+    """Connect a specialist with the enterprise of an order of their unit; the number keyed counts as key 1.
 
-    None if he keys no such order: then he is a caller like any other.
+    None if they key no such order: then they are a caller like any other.
     """
     call.step(CallStep.SPECIALIST_DIALS_IN)
     order = await _ask_order(call, orders, unit)

@@ -21,7 +21,7 @@ from ivr.flows.transfer_target import Wanted, find_target
 from ivr.speech.prompts import Prompt
 from routing.matters import Matter
 
-# What a seat hears that asked for what is not possible; what is not here only the page can ask for, and says itself.
+# What a seat hears when it asks for the impossible. The other refusals are for the page only, which shows them itself.
 _SAID = {
     Refusal.UNKNOWN_TARGET: Prompt.SEAT_UNKNOWN_CODE,
     Refusal.BELONGS_ELSEWHERE: Prompt.SEAT_BELONGS_ELSEWHERE,
@@ -43,7 +43,7 @@ class Conversation:
     """Who talks with the caller now, and what the seat does about it, by keys or on its page.
 
     `*` matter `#` rings that matter's specialists (`*#` those of the matter the caller chose), `*9` drops the
-    specialist, `*0` leaves the two talking, `*5` holds the caller to consult and takes him back.
+    specialist, `*0` leaves the two talking, `*5` holds the caller to consult and takes them back.
     """
 
     def __init__(self, call: Call, office: Office, orders: Orders, matter: Matter) -> None:
@@ -211,7 +211,7 @@ class Conversation:
         except NobodyAccepted as nobody:
             found = nobody
         except CallEnded:
-            return  # whoever talks is told of it at his own await
+            return  # whoever talks is told of it at an await of its own
         self._call.happenings.put(Happening.SEARCH_OVER, found)
 
     def _search_over(self, found: Leg | NobodyAccepted) -> None:

@@ -21,7 +21,7 @@ from routing.matters import Matter
 
 
 async def working_hours(call: Call, office: Office, orders: Orders, chosen: Matter | None) -> CallOutcome:
-    """Put the caller through to a seat, or straight to specialists; see that he is never left alone."""
+    """Put the caller through to a seat, or straight to specialists; see that they are never left alone."""
     matter = chosen or office.general_matter
     call.request.wants_answer = True
     call.record.asked_for_person_at = call.clock.now()
