@@ -182,14 +182,14 @@ class Search:
         if not self._is_over:
             self._go_on()
 
-    def _finish(self, found: Leg | CallError) -> None:
-        self.stop("accepted by another" if isinstance(found, Leg) else "nobody accepted")
+    def _finish(self, result: Leg | CallError) -> None:
+        self.stop("accepted by another" if isinstance(result, Leg) else "nobody accepted")
         if self.result.called:
             return
-        if isinstance(found, Leg):
-            self.result.callback(found)
+        if isinstance(result, Leg):
+            self.result.callback(result)
         else:
-            self.result.errback(found)
+            self.result.errback(result)
 
     def _call_over(self, failure: Any) -> Any:
         self.stop("call over")

@@ -84,8 +84,8 @@ def _unfinished(history: list[JournalEvent]) -> dict[str, _Unfinished]:
         elif call_id in calls and event.event_type == "order_opened":
             calls[call_id].order_ids.append(payload["order_id"])
         elif call_id in calls:
-            known = {f.name for f in dataclasses.fields(Request)}
-            calls[call_id].request = Request(**{name: value for name, value in payload.items() if name in known})
+            names = {field.name for field in dataclasses.fields(Request)}
+            calls[call_id].request = Request(**{name: value for name, value in payload.items() if name in names})
     return calls
 
 

@@ -38,7 +38,7 @@ def status_of(call: Call) -> dict[str, Any]:
             for leg in call.legs.values()
             if not leg.is_gone and leg.role in (PartyRole.SEAT, PartyRole.SPECIALIST)
         ],
-        "supervision": {name: told for name, told in supervision.status().items() if name != "number"}
+        "supervision": {name: value for name, value in supervision.status().items() if name != "number"}
         if supervision is not None
         else None,
     }

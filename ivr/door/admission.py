@@ -68,11 +68,11 @@ class Admission:
     def invite(self, message: SipMessage, source: Hop, trunk: Trunk) -> None:
         """Admit, refuse or pass again an INVITE without To-tag (source stamped)."""
         here = self._premises
-        known = here.table.get(message.call_id, message.from_tag)
-        if known is not None and self._is_again(message, known) and known.is_incoming:
+        earlier = here.table.get(message.call_id, message.from_tag)
+        if earlier is not None and self._is_again(message, earlier) and earlier.is_incoming:
             here.counters.count("retransmitted")
-            self._relay.request_to_line(message, known, is_first=True)
-        elif known is not None and not self._may_replace(message, known):
+            self._relay.request_to_line(message, earlier, is_first=True)
+        elif earlier is not None and not self._may_replace(message, earlier):
             here.counters.count("rejected_loop", source=source.host)
             here.refuse(message, 482)  # RFC 3261 8.2.2.2: merged, or our own call come back
         elif self._room.holds(message):
@@ -106,9 +106,9 @@ class Admission:
     def place(self, message: SipMessage, line_port: int) -> None:
         """Open the way out for a line's INVITE without To-tag."""
         here = self._premises
-        known = here.table.get(message.call_id, message.from_tag)
-        is_again = known is not None and self._is_again(message, known) and known.line_port == line_port
-        if known is not None and not is_again and not self._may_replace(message, known):
+        earlier = here.table.get(message.call_id, message.from_tag)
+        is_again = earlier is not None and self._is_again(message, earlier) and earlier.line_port == line_port
+        if earlier is not None and not is_again and not self._may_replace(message, earlier):
             here.counters.count("rejected_loop")
             here.refuse_line(message, 482, line_port)
             return
@@ -124,15 +124,15 @@ class Admission:
             here.refuse_line(message, 482, line_port)
             return
         transport = self._transports.get((host, port), transport)
-        dialog = known if known is not None and is_again else self._outgoing(message, line_port, transport, host, port)
+        dialog = earlier if is_again else self._outgoing(message, line_port, transport, host, port)
         if dialog is None:
             here.refuse_line(message, 503, line_port)
             return
         here.counters.count("retransmitted" if is_again else "placed")
         here.resolver.lookup(
             host,
-            lambda found: self._relay.send_out(
-                message, dialog, Hop(transport, found, port) if found else None, is_first=True
+            lambda numeric_host: self._relay.send_out(
+                message, dialog, Hop(transport, numeric_host, port) if numeric_host else None, is_first=True
             ),
         )
 
@@ -222,13 +222,13 @@ class Admission:
         return dialog if self._premises.table.add(dialog) else None
 
     @staticmethod
-    def _is_again(message: SipMessage, known: Dialog) -> bool:
-        return known.invite_cseq == message.cseq and known.invite_branch == _branch(message)
+    def _is_again(message: SipMessage, earlier: Dialog) -> bool:
+        return earlier.invite_cseq == message.cseq and earlier.invite_branch == _branch(message)
 
     @staticmethod
-    def _may_replace(message: SipMessage, known: Dialog) -> bool:
+    def _may_replace(message: SipMessage, earlier: Dialog) -> bool:
         """Tell whether an INVITE is a new try after a refusal, with credentials for example."""
-        return known.state is DialogState.ENDED and message.cseq > known.invite_cseq
+        return earlier.state is DialogState.ENDED and message.cseq > earlier.invite_cseq
 
 
 def _branch(message: SipMessage) -> bytes:

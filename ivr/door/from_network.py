@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from config.settings import Trunk
 from ivr.door.admission import Admission
-from ivr.door.dialogs import Found
+from ivr.door.dialogs import DialogMatch
 from ivr.door.farewell import Farewell
 from ivr.door.forwarding import stamp_source
 from ivr.door.relay import Premises, Relay
@@ -30,35 +30,35 @@ class FromNetwork:
             here.counters.count("bad_message", source=source.host, reason=message.fault)
             return
         stamp_source(message, source)
-        found = here.table.find(message) if message.to_tag else None
-        if found is not None and found.from_caller != found.dialog.is_incoming:
-            found = None  # the outside party speaks with the line's tags: our own request come back
-        if trunk is None and (found is None or source.host not in found.dialog.hosts):
+        match = here.table.find(message) if message.to_tag else None
+        if match is not None and match.from_caller != match.dialog.is_incoming:
+            match = None  # the outside party speaks with the line's tags: our own request come back
+        if trunk is None and (match is None or source.host not in match.dialog.hosts):
             here.counters.count("foreign_source", source=source.host)
         elif message.fault is not None:
             here.counters.count("bad_message", source=source.host, reason=message.fault[1])
             if all(message.first(name) for name in (b"call-id", b"cseq", b"from", b"to")):
                 here.refuse(message, message.fault[0])
-        elif not self._method_is_let_through(message, found):
+        elif not self._method_is_let_through(message, match):
             here.counters.count("method_refused", method=message.method, source=source.host)
             here.refuse(message, 405, (ALLOW,))
-        elif found is not None:
-            self._within_dialog(message, found)
+        elif match is not None:
+            self._within_dialog(message, match)
         elif trunk is not None:
             self._outside_dialog(message, source, trunk)
 
-    def _method_is_let_through(self, message: SipMessage, found: Found | None) -> bool:
-        if message.method == "REFER" and found is not None:
+    def _method_is_let_through(self, message: SipMessage, match: DialogMatch | None) -> bool:
+        if message.method == "REFER" and match is not None:
             return self.may_refer(message.call_id.decode("ascii"))
         return message.method in METHODS
 
-    def _within_dialog(self, message: SipMessage, found: Found) -> None:
-        if found.dialog.line_is_gone:
-            self._farewell.request(message, found.dialog)
-        elif message.method == "ACK" and not (found.talk is not None and found.talk.has_final):
+    def _within_dialog(self, message: SipMessage, match: DialogMatch) -> None:
+        if match.dialog.line_is_gone:
+            self._farewell.request(message, match.dialog)
+        elif message.method == "ACK" and not (match.talk is not None and match.talk.has_final):
             self._premises.counters.count("no_dialog", method="ACK")
         else:
-            self._relay.within_dialog(message, found)
+            self._relay.within_dialog(message, match)
 
     def _outside_dialog(self, message: SipMessage, source: Hop, trunk: Trunk) -> None:
         """Deal with a request whose tags match no dialog: only INVITE, its CANCEL and OPTIONS have business here."""
@@ -78,9 +78,9 @@ class FromNetwork:
             here.counters.count("uri_refused", source=source.host)
             here.refuse(message, 416)
         else:
-            known = here.table.get(message.call_id, message.from_tag)
-            if known is not None and known.line_is_gone and known.is_incoming:
-                self._farewell.request(message, known)
+            dialog = here.table.get(message.call_id, message.from_tag)
+            if dialog is not None and dialog.line_is_gone and dialog.is_incoming:
+                self._farewell.request(message, dialog)
             else:
                 self._admission.invite(message, source, trunk)
 
@@ -120,12 +120,12 @@ class FromNetwork:
         here = self._premises
         if here.own.takes(message, source):
             return
-        found = here.table.find(message)
-        if found is None or found.from_caller == found.dialog.is_incoming:
+        match = here.table.find(message)
+        if match is None or match.from_caller == match.dialog.is_incoming:
             here.counters.count("no_dialog", status=message.status, source=source.host)
-        elif trunk is None and source.host not in found.dialog.hosts:
+        elif trunk is None and source.host not in match.dialog.hosts:
             here.counters.count("foreign_source", source=source.host)
-        elif found.dialog.line_is_gone:
-            self._farewell.answer(message, found.dialog)
+        elif match.dialog.line_is_gone:
+            self._farewell.answer(message, match.dialog)
         else:
-            self._relay.answer_to_line(message, found)
+            self._relay.answer_to_line(message, match)

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from ivr.door import forwarding
 from ivr.door.counters import Counters
-from ivr.door.dialogs import Dialog, DialogState, DialogTable, Found, contact_uri, note_answer
+from ivr.door.dialogs import Dialog, DialogMatch, DialogState, DialogTable, contact_uri, note_answer
 from ivr.door.own_requests import OwnRequests
 from ivr.door.resolver import Resolver
 from ivr.sip.answers import Header, answer, own_tag
@@ -88,20 +88,20 @@ class Relay:
         here.counters.count("forwarded")
         here.sockets.send_to_line(message.to_bytes(), dialog.line_port)
 
-    def within_dialog(self, message: SipMessage, found: Found) -> None:
+    def within_dialog(self, message: SipMessage, match: DialogMatch) -> None:
         """Pass a request from the network that belongs to a dialog."""
-        here, dialog, talk = self._premises, found.dialog, found.talk
+        here, dialog, talk = self._premises, match.dialog, match.talk
         here.table.touch(dialog)
         if talk is not None and message.method in ("INVITE", "UPDATE"):
             talk.target = contact_uri(message) or talk.target  # RFC 3261 12.2.2, target refresh
-        self._note_bye(message, found)
+        self._note_bye(message, match)
         self.request_to_line(message, dialog)
 
-    def answer_to_line(self, message: SipMessage, found: Found) -> None:
+    def answer_to_line(self, message: SipMessage, match: DialogMatch) -> None:
         """Pass an answer from the network to the line that asked."""
-        here, dialog = self._premises, found.dialog
+        here, dialog = self._premises, match.dialog
         here.table.touch(dialog)
-        self._learn_from_far(message, found)
+        self._learn_from_far(message, match)
         message.pop(b"via")
         try:
             forwarding.make_body_safe(message, is_answer=True)
@@ -112,27 +112,27 @@ class Relay:
         here.counters.count("forwarded")
         here.sockets.send_to_line(message.to_bytes(), dialog.line_port)
 
-    def _learn_from_far(self, message: SipMessage, found: Found) -> None:
-        here, dialog = self._premises, found.dialog
+    def _learn_from_far(self, message: SipMessage, match: DialogMatch) -> None:
+        here, dialog = self._premises, match.dialog
         if message.cseq_method != "INVITE":
             return
         target = contact_uri(message)
         if target and message.status < 300 and forwarding.routable(target):
             here.table.allow_host(dialog, forwarding.hop_of(target)[1])
         if dialog.is_incoming or message.cseq != dialog.invite_cseq:
-            if found.talk is not None and target and 200 <= message.status < 300:
-                found.talk.target = target
+            if match.talk is not None and target and 200 <= message.status < 300:
+                match.talk.target = target
             return
         note_answer(dialog, message, target, forwarding.routes_beyond(message, here.addresses))
         self._note_status(dialog, message.status)
 
     # -- line -> network
 
-    def answer_from_line(self, message: SipMessage, found: Found) -> None:
+    def answer_from_line(self, message: SipMessage, match: DialogMatch) -> None:
         """Pass a line's answer to who asked."""
-        here, dialog = self._premises, found.dialog
+        here, dialog = self._premises, match.dialog
         here.table.touch(dialog)
-        is_first = message.cseq_method == "INVITE" and message.cseq == dialog.invite_cseq and found.from_caller
+        is_first = message.cseq_method == "INVITE" and message.cseq == dialog.invite_cseq and match.from_caller
         if dialog.is_incoming and is_first:
             note_answer(dialog, message, dialog.far_target, dialog.far_routes)
             self._note_status(dialog, message.status)
@@ -144,16 +144,16 @@ class Relay:
         here.counters.count("forwarded")
         here.send_along(message.to_bytes(), next_via)
 
-    def request_from_line(self, message: SipMessage, found: Found) -> None:
+    def request_from_line(self, message: SipMessage, match: DialogMatch) -> None:
         """Pass a line's request within a dialog to the outside party."""
-        here, dialog = self._premises, found.dialog
+        here, dialog = self._premises, match.dialog
         here.table.touch(dialog)
-        self._note_bye(message, found)
+        self._note_bye(message, match)
         if message.method not in ("ACK", "CANCEL"):
             dialog.line_cseq = max(dialog.line_cseq, message.cseq)
         forwarding.pop_our_routes(message, here.addresses)
         follows_invite = message.method == "CANCEL" or (
-            message.method == "ACK" and not (found.talk is not None and found.talk.is_answered)
+            message.method == "ACK" and not (match.talk is not None and match.talk.is_answered)
         )
         if follows_invite and not dialog.is_incoming and message.cseq == dialog.invite_cseq:
             self.send_out(message, dialog, dialog.peer)  # RFC 3261 9.1, 17.1.1.3: to where the INVITE went
@@ -177,11 +177,11 @@ class Relay:
             then(peer)
             return
 
-        def named(found: str | None) -> None:
-            if found is None:
+        def named(numeric_host: str | None) -> None:
+            if numeric_host is None:
                 then(None)
             else:
-                then(peer if has_stream and found == peer.host else Hop(transport, found, port))
+                then(peer if has_stream and numeric_host == peer.host else Hop(transport, numeric_host, port))
 
         here.resolver.lookup(host, named)
 
@@ -237,12 +237,12 @@ class Relay:
         elif status >= 300 and dialog.state is DialogState.EARLY:
             self._premises.table.end(dialog)
 
-    def _note_bye(self, message: SipMessage, found: Found) -> None:
-        if message.method != "BYE" or found.talk is None:
+    def _note_bye(self, message: SipMessage, match: DialogMatch) -> None:
+        if message.method != "BYE" or match.talk is None:
             return
-        found.talk.has_ended = True
-        if all(talk.has_ended for talk in found.dialog.talks.values() if talk.is_answered):
-            self._premises.table.end(found.dialog)
+        match.talk.has_ended = True
+        if all(talk.has_ended for talk in match.dialog.talks.values() if talk.is_answered):
+            self._premises.table.end(match.dialog)
 
 
 def _is_behind_nat(target: str, peer: str) -> bool:

@@ -27,7 +27,7 @@ _QUESTIONS = 8  # then nobody is going to decide
 async def callback(call: Call, office: Office, orders: Orders, running: RunningAttempt) -> None:
     """Ring the tiers of the unit that the ladder has opened, then the enterprise; `running` keeps what came of it."""
     order = running.order
-    tiers = _asked_for(running, office) or office.unit_tiers(order.unit_id)[: tiers_open(order)]
+    tiers = _requested_phone(running, office) or office.unit_tiers(order.unit_id)[: tiers_open(order)]
     call.step(CallStep.UNIT)
     try:
         specialist = await find_specialist(call, tiers, owed_callback(call, office, order))
@@ -37,13 +37,13 @@ async def callback(call: Call, office: Office, orders: Orders, running: RunningA
     await connect_enterprise(call, office, orders, running, specialist)
 
 
-def _asked_for(running: RunningAttempt, office: Office) -> tuple[Tier, ...]:
+def _requested_phone(running: RunningAttempt, office: Office) -> tuple[Tier, ...]:
     """Return the one phone of whoever at the unit asked for the callback by a click; nobody if nobody did."""
     number = running.attempt.unit_number
     if running.attempt.by != BY_UNIT or not number:
         return ()
-    known = office.directory.person_at(number.removeprefix("sip:").partition("@")[0])
-    return (Tier((known[1] if known else Specialist("", "", number),), 0.0),)
+    unit_and_person = office.directory.person_at(number.removeprefix("sip:").partition("@")[0])
+    return (Tier((unit_and_person[1] if unit_and_person else Specialist("", "", number),), 0.0),)
 
 
 def owed_callback(call: Call, office: Office, order: Order) -> Offer:

@@ -60,11 +60,11 @@ async def look_up_order(call: Call, office: Office, orders: Orders) -> None:
 
 async def _is_his(call: Call, order: Order) -> bool:
     """Whether the order is the caller's: numbers of orders can be guessed, the phone it is about cannot."""
-    known = (order.callback_number, order.caller_number)
-    if call.request.caller_number in known:
+    numbers = (order.callback_number, order.caller_number)
+    if call.request.caller_number in numbers:
         return True
     last_four = await call.caller.keys(Prompt.CALLBACK_ASK_LAST_FOUR, 4)
-    return len(last_four) == 4 and any(number.endswith(last_four) for number in known)
+    return len(last_four) == 4 and any(number.endswith(last_four) for number in numbers)
 
 
 async def own_order(call: Call, office: Office, orders: Orders, order: Order) -> Wish:
@@ -119,11 +119,11 @@ async def _prefer_time(call: Call, office: Office, orders: Orders, order: Order)
         keyed = await call.caller.keys(Prompt.CALLBACK_ASK_TIME, 4)
         if not keyed:
             return
-        wanted = next_open(office, keyed, call.clock.now())
-        if wanted is None:
+        preferred_at = next_open(office, keyed, call.clock.now())
+        if preferred_at is None:
             await call.say(Prompt.CALLBACK_TIME_NOT_POSSIBLE)
             continue
-        noted = await orders.note(order.order_id, "preferred_time", {"preferred_at": wanted}, call.clock.now())
+        noted = await orders.note(order.order_id, "preferred_time", {"preferred_at": preferred_at}, call.clock.now())
         if noted:
             await call.say(Prompt.CALLBACK_TIME_NOTED)
         else:

@@ -17,7 +17,7 @@ from ivr.calls.orders import Orders
 from ivr.calls.refusals import Objection, Refusal
 from ivr.calls.ringing import Search, waiting_caller
 from ivr.calls.steps import CallStep
-from ivr.flows.transfer_target import Wanted, find_target
+from ivr.flows.transfer_target import TransferTarget, find_target
 from ivr.speech.prompts import Prompt
 from routing.matters import Matter
 
@@ -132,9 +132,9 @@ class Conversation:
             return Objection(Refusal.NOBODY_THERE)
         has_other = self._specialist is not None or self._search is not None
         if request.command is SeatCommand.BRING_IN:
-            wanted = find_target(self._office, self._call.presence, request, self._matter)
-            if isinstance(wanted, Objection):
-                return wanted
+            target = find_target(self._office, self._call.presence, request, self._matter)
+            if isinstance(target, Objection):
+                return target
             return Objection(Refusal.SPECIALIST_THERE) if has_other else None
         if request.command is SeatCommand.DROP and not has_other:
             return Objection(Refusal.NOBODY_TO_DROP)
@@ -170,19 +170,19 @@ class Conversation:
             self._tell_seat(prompt, **({"name": objection.name} if prompt.takes else {}))
 
     async def _bring_in(self, request: SeatRequest) -> None:
-        wanted = find_target(self._office, self._call.presence, request, self._matter)
-        assert isinstance(wanted, Wanted)
-        self._matter = wanted.matter
-        self._call.request.matter_id = self._call.record.matter_id = wanted.matter.matter_id
-        self._call.request.unit_id = self._call.record.unit_id = wanted.unit_id
+        target = find_target(self._office, self._call.presence, request, self._matter)
+        assert isinstance(target, TransferTarget)
+        self._matter = target.matter
+        self._call.request.matter_id = self._call.record.matter_id = target.matter.matter_id
+        self._call.request.unit_id = self._call.record.unit_id = target.unit_id
         await self._orders.note_request(self._call)
-        self._start_search(wanted)
+        self._start_search(target)
 
-    def _start_search(self, wanted: Wanted) -> None:
+    def _start_search(self, target: TransferTarget) -> None:
         self._call.record.transfer = TransferResult.ABANDONED  # until somebody accepts or all have been tried
-        search = self._search = Search(self._call, wanted.tiers, waiting_caller(self._call, wanted.matter))
+        search = self._search = Search(self._call, target.tiers, waiting_caller(self._call, target.matter))
         ensureDeferred(self._await_result(search))
-        self._tell_seat(Prompt.SEAT_SPECIALIST_RINGING, matter=wanted.matter.name)
+        self._tell_seat(Prompt.SEAT_SPECIALIST_RINGING, matter=target.matter.name)
         search.start()
 
     def _drop(self) -> None:
@@ -207,24 +207,24 @@ class Conversation:
 
     async def _await_result(self, search: Search) -> None:
         try:
-            found: Leg | NobodyAccepted = await search.result
+            result: Leg | NobodyAccepted = await search.result
         except NobodyAccepted as nobody:
-            found = nobody
+            result = nobody
         except CallEnded:
             return  # whoever talks is told of it at an await of its own
-        self._call.happenings.put(Happening.SEARCH_OVER, found)
+        self._call.happenings.put(Happening.SEARCH_OVER, result)
 
-    def _search_over(self, found: Leg | NobodyAccepted) -> None:
+    def _search_over(self, result: Leg | NobodyAccepted) -> None:
         self._search = None
-        if isinstance(found, NobodyAccepted):
+        if isinstance(result, NobodyAccepted):
             self._call.record.transfer = TransferResult.NOBODY
-            self._call.request.ten_minutes_promised |= found.promised
+            self._call.request.ten_minutes_promised |= result.promised
             self._tell_seat(Prompt.SEAT_NOBODY_ACCEPTS)
             return
         self._call.record.transfer = TransferResult.ACCEPTED
         self._is_consulting = False
-        if not found.is_gone:
-            self._specialist = found
+        if not result.is_gone:
+            self._specialist = result
             self._rejoin()
             for leg in self._call.joined:
                 self._call.whisper(leg, Prompt.JOINED)

@@ -36,10 +36,10 @@ def survived(callback: _Callback) -> _Callback:
 
 def name_and_uri(name_addr: str) -> tuple[str, str]:
     """Return the display name and the URI of a From or To value."""
-    found = _NAME_ADDR.match(name_addr)
-    if found is None:
+    match = _NAME_ADDR.match(name_addr)
+    if match is None:
         return "", name_addr.strip()
-    quoted, bare, uri = found.groups()
+    quoted, bare, uri = match.groups()
     name = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else (bare or "")
     return name, uri
 
