@@ -28,8 +28,7 @@ from ivr.line import messages
 from ivr.pool.pool import LineDied
 from ivr.speech.prompts import Prompt
 
-# How long the line has to report the end of legs and recordings when a call is over.
-_CLEAR_UP_S = 4.0
+_CLEAR_UP_S = 4.0  # for the line to report the end of all legs and recordings of a call that is over
 _BRIDGE = 1  # one conversation has one
 
 
