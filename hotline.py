@@ -264,7 +264,7 @@ def _notices(options: argparse.Namespace) -> int:
 
 
 def _orders(options: argparse.Namespace) -> int:
-    from ivr.dispatch.incoming import masked  # noqa: PLC0415
+    from routing.phone_numbers import masked  # noqa: PLC0415
 
     orders: list[dict[str, Any]] = ask(_control(options), "orders", limit=options.limit)
     if options.json:
@@ -279,7 +279,7 @@ def _orders(options: argparse.Namespace) -> int:
 
 
 def _calls(options: argparse.Namespace) -> int:
-    from ivr.dispatch.incoming import masked  # noqa: PLC0415
+    from routing.phone_numbers import masked  # noqa: PLC0415
 
     calls: list[dict[str, Any]] = ask(_control(options), "calls", limit=options.limit)
     if options.json:

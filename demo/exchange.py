@@ -46,7 +46,7 @@ class _Handset:
             if self._socket is not None:
                 self._socket.sendall(encode(command))
 
-    def serve(self, connection: socket.socket, lines: Lines) -> None:
+    def serve(self, connection: socket.socket, lines: TextLines) -> None:
         """Pass what the process says to the phone, until it closes the socket."""
         assert self.phone is not None
         self._socket = connection
@@ -73,13 +73,13 @@ class _Handset:
             self.exited.wait(_END_S)
 
 
-class Lines:
+class TextLines:
     """The events that come out of a socket, one after the other, until it is closed."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._text = connection.makefile("rb")
 
-    def __iter__(self) -> Lines:
+    def __iter__(self) -> TextLines:
         return self
 
     def __next__(self) -> Event:
@@ -211,7 +211,7 @@ class PhoneExchange:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        lines = Lines(connection)
+        lines = TextLines(connection)
         hello = next(lines, None)
         handset = self._handsets.get(hello.line) if isinstance(hello, Hello) else None
         if handset is None or handset.phone is None or not isinstance(hello, Hello):

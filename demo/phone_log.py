@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ivr.line.messages import Event, Fault, LegEnded
+from ivr.line.messages import Event, LegEnded, LineFault
 
 E = TypeVar("E", bound=Event)
 
@@ -106,7 +106,7 @@ class PhoneLog:
 
 
 def _told(event: Event) -> str:
-    if isinstance(event, Fault):
+    if isinstance(event, LineFault):
         return f"FAULT {event.text}"
     fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if not f.kw_only}
     return " ".join([type(event).__name__, *(f"{name}={value}" for name, value in fields.items() if value != "")])

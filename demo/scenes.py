@@ -188,7 +188,7 @@ def after_hours(stage: Stage, report: SceneReport) -> None:
 
 
 def line_killed(stage: Stage, report: SceneReport) -> None:
-    """kill -9 of the line while a caller speaks his message: he is released, his order is kept."""
+    """kill -9 of the line while a caller speaks a message: they are released, their order is kept."""
     stage.service.set_clock(EVENING + LATER)
     caller = stage.caller
     caller.dial(stage.service.uri)

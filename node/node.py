@@ -30,8 +30,8 @@ from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.presence import Presence
 from ivr.calls.services import CallServices
-from ivr.dispatch.incoming import Desk
-from ivr.dispatch.outgoing import Callbacks
+from ivr.dispatch.incoming import IncomingCalls
+from ivr.dispatch.outgoing import OutgoingCalls
 from ivr.dispatch.recovery import recover
 from ivr.door.door import Door
 from ivr.line.messages import LineConfig
@@ -76,9 +76,9 @@ class Node:
             reactor, clock, self._prompts, settings.phone, Presence(), self._recordings, self._dial_uri,
             tell=self._feed.on_call,
         )  # fmt: skip
-        self._desk = Desk(services, self._office, self._orders)
+        self._desk = IncomingCalls(services, self._office, self._orders)
         self._door = Door(settings.sip, self, reactor, self._desk.on_call)
-        self._callbacks = Callbacks(services, self._office, self._orders, self._ledger, lambda: self._lines)
+        self._callbacks = OutgoingCalls(services, self._office, self._orders, self._ledger, lambda: self._lines)
         self._notices = Notices(
             self._ledger, settings.notices, self._data_dir / "notices",
             directory=site.directory, clock=clock, reactor=reactor,

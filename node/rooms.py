@@ -14,8 +14,8 @@ from callback_scheduler.timetable.timetable import Timetable
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.services import CallServices
-from ivr.dispatch.incoming import Desk
-from ivr.dispatch.outgoing import Callbacks
+from ivr.dispatch.incoming import IncomingCalls
+from ivr.dispatch.outgoing import OutgoingCalls
 from ivr.door.door import Door
 from ivr.pool.pool import LinePool
 from node.operations.happenings import HappeningsFeed
@@ -38,8 +38,8 @@ class Rooms:
     office: Office
     ledger: Ledger
     promises: Orders
-    desk: Desk
-    callbacks: Callbacks
+    desk: IncomingCalls
+    callbacks: OutgoingCalls
     timetable: Timetable
     hands: Hands
     notices: Notices

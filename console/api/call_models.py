@@ -10,14 +10,14 @@ from pydantic import Field
 
 from console.api.declared import Answer, Asked
 from console.api.hidden import number, words
-from ivr.calls.cdr import Direction, Outcome, Role, TransferResult
+from ivr.calls.cdr import CallOutcome, Direction, PartyRole, TransferResult
 from routing.clock import SHANGHAI
 
 
 class LegAnswer(Answer):
     """One phone in a call."""
 
-    role: Role
+    role: PartyRole
     number: str
     name: str
     started_at: datetime | None
@@ -47,7 +47,7 @@ class CallAnswer(Answer):
     asked_for_person_at: datetime | None
     person_answered_at: datetime | None
     transfer: TransferResult
-    outcome: Outcome | None = Field(description="null until the call is over.")
+    outcome: CallOutcome | None = Field(description="null until the call is over.")
     cause: str
     two_way_s: float
     legs: list[LegAnswer]
@@ -66,7 +66,7 @@ class CallPage(Answer):
 class PersonThere(Answer):
     """A seat or a specialist in a running call."""
 
-    role: Role
+    role: PartyRole
     name: str
     is_up: bool = Field(description="Whether it has answered.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from console.api.declared import Asked
-from ivr.dispatch.incoming import masked
+from routing.phone_numbers import masked
 
 # Digits that may be a phone number; eleven and more that begin with 2 are the number of an order.
 _NUMBER = re.compile(r"(?<![0-9A-Za-z-])(?!2\d{10,})\+?\d{7,15}(?![0-9A-Za-z])")

@@ -20,6 +20,8 @@ from console.people.tokens import METRICS, SCOPES
 
 VERSION = "1.0.0"
 _REF = "#/components/schemas/{model}"
+# classes that were renamed: programs have been generated from the names published before
+_PUBLISHED = {"CallOutcome": "Outcome", "PartyRole": "Role"}
 _TAGS = {
     "orders": "Work orders: what units owe enterprises.",
     "calls": "Calls that were, and those of this moment.",
@@ -89,7 +91,16 @@ def _schemas(declared: list[Operation]) -> dict[str, Any]:
         if each.body:
             wanted[each.body, "validation"] = None
     schemas: dict[str, Any] = models_json_schema(list(wanted), ref_template=_REF)[1]["$defs"]
-    return schemas
+    return _as_published(schemas)
+
+
+def _as_published(schemas: dict[str, Any]) -> dict[str, Any]:
+    """Return the schemas, and what refers to them, under the names they were published with."""
+    text = json.dumps(schemas)
+    for name, published in _PUBLISHED.items():
+        text = text.replace(f'"{name}"', f'"{published}"')
+        text = text.replace(f'"{_REF.format(model=name)}"', f'"{_REF.format(model=published)}"')
+    return dict(sorted(json.loads(text).items()))
 
 
 def _operation(one: Route, each: Operation) -> dict[str, Any]:

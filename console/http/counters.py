@@ -9,7 +9,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
-from ivr.calls.cdr import Direction, Outcome, TransferResult
+from ivr.calls.cdr import CallOutcome, Direction, TransferResult
 from node.operations.interfaces import Operations
 
 # a second series for each counter, which nobody asks for
@@ -40,7 +40,7 @@ class Metrics:
         self._talks = Histogram(
             "hotline_talk_seconds", "Seconds of talk both ways in a call.", buckets=_TALK_S, registry=self.registry
         )
-        for outcome in Outcome:  # known from the start, so that the first of a kind is seen as an increase
+        for outcome in CallOutcome:  # known from the start, so that the first of a kind is seen as an increase
             self._calls.labels(Direction.IN.value, outcome.value)
         self._ended: deque[tuple[str, int]] = deque(maxlen=_WAITING_AT_MOST)
 
@@ -67,7 +67,7 @@ class Metrics:
     def count(self, record: Mapping[str, Any]) -> None:
         """Count one call by its record."""
         direction = _known(Direction, record.get("direction", Direction.IN.value))
-        self._calls.labels(direction, _known(Outcome, record.get("outcome"))).inc()
+        self._calls.labels(direction, _known(CallOutcome, record.get("outcome"))).inc()
         result = _known(TransferResult, record.get("transfer", "none"))
         if result != TransferResult.NONE.value:
             self._transfers.labels(result).inc()

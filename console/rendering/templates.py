@@ -11,8 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from callback_scheduler.orders.cause_words import CHINESE, ENGLISH, CauseWords
 from console.http.routes import navigation
-from ivr.dispatch.incoming import masked
 from routing.clock import in_shanghai
+from routing.phone_numbers import masked
 
 if TYPE_CHECKING:
     from console.http.messages import Request

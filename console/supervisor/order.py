@@ -17,8 +17,8 @@ from console.supervisor.compliance import SUPERVISORS, leader_of, shared, unit_n
 from console.supervisor.question import Asked
 from console.supervisor.risk import Best, Risk, risk_of
 from console.supervisor.story import recordings, story
-from ivr.dispatch.incoming import masked
 from routing.errors import UnknownMatter
+from routing.phone_numbers import masked
 
 
 @route("/orders/<order_id>", roles=SUPERVISORS)

@@ -11,14 +11,19 @@ from typing import Any
 from callback_scheduler.orders.order import Attempt, Order
 from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
 from console.http.messages import Request
+from ivr.dispatch.stage import Stage
 from routing.errors import UnknownMatter
 
 _SOON = timedelta(hours=1)
 # the way of a callback in the unit's own words, in order; keys of `unit.step`
 STEPS = ("unit", "accept", "enterprise", "talk")
 _STEP_OF_STAGE = {
-    "unit": "unit", "unit_decides": "accept", "enterprise": "enterprise", "with_specialist": "talk", "talk": "talk",
-}  # fmt: skip
+    Stage.UNIT.value: "unit",
+    Stage.UNIT_DECIDES.value: "accept",
+    Stage.ENTERPRISE.value: "enterprise",
+    Stage.WITH_SPECIALIST.value: "talk",
+    Stage.TALK.value: "talk",
+}
 
 
 class Press(Enum):

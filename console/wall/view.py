@@ -12,17 +12,18 @@ from callback_scheduler.reports.calls import THREE_WAY_GOAL_PERCENT, total_calls
 from callback_scheduler.reports.report import Question
 from console.http.messages import Request
 from console.people.roles import Role
+from ivr.dispatch.stage import Stage
 
-WAITING = frozenset({"waits_for_seat", "rings_seat"})
-TALKING = frozenset({"held", "three_way", "seat_rings_specialist", "with_seat", "with_specialist"})
+WAITING = frozenset({Stage.WAITS_FOR_SEAT.value, Stage.RINGS_SEAT.value})
+TALKING = frozenset(
+    stage.value
+    for stage in (
+        Stage.HELD, Stage.THREE_WAY, Stage.SEAT_RINGS_SPECIALIST, Stage.WITH_SEAT, Stage.WITH_SPECIALIST,
+    )
+)  # fmt: skip
 _INCOMING = frozenset({"in", "dial_in"})
 _MISSES_SHOWN, _MISSES_DAYS = 6, 3
-STAGES = (
-    "offered", "greeting", "menu", "number", "message", "after_hours", "order", "own_order", "rings_again", "survey",
-    "elsewhere", "missed", "alone", "waits_for_seat", "rings_seat", "with_seat", "seat_rings_specialist", "three_way",
-    "held", "with_specialist", "rings_specialist", "specialist", "seat", "talk", "specialist_dials_in", "unit",
-    "unit_decides", "enterprise", "leader", "number_check",
-)  # fmt: skip
+STAGES = tuple(stage.value for stage in Stage)
 SEAT_STATES = ("ready", "ringing", "talking", "wrap_up", "away")
 NOT_OFFERED = ("in_call", "ringing", "away", "calls_not_answered", "wrap_up")
 TRUNK_STATES = ("trying", "registered", "refused", "unreachable", "stopped", "unasked")

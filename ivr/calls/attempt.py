@@ -12,10 +12,11 @@ from twisted.internet.task import LoopingCall
 
 from callback_scheduler.errors import FencedOff, SchedulerError
 from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.evidence import proves
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Lease, Order
 from ivr.calls.call import Call
-from ivr.calls.cdr import LegRecord, Role
+from ivr.calls.cdr import LegRecord, PartyRole
 from ivr.calls.leg import Leg
 
 _BUSY = frozenset({486, 600})
@@ -72,7 +73,7 @@ class RunningAttempt:
         self.attempt = replace(self.attempt, unit_number=specialist.record.number, enterprise_rung_at=at)
         may_ring = False
         try:
-            await self._note(call, who_of(self.order, specialist))
+            await self._note(call, actor_of(self.order, specialist))
             # asked last of all: a node that stood still while it wrote has lost its lease since
             may_ring = await self.is_ours()
         except SchedulerError as wrong:
@@ -86,7 +87,7 @@ class RunningAttempt:
 
         Until then it is not dialled, and the unit is told if it passes: also if this node does not live to see that.
         """
-        at, who = call.clock.now(), who_of(self.order, specialist)
+        at, who = call.clock.now(), actor_of(self.order, specialist)
         promise = {"promised_at": at + timedelta(seconds=in_s), "promised_by": specialist.record.number}
         try:
             await self._note(call, who, promise)
@@ -99,16 +100,16 @@ class RunningAttempt:
         """Write the evidence as soon as there is enough of it: a node that dies later in the talk loses nothing."""
         self.attempt = replace(self.attempt, evidence=self._evidence(call))
         try:
-            await self._note(call, who_of(self.order, specialist))
+            await self._note(call, actor_of(self.order, specialist))
         except FencedOff:
             self._log.warning("evidence_fenced_off", epoch=self.lease.epoch)
         except SchedulerError as wrong:
             self._log.warning("evidence_not_noted", error=str(wrong))  # it is written again with the outcome
 
-    async def _note(self, call: Call, who: str, changes: dict[str, Any] | None = None) -> None:
+    async def _note(self, call: Call, who: Actor, changes: dict[str, Any] | None = None) -> None:
         await self._ledger.note_order(
             self.order.order_id, "attempt_phase",
-            who=who, changes=changes, attempt=self.attempt, epoch=self.lease.epoch, at=call.clock.now(),
+            who=str(who), changes=changes, attempt=self.attempt, epoch=self.lease.epoch, at=call.clock.now(),
         )  # fmt: skip
 
     def came_to(self, outcome: AttemptOutcome) -> None:
@@ -140,7 +141,7 @@ class RunningAttempt:
     def _evidence(self, call: Call) -> Evidence | None:
         """Return what the legs of the call prove so far; None if no phone was rung."""
         unit = _unit_leg(call.record.legs)
-        enterprise = next((leg for leg in call.record.legs if leg.role is Role.CALLER), None)
+        enterprise = next((leg for leg in call.record.legs if leg.role is PartyRole.CALLER), None)
         if unit is None and enterprise is None:
             return None
         return Evidence(
@@ -156,14 +157,14 @@ class RunningAttempt:
         )
 
 
-def who_of(order: Order, specialist: Leg) -> str:
-    """Return a specialist as the journal names him."""
-    return f"unit:{order.unit_id}:{specialist.record.name or specialist.record.number}"
+def actor_of(order: Order, specialist: Leg) -> Actor:
+    """Return a specialist who acts for the unit of an order; the name is the number where none is known."""
+    return Actor(ActorRole.UNIT, specialist.record.name or specialist.record.number, order.unit_id)
 
 
 def _unit_leg(legs: list[LegRecord]) -> LegRecord | None:
-    """The leg that says most about the unit: who accepted, else who answered, else who was rung first."""
-    rung = [leg for leg in legs if leg.role is Role.SPECIALIST]
+    """The leg that says most about the unit: the one that accepted, else one that answered, else the one rung first."""
+    rung = [leg for leg in legs if leg.role is PartyRole.SPECIALIST]
     return min(rung, key=lambda leg: (leg.accepted_at is None, leg.answered_at is None), default=None)
 
 
@@ -172,7 +173,7 @@ def unit_outcome(legs: list[LegRecord], has_tiers: bool) -> AttemptOutcome:
 
     Nobody rung although there are people: they are all on the phone with us.
     """
-    rung = [leg for leg in legs if leg.role is Role.SPECIALIST]
+    rung = [leg for leg in legs if leg.role is PartyRole.SPECIALIST]
     causes = {leg.cause for leg in rung}
     if "in ten minutes" in causes:
         return AttemptOutcome.IN_TEN_MINUTES

@@ -10,6 +10,7 @@ from twisted.internet.task import deferLater
 
 from callback_scheduler.errors import SchedulerError, StoreUnavailable
 from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
 from callback_scheduler.orders.states import OrderEvent
 from callback_scheduler.timetable.whose_turn import next_dial_at
@@ -30,7 +31,7 @@ class Attempts:
         self._ledger = ledger
         self._ladder = ladder
 
-    async def begin(self, call: Call, order: Order, by: str, who: str) -> RunningAttempt | None:
+    async def begin(self, call: Call, order: Order, by: str, who: Actor) -> RunningAttempt | None:
         """Take the order and write that an attempt has begun; None if somebody has it, or it may not be tried now."""
         lease = None
         try:
@@ -43,7 +44,7 @@ class Attempts:
                 attempt_id=now.next_attempt_id, begun_at=at, by=by, number=now.callback_number, epoch=lease.epoch
             )
             now = await self._ledger.change_order(
-                now.order_id, OrderEvent.ATTEMPT_BEGUN, who=who, attempt=attempt, epoch=lease.epoch, at=at,
+                now.order_id, OrderEvent.ATTEMPT_BEGUN, who=str(who), attempt=attempt, epoch=lease.epoch, at=at,
                 changes={"dial_after": None},
             )  # fmt: skip
         except SchedulerError as wrong:
@@ -89,13 +90,13 @@ class Attempts:
     async def _write(self, running: RunningAttempt, attempt: Attempt) -> None:
         is_reached = attempt.outcome is AttemptOutcome.REACHED
         assert attempt.ended_at is not None
-        kept = {"promised_at": None, "promised_by": None}
+        no_promise = {"promised_at": None, "promised_by": None}
         await self._ledger.change_order(
             running.order.order_id,
             OrderEvent.REACHED if is_reached else OrderEvent.ATTEMPT_FAILED,
             who=attempt.by,
             why=attempt.outcome.value,
-            changes=kept if is_reached else self._again(running.order, attempt),
+            changes=no_promise if is_reached else self._again(running.order, attempt),
             attempt=attempt,
             epoch=running.lease.epoch,
             at=attempt.ended_at,

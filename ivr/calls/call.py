@@ -11,15 +11,16 @@ import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.orders.evidence import LEAST_TALK_S
-from ivr.calls.cdr import CallRecord, LegRecord, Role
+from ivr.calls.cdr import CallRecord, LegRecord, PartyRole
 from ivr.calls.errors import CallEnded, CallError, LineLost
-from ivr.calls.happenings import Happenings
+from ivr.calls.happenings import Happening, Happenings
 from ivr.calls.leg import Leg, fail_all
 from ivr.calls.recordings import Recordings
 from ivr.calls.request import Request
 from ivr.calls.seat_talk import SeatTalk
 from ivr.calls.services import CallServices
 from ivr.calls.slot import Slot
+from ivr.calls.steps import CallStep
 from ivr.calls.supervision import Supervision
 from ivr.calls.talk_meter import TalkMeter
 from ivr.calls.waiting_music import WaitingMusic
@@ -27,8 +28,7 @@ from ivr.line import messages
 from ivr.pool.pool import LineDied
 from ivr.speech.prompts import Prompt
 
-# How long the line has to report the end of legs and recordings when a call is over.
-_CLEAR_UP_S = 4.0
+_CLEAR_UP_S = 4.0  # for the line to report the end of all legs and recordings of a call that is over
 _BRIDGE = 1  # one conversation has one
 
 
@@ -104,9 +104,9 @@ class Call:
         """Return an id for a leg, play or recording, unique on this line."""
         return self.slot.new_leg()
 
-    def step(self, name: str) -> None:
+    def step(self, step: CallStep) -> None:
         """Write into the record where in the flow the call is."""
-        self.record.steps.append(name)
+        self.record.steps.append(step)
         self.services.tell("step", self)
 
     # -- what the line tells ----------------------------------------------------------------------------------
@@ -122,15 +122,15 @@ class Call:
         elif isinstance(event, messages.RecordEnded):
             self.recordings.on_ended(event)
             self._check_cleared()
-        elif isinstance(event, messages.Fault):
+        elif isinstance(event, messages.LineFault):
             self.log.warning("line_faulted", text=event.text)
         elif (leg := self.legs.get(getattr(event, "leg", 0))) is not None:
             self._leg_event(leg, event)
 
     def _arrived(self, event: messages.LegIncoming) -> None:
-        record = LegRecord(event.leg, Role.CALLER, self.record.caller_number, started_at=self.clock.now())
+        record = LegRecord(event.leg, PartyRole.CALLER, self.record.caller_number, started_at=self.clock.now())
         self._caller = self.principal = self._add(record)
-        self.presence.take(record.number, self)  # who is on the phone with us is not rung
+        self.presence.take(record.number, self)  # a person on the phone with us is not rung
         if not self._arrival.called:
             self._arrival.callback(None)
 
@@ -142,7 +142,7 @@ class Call:
             late_s = max(0.0, self.services.monotonic_s() - event.monotonic_s)
             self.talk_began_at = self.clock.now() - timedelta(seconds=self.talked_s + late_s)
         if before_s < LEAST_TALK_S <= self.talked_s:
-            self.happenings.put("talked", None)
+            self.happenings.put(Happening.TALKED, None)
 
     def _leg_event(self, leg: Leg, event: messages.Event) -> None:
         if isinstance(event, messages.LegAnswered):
@@ -171,7 +171,7 @@ class Call:
             self.supervision.left(leg)
         if self._alone is not None and not self._alone.called and len(self.joined) <= 1:
             self._alone.callback(None)
-        self.happenings.put("left", leg)
+        self.happenings.put(Happening.LEFT, leg)
         self.services.tell("changed", self)
         self._check_cleared()
 
@@ -239,11 +239,11 @@ class Call:
         self._music.stop()
         return await self.caller.ask(prompt, choices, **options)
 
-    def ring(self, number: str, role: Role, name: str = "") -> Leg:
+    def ring(self, number: str, role: PartyRole, name: str = "") -> Leg:
         """Start to ring a number and return its leg at once; in the role of the caller it is the enterprise's."""
         uri, from_number = self.services.dial_uri(number)
         leg = self._add(LegRecord(self.new_id(), role, number, name, started_at=self.clock.now()))
-        if role is Role.CALLER:
+        if role is PartyRole.CALLER:
             self._caller = leg
         self.presence.take(number, self)
         self.send(messages.Ring(leg.leg_id, uri, from_number=from_number))
@@ -287,7 +287,7 @@ class Call:
         ensureDeferred(say())
 
     def take_leave(self, farewell: Deferred[Any]) -> None:
-        """Let the call's end wait for `farewell`: somebody is being told why he was rung in vain."""
+        """Let the call's end wait for `farewell`: somebody is being told why they were rung in vain."""
         self._farewells.append(farewell)
 
     def record_legs(self, label: str, *legs: Leg, max_s: float = 0.0) -> tuple[int, Path]:

@@ -8,8 +8,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from ivr.calls.steps import CallStep
 
-class Role(Enum):
+
+class PartyRole(Enum):
     """Who a leg belongs to."""
 
     CALLER = "caller"  # the enterprise
@@ -30,7 +32,7 @@ class Direction(Enum):
     NUMBER_CHECK = "number_check"  # we ring a number of the directory to see that it rings
 
 
-class Outcome(Enum):
+class CallOutcome(Enum):
     """What a call came to; one per call."""
 
     SERVED = "served"  # the caller talked to a person
@@ -59,7 +61,7 @@ class LegRecord:
     """One leg; instants are aware datetimes, seconds are of talk with RTP both ways with the caller."""
 
     leg_id: int
-    role: Role
+    role: PartyRole
     number: str
     name: str = ""
     started_at: datetime | None = None
@@ -97,14 +99,14 @@ class CallRecord:
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     was_open: bool | None = None
-    steps: list[str] = field(default_factory=list)  # the way through the flows, in order
+    steps: list[CallStep] = field(default_factory=list)  # the way through the flows, in order
     key_path: str = ""  # keys of the menu
     matter_id: str = ""
     unit_id: str = ""
     asked_for_person_at: datetime | None = None
     person_answered_at: datetime | None = None
     transfer: TransferResult = TransferResult.NONE
-    outcome: Outcome = Outcome.FAILED
+    outcome: CallOutcome = CallOutcome.FAILED
     cause: str = ""
     two_way_s: float = 0.0
     legs: list[LegRecord] = field(default_factory=list)

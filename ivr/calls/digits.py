@@ -1,20 +1,10 @@
-"""What keys mean: a seat's commands during a call, and numbers a caller keys in."""
+"""What keys mean: a seat's commands during a call."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
-
-import phonenumbers
-
-# Types a work order may be rung back on; never premium, shared-cost or universal-access numbers.
-_PLAIN_TYPES = {
-    phonenumbers.PhoneNumberType.MOBILE,
-    phonenumbers.PhoneNumberType.FIXED_LINE,
-    phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
-}
 
 
 class SeatCommand(Enum):
@@ -23,7 +13,7 @@ class SeatCommand(Enum):
     BRING_IN = "*matter#"  # ring the specialists of a matter and join them
     DROP = "*9"  # the specialist leaves
     LEAVE = "*0"  # the seat leaves the two talking
-    CONSULT = "*5"  # hold the caller, or take him back
+    CONSULT = "*5"  # hold the caller, or take them back
 
 
 class TargetKind(Enum):
@@ -86,24 +76,3 @@ class SeatKeys:
             return SeatRequest(SeatCommand.BRING_IN, code)
         self._typed += digit
         return None
-
-
-def dialable(number: str, patterns: tuple[str, ...], own_numbers: tuple[str, ...] = ()) -> str | None:
-    """Return `number` as it may be rung back, or None.
-
-    The allow-list `patterns` come first, then the numbering plan (`phonenumbers`); never premium, service or
-    international numbers, nor our own. A leading +86 or 0086 is taken off.
-    """
-    plain = re.sub(r"[\s()-]", "", number)
-    plain = re.sub(r"^(?:\+86|0086)", "", plain)
-    if plain in own_numbers or not plain.isdigit():
-        return None
-    if not any(re.fullmatch(pattern, plain) for pattern in patterns):
-        return None
-    try:
-        parsed = phonenumbers.parse(plain, "CN")
-    except phonenumbers.NumberParseException:
-        return None
-    if parsed.country_code != 86 or phonenumbers.number_type(parsed) not in _PLAIN_TYPES:
-        return None
-    return plain

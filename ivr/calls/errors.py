@@ -8,7 +8,7 @@ class CallError(Exception):
 
 
 class CallEnded(CallError):
-    """The caller's leg is gone; flows never catch this, the runner in `outcome.py` does."""
+    """The caller's leg is gone; flows never catch this, the runner in `dispatch/runner.py` does."""
 
 
 class LineLost(CallEnded):

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, fail
 
-from ivr.calls.cdr import LegRecord, Role
+from config.settings import PhoneManners
+from ivr.calls.cdr import LegRecord, PartyRole
 from ivr.calls.errors import CallError, LegGone
-from ivr.line.messages import Answer, Hangup, LegEnded, Play, Progress, Stop
-from ivr.speech.prompts import Prompt
-
-if TYPE_CHECKING:
-    from ivr.calls.call import Call
-
+from ivr.line.messages import Answer, Command, Hangup, LegEnded, Play, Progress, Stop
+from ivr.speech.prompts import Prompt, PromptBook
+from routing.clock import Clock
 
 # A play that is cut off by a hang-up ends before its leg does, by some milliseconds.
 _GOING_S = 0.5
+
+
+class CallOfLeg(Protocol):
+    """What a leg needs of its call; see `call.Call`."""
+
+    reactor: Any
+    clock: Clock
+    prompts: PromptBook
+    manners: PhoneManners
+
+    @property
+    def principal(self) -> Leg | None: ...
+    def end_error(self) -> CallError: ...
+    def send(self, command: Command) -> None: ...
+    def new_id(self) -> int: ...
 
 
 class Leg:
@@ -27,7 +40,7 @@ class Leg:
     Whatever waits on a leg fails when it goes: with CallEnded if the call follows it, else with LegGone.
     """
 
-    def __init__(self, call: Call, record: LegRecord) -> None:
+    def __init__(self, call: CallOfLeg, record: LegRecord) -> None:
         self.call = call
         self.record = record
         self.leg_id = record.leg_id
@@ -43,7 +56,7 @@ class Leg:
         self._play_stops_on_key = self._is_hushed = False
 
     @property
-    def role(self) -> Role:
+    def role(self) -> PartyRole:
         return self.record.role
 
     # -- waiting ----------------------------------------------------------------------------------------------

@@ -37,9 +37,9 @@ class Office:
 
     def as_it_is(self) -> Office:
         """Return an office that stays as this one is now: a call keeps what it began with."""
-        kept = copy(self)
-        kept.directory = copy(self.directory)
-        return kept
+        office = copy(self)
+        office.directory = copy(self.directory)
+        return office
 
     def opening(self) -> Opening:
         """Return whether the line is open now, with the reason."""

@@ -10,15 +10,18 @@ import structlog
 
 from callback_scheduler.errors import SchedulerError, StoreUnavailable
 from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.order import OpenedOrder, Order, OrderDraft, OrderKind
 from ivr.calls.attempts import Attempts
 from ivr.calls.call import Call
-from ivr.calls.digits import dialable
 from ivr.calls.errors import NoNumber
 from ivr.calls.office import Office
 from ivr.calls.request import Request
+from routing.phone_numbers import dialable
 
 log = structlog.get_logger()
+
+_CALLER = Actor(ActorRole.CALLER)
 
 
 class Orders:
@@ -70,9 +73,9 @@ class Orders:
         await self._ledger.write("call_ended", call.record.as_payload(), call.clock.now())
 
     async def note(self, order_id: str, note: str, changes: Mapping[str, Any], at: datetime) -> bool:
-        """Store what a caller says about his order; False if it cannot be stored now."""
+        """Store what a caller says about their order; False if it cannot be stored now."""
         try:
-            await self._ledger.note_order(order_id, note, who="caller", changes=changes, at=at)
+            await self._ledger.note_order(order_id, note, who=str(_CALLER), changes=changes, at=at)
         except SchedulerError as wrong:
             log.warning("order_not_noted", order_id=order_id, note=note, error=str(wrong))
             return False
@@ -100,12 +103,12 @@ class Orders:
         return call.request.callback_number or self.allowed(call.request.caller_number)
 
     def allowed(self, number: str) -> str | None:
-        """Return `number` as it may be rung back, or None; see `digits.dialable`."""
+        """Return `number` as it may be rung back, or None; see `phone_numbers.dialable`."""
         settings = self._office.settings
         return dialable(number, settings.phone.number_patterns, settings.sip.own_numbers)
 
     async def open(self, call: Call, kind: OrderKind) -> OpenedOrder:
-        """Open the order of what the caller asked for, or add to his open one; NoNumber if nobody could be rung."""
+        """Open the order of what the caller asked for, or add to their open one; NoNumber if nobody could be rung."""
         opened = await self.open_request(call.request, call.call_id, kind, call.clock.now())
         call.request.is_settled = True
         call.record.order_ids.append(opened.order_id)

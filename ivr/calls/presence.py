@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
 from ivr.calls.seat_states import SeatStates
-
-if TYPE_CHECKING:
-    from routing.directory import Seat
+from routing.directory import Seat
 
 
 class Presence:

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from ivr.calls.call import Call
-from ivr.calls.cdr import Role
+from ivr.calls.cdr import PartyRole
 from ivr.calls.errors import CallEnded, CallError, LegGone, NobodyAccepted
 from ivr.calls.leg import Leg
 from ivr.speech.prompts import Prompt
@@ -31,7 +31,7 @@ async def _no_order_yet(leg: Leg) -> bool:
 class Offer:
     """What a specialist who answers is offered.
 
-    `ask` speaks to his leg and returns the key he decides by, "" for none. `over` tells him that the call is over
+    `ask` speaks to their leg and returns the key they decide by, "" for none. `over` tells that the call is over
     already. `legs_kept` stay free for whom the call rings later. `promise_ends`: key 3 settles the search, too.
     `note_promise` puts key 3 on disk before he hears that it is taken; False if it cannot, and then it is no promise.
     """
@@ -146,7 +146,7 @@ class Search:
         self._go_on()
 
     def _ask(self, specialist: Specialist) -> None:
-        leg = self._call.ring(specialist.number, Role.SPECIALIST, specialist.name)
+        leg = self._call.ring(specialist.number, PartyRole.SPECIALIST, specialist.name)
         task: Deferred[None] = ensureDeferred(self._ask_to_accept(leg))
         self._asked[leg] = task
         task.addErrback(self._asking_failed)
@@ -193,14 +193,14 @@ class Search:
         if not self._is_over:
             self._go_on()
 
-    def _finish(self, found: Leg | CallError) -> None:
-        self.stop("accepted by another" if isinstance(found, Leg) else "nobody accepted")
+    def _finish(self, result: Leg | CallError) -> None:
+        self.stop("accepted by another" if isinstance(result, Leg) else "nobody accepted")
         if self.result.called:
             return
-        if isinstance(found, Leg):
-            self.result.callback(found)
+        if isinstance(result, Leg):
+            self.result.callback(result)
         else:
-            self.result.errback(found)
+            self.result.errback(result)
 
     def _call_over(self, failure: Any) -> Any:
         self.stop("call over")
@@ -222,7 +222,7 @@ async def ring_seat(call: Call, seats: Iterable[Seat], matter: Matter | None) ->
     """Ring free seats, the one idle longest first, for `seat_wait_s` in all; None if no seat answers.
 
     A seat's phone is the hotline's own: to answer is to accept. While all seats talk, the call waits for one; it does
-    not wait for those who are away. Who lets it ring too often is away from then on.
+    not wait for those who are away. A seat that lets it ring too often is set away.
     """
     seats = tuple(seats)
     call.entertain()
@@ -238,7 +238,7 @@ async def ring_seat(call: Call, seats: Iterable[Seat], matter: Matter | None) ->
             await freed
             continue
         seat = free[0]
-        leg = call.ring(seat.number, Role.SEAT, seat.name)
+        leg = call.ring(seat.number, PartyRole.SEAT, seat.name)
         try:
             await leg.answered(left_s)
             await _whisper(leg, matter)

@@ -14,6 +14,8 @@ from enum import Enum
 
 from twisted.internet.defer import DeferredLock
 
+from callback_scheduler.orders.actor import SERVICE
+
 
 class SeatState(Enum):
     """What a seat has said of itself, or what was found out."""
@@ -115,4 +117,4 @@ class SeatStates:
         missed = self._missed[number] = self._missed.get(number, 0) + 1
         if most and missed >= most and self.is_offered(number):
             reason = NotOffered.CALLS_NOT_ANSWERED.value
-            self.on_missed(number, SeatStatus(SeatState.AWAY, reason, f"连续{missed}次未接听", "service", at))
+            self.on_missed(number, SeatStatus(SeatState.AWAY, reason, f"连续{missed}次未接听", str(SERVICE), at))

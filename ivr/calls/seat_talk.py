@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ivr.calls.digits import SeatRequest
+from ivr.calls.leg import Leg
 from ivr.calls.refusals import Objection
-
-if TYPE_CHECKING:
-    from ivr.calls.leg import Leg
 
 
 class SeatTalk(Protocol):

@@ -9,7 +9,7 @@ from ivr.line import messages
 
 
 class Slot(Protocol):
-    """A conversation's place on a line; see `line_pool.LineSlot`."""
+    """A conversation's place on a line; see `pool.slot.LineSlot`."""
 
     listener: Callable[[messages.Event], None] | None
 

@@ -1,37 +1,58 @@
-"""A supervisor in a conversation of others: he listens, whispers to the one at work, or speaks to all."""
+"""A supervisor in a conversation of others, who listens, whispers to the one at work, or speaks to all."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import ensureDeferred
 
-from ivr.calls.cdr import Role, SupervisionRecord
+from config.settings import PhoneManners
+from ivr.calls.cdr import CallRecord, PartyRole, SupervisionRecord
 from ivr.calls.errors import CallError
-from ivr.line.messages import Overhear
+from ivr.calls.leg import Leg
+from ivr.calls.recordings import Recordings
+from ivr.calls.services import CallServices
+from ivr.line.messages import Command, Overhear
 from ivr.speech.prompts import Prompt
-
-if TYPE_CHECKING:
-    from ivr.calls.call import Call
-    from ivr.calls.leg import Leg
+from routing.clock import Clock
 
 
 class Mode(Enum):
-    """Who hears the supervisor; he always hears all who are joined."""
+    """Who hears the supervisor, who always hears all who are joined."""
 
     LISTEN = "listen"  # nobody
     WHISPER = "whisper"  # the seat alone; without a seat, the specialist
     BARGE = "barge"  # all, and the recording
 
 
-class Supervision:
-    """One supervisor's phone in a call; it ends with the talk, when he hangs up, or when it is stopped.
+class SupervisedCall(Protocol):
+    """What a supervision needs of its call; see `call.Call`."""
 
-    His leg is in no bridge: nobody waits for it, no talk is counted by it, and when it goes nobody notices.
+    clock: Clock
+    log: Any
+    manners: PhoneManners
+    record: CallRecord
+    recordings: Recordings
+    services: CallServices
+    supervision: Supervision | None
+
+    @property
+    def call_id(self) -> str: ...
+    @property
+    def joined(self) -> tuple[Leg, ...]: ...
+    def ring(self, number: str, role: PartyRole, name: str = "") -> Leg: ...
+    def send(self, command: Command) -> None: ...
+    def whisper(self, leg: Leg, prompt: Prompt) -> None: ...
+
+
+class Supervision:
+    """One supervisor's phone in a call; it ends with the talk, when it hangs up, or when it is stopped.
+
+    Its leg is in no bridge: nobody waits for it, no talk is counted by it, and when it goes nobody notices.
     """
 
-    def __init__(self, call: Call, leg: Leg, mode: Mode, who: str) -> None:
+    def __init__(self, call: SupervisedCall, leg: Leg, mode: Mode, who: str) -> None:
         self._call = call
         self._leg = leg
         self.mode = mode
@@ -41,9 +62,9 @@ class Supervision:
         call.record.supervisions.append(self._record)
 
     @classmethod
-    def begin(cls, call: Call, number: str, name: str, mode: Mode, who: str) -> Supervision:
-        """Ring a supervisor and, once he answers, connect him; returns at once. The call needs a free leg."""
-        supervision = call.supervision = cls(call, call.ring(number, Role.SUPERVISOR, name), mode, who)
+    def begin(cls, call: SupervisedCall, number: str, name: str, mode: Mode, who: str) -> Supervision:
+        """Ring a supervisor and connect them once they answer; returns at once. The call needs a free leg."""
+        supervision = call.supervision = cls(call, call.ring(number, PartyRole.SUPERVISOR, name), mode, who)
         call.log.info("supervision_begun", mode=mode.value, by=who)
         call.services.tell("changed", call)
         ensureDeferred(supervision._until_on())
@@ -53,17 +74,17 @@ class Supervision:
         try:
             await self._leg.answered(self._call.manners.ring_s)
         except CallError:
-            self.stop("not answered")  # refused, or the one the call follows went while his phone rang
+            self.stop("not answered")  # refused, or the one the call follows went while this phone rang
             return
         self._begin_mode()
 
     @property
     def state(self) -> str:
-        """Return "ringing", or "on" once he is connected."""
+        """Return "ringing", or "on" once the supervisor is connected."""
         return "on" if self._leg.is_up else "ringing"
 
     def change(self, mode: Mode, who: str) -> None:
-        """Let others hear him, or others no more, from now on."""
+        """Change who hears the supervisor, from now on."""
         if mode is self.mode:
             return
         self.mode = mode
@@ -80,7 +101,7 @@ class Supervision:
                 self._call.whisper(leg, Prompt.JOINED)
 
     def connect(self) -> None:
-        """Connect him with those who are joined now."""
+        """Connect the supervisor with those who are joined now."""
         if not self._leg.is_up:
             return
         joined = self._call.joined
@@ -93,18 +114,18 @@ class Supervision:
             return ()
         if self.mode is Mode.BARGE:
             return joined
-        seats = tuple(leg for leg in joined if leg.role is Role.SEAT)
-        return seats or tuple(leg for leg in joined if leg.role is Role.SPECIALIST)
+        seats = tuple(leg for leg in joined if leg.role is PartyRole.SEAT)
+        return seats or tuple(leg for leg in joined if leg.role is PartyRole.SPECIALIST)
 
     def left(self, leg: Leg) -> None:
-        """Somebody of the call has gone: if it is the supervisor, this is over; if not, others may hear him now."""
+        """Somebody of the call has gone: if it is the supervisor, this is over; if not, others may hear them now."""
         if leg is self._leg:
             self._over()
         else:
             self.connect()
 
     def stop(self, cause: str) -> None:
-        """Take him out of the call."""
+        """Take the supervisor out of the call."""
         self._leg.hangup(cause)
         self._over()
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from ivr.calls.leg import Leg
 from ivr.line.messages import Heartbeat
-
-if TYPE_CHECKING:
-    from ivr.calls.leg import Leg
 
 
 class TalkMeter:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from ivr.speech.prompts import Prompt
-
-if TYPE_CHECKING:
-    from ivr.calls.call import Call
-    from ivr.calls.leg import Leg
+from config.settings import PhoneManners
+from ivr.calls.leg import Leg
+from ivr.speech.prompts import Prompt, PromptBook
 
 _WORDS = (Prompt.WAITING_1, Prompt.WAITING_2, Prompt.WAITING_3)
+
+
+class CallThatWaits(Protocol):
+    """What the music needs of its call; see `call.Call`."""
+
+    reactor: Any
+    prompts: PromptBook
+    manners: PhoneManners
+
+    @property
+    def principal(self) -> Leg | None: ...
 
 
 class WaitingMusic:
     """Plays to the leg its call follows until stopped; starting twice changes nothing."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: CallThatWaits) -> None:
         self._call = call
         self._leg: Leg | None = None
         self._timer: Any = None

@@ -14,14 +14,14 @@ from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Orde
 from callback_scheduler.timetable.ports import Note
 from ivr.calls.attempt import RunningAttempt
 from ivr.calls.call import Call
-from ivr.calls.cdr import CallRecord, Direction, LegRecord, Outcome, new_call_id
+from ivr.calls.cdr import CallOutcome, CallRecord, Direction, LegRecord, new_call_id
 from ivr.calls.errors import CallEnded
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.services import CallServices
 from ivr.calls.slot import Slot
-from ivr.dispatch.incoming import statuses
 from ivr.dispatch.runner import close, others_finish
+from ivr.dispatch.status import statuses
 from ivr.flows.callback import callback
 from ivr.flows.check_number import check_number
 from ivr.flows.leader import remind_leader
@@ -33,14 +33,14 @@ _LINE_WITHIN_S, _LOOK_EVERY_S = 5.0, 0.2
 _STOP_WITHIN_S = 10.0
 
 
-class Lines(Protocol):
-    """What callbacks need of the pool; see `line_pool.LinePool`."""
+class CallbackLines(Protocol):
+    """What callbacks need of the pool; see `pool.LinePool`."""
 
     def take(self, for_callback: bool = False) -> Slot | None: ...
     def free_for_callbacks(self) -> int: ...
 
 
-class Callbacks:
+class OutgoingCalls:
     """Places the calls of a node that nobody has rung in for. `lines` gives the pool, None while there is none."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Callbacks:
         office: Office,
         orders: Orders,
         ledger: Ledger,
-        lines: Callable[[], Lines | None],
+        lines: Callable[[], CallbackLines | None],
     ) -> None:
         self._services = services
         self._office = office
@@ -91,16 +91,16 @@ class Callbacks:
             del self._running[call.call_id]
 
     async def remind_leader(self, order: Order, number: str, note: Note) -> bool:
-        """Ring a leader about an order; True if he has acknowledged by key 1, which `note` has kept. Never raises."""
+        """Ring a leader about an order; True if they acknowledge by key 1, and `note` has kept that. Never raises."""
         slot = await self._line()
         if slot is None:
             return False
         call = self._call(slot, number, Direction.REMINDER, order)
         try:
             outcome = await self._run(call, lambda: remind_leader(call, self._office.as_it_is(), order, number, note))
-            # he may have hung up on our thanks
+            # the leader may have hung up on our thanks
             has_acknowledged = any(leg.accepted_at for leg in call.record.legs)
-            call.record.outcome = Outcome.REMINDED if has_acknowledged else outcome
+            call.record.outcome = CallOutcome.REMINDED if has_acknowledged else outcome
             await close(call, self._orders)
         finally:
             del self._running[call.call_id]
@@ -115,9 +115,9 @@ class Callbacks:
         call.record.unit_id = unit_id
         try:
             outcome = await self._run(call, lambda: check_number(call, name, number))
-            # who hangs up on our sentence is there all the same
+            # a person who hangs up on our sentence is there all the same
             was_answered = any(leg.answered_at for leg in call.record.legs)
-            call.record.outcome = Outcome.CHECKED if was_answered else outcome
+            call.record.outcome = CallOutcome.CHECKED if was_answered else outcome
             await close(call, self._orders)
         finally:
             del self._running[call.call_id]
@@ -170,27 +170,27 @@ class Callbacks:
         return call
 
     async def _see_through(self, call: Call, running: RunningAttempt) -> Attempt:
-        async def flow() -> Outcome:
+        async def flow() -> CallOutcome:
             await callback(call, self._office.as_it_is(), self._orders, running)
-            return Outcome.NOT_REACHED
+            return CallOutcome.NOT_REACHED
 
         outcome = await self._run(call, flow)
-        if outcome is Outcome.FAILED:
+        if outcome is CallOutcome.FAILED:
             running.came_to(AttemptOutcome.UNKNOWN if call.legs else AttemptOutcome.CALLED_OFF)
         attempt = running.finished(call)
-        call.record.outcome = Outcome.SERVED if attempt.outcome is AttemptOutcome.REACHED else outcome
+        call.record.outcome = CallOutcome.SERVED if attempt.outcome is AttemptOutcome.REACHED else outcome
         await close(call, self._orders)
         return attempt
 
-    async def _run(self, call: Call, flow: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    async def _run(self, call: Call, flow: Callable[[], Awaitable[CallOutcome]]) -> CallOutcome:
         """Run a flow to whatever end, let those who are left finish, and return what it came to."""
-        outcome = Outcome.FAILED
+        outcome = CallOutcome.FAILED
         try:
             await self._orders.note_offered(call)
             outcome = await flow()
         except CallEnded as end:
             call.record.cause = str(end)
-            outcome = Outcome.LINE_LOST if call.line_lost else Outcome.NOT_REACHED
+            outcome = CallOutcome.LINE_LOST if call.line_lost else CallOutcome.NOT_REACHED
         except Exception:
             call.log.exception("flow_failed")
         try:

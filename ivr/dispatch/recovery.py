@@ -13,7 +13,7 @@ import structlog
 from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.order import OrderKind
-from ivr.calls.cdr import CallRecord, Direction, Outcome
+from ivr.calls.cdr import CallOutcome, CallRecord, Direction
 from ivr.calls.errors import NoNumber
 from ivr.calls.orders import Orders
 from ivr.calls.request import Request
@@ -38,7 +38,7 @@ class _Unfinished:
 async def recover(ledger: Ledger, orders: Orders, clock: Clock, recordings: Path) -> int:
     """Close every call the journal knows no end of, and return how many there were.
 
-    A caller whose node died under him wanted to go on: he gets an order unless he had one, or was served. Each step is
+    A caller whose node died wanted to go on: they get an order unless they had one, or were served. Each step is
     an event of its own, so a second crash in here repeats nothing.
     """
     unfinished = _unfinished(await ledger.history(*_TOLD_OF_CALLS))
@@ -60,7 +60,7 @@ async def recover(ledger: Ledger, orders: Orders, clock: Clock, recordings: Path
             matter_id=call.request.matter_id,
             unit_id=call.request.unit_id,
             key_path=call.request.key_path,
-            outcome=Outcome.LINE_LOST,
+            outcome=CallOutcome.LINE_LOST,
             cause="the node died",
             recordings=[str(file) for file in files],
             order_ids=call.order_ids,
@@ -84,8 +84,8 @@ def _unfinished(history: list[JournalEvent]) -> dict[str, _Unfinished]:
         elif call_id in calls and event.event_type == "order_opened":
             calls[call_id].order_ids.append(payload["order_id"])
         elif call_id in calls:
-            known = {f.name for f in dataclasses.fields(Request)}
-            calls[call_id].request = Request(**{name: value for name, value in payload.items() if name in known})
+            names = {field.name for field in dataclasses.fields(Request)}
+            calls[call_id].request = Request(**{name: value for name, value in payload.items() if name in names})
     return calls
 
 

@@ -6,7 +6,7 @@ from callback_scheduler.errors import SchedulerError
 from callback_scheduler.orders.evidence import LEAST_TALK_S
 from callback_scheduler.orders.order import OrderKind
 from ivr.calls.call import Call
-from ivr.calls.cdr import Direction, Outcome, Role
+from ivr.calls.cdr import CallOutcome, Direction, PartyRole
 from ivr.calls.errors import CallEnded, CallError, NoNumber
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
@@ -28,7 +28,7 @@ async def run_call(call: Call, office: Office, orders: Orders) -> None:
     await close(call, orders)
 
 
-async def _through_flows(call: Call, office: Office, orders: Orders) -> Outcome:
+async def _through_flows(call: Call, office: Office, orders: Orders) -> CallOutcome:
     try:
         await call.arrived(_ARRIVAL_S)
         return await reception(call, office, orders)
@@ -40,29 +40,29 @@ async def _through_flows(call: Call, office: Office, orders: Orders) -> Outcome:
         return await _apologise(call, orders)
 
 
-async def _broken_off(call: Call, orders: Orders) -> Outcome:
-    """The caller has gone, by his will or ours: keep what he wanted as an order if there is a number to ring.
+async def _broken_off(call: Call, orders: Orders) -> CallOutcome:
+    """The caller has gone, by their will or ours: keep their request as an order if there is a number to ring.
 
-    A caller whose line died under him wanted to go on, whatever he was doing.
+    A caller whose line died wanted to go on, whatever they were doing.
     """
     request = call.request
     if call.line_lost:
         request.wants_answer = True
     if call.record.direction is not Direction.IN:
-        return Outcome.SERVED if call.talked_s >= LEAST_TALK_S else Outcome.NOT_REACHED
+        return CallOutcome.SERVED if call.talked_s >= LEAST_TALK_S else CallOutcome.NOT_REACHED
     if request.is_settled or (call.talked_s >= LEAST_TALK_S and not call.line_lost):
-        return Outcome.SERVED if not call.record.order_ids else Outcome.ORDER
+        return CallOutcome.SERVED if not call.record.order_ids else CallOutcome.ORDER
     if not request.wants_answer:
-        return Outcome.ABANDONED
+        return CallOutcome.ABANDONED
     try:
         await orders.open(call, OrderKind.INTERRUPTED)
     except NoNumber:
         call.log.warning("caller_lost", reason="no number to ring back")
-        return Outcome.LINE_LOST if call.line_lost else Outcome.ABANDONED
-    return Outcome.LINE_LOST if call.line_lost else Outcome.INTERRUPTED
+        return CallOutcome.LINE_LOST if call.line_lost else CallOutcome.ABANDONED
+    return CallOutcome.LINE_LOST if call.line_lost else CallOutcome.INTERRUPTED
 
 
-async def _apologise(call: Call, orders: Orders) -> Outcome:
+async def _apologise(call: Call, orders: Orders) -> CallOutcome:
     """An error of ours: the caller hears so, and gets an order."""
     if not call.request.is_settled:
         try:
@@ -77,7 +77,7 @@ async def _apologise(call: Call, orders: Orders) -> Outcome:
         pass  # gone before the apology was over
     except Exception:
         call.log.exception("apology_failed")
-    return Outcome.FAILED
+    return CallOutcome.FAILED
 
 
 async def others_finish(call: Call) -> None:
@@ -87,10 +87,10 @@ async def others_finish(call: Call) -> None:
     if call.joined:
         last = await call.until_alone(_AFTER_CALLER_S)
     else:  # an enterprise we rang, whose specialist has left before they were joined
-        last = next((leg for leg in call.legs.values() if leg.role is Role.CALLER), None)
+        last = next((leg for leg in call.legs.values() if leg.role is PartyRole.CALLER), None)
     try:
         if last is not None and last.is_up and not call.is_released:
-            await last.say(Prompt.NOBODY_AVAILABLE if last.role is Role.CALLER else Prompt.CALLER_GONE)
+            await last.say(Prompt.NOBODY_AVAILABLE if last.role is PartyRole.CALLER else Prompt.CALLER_GONE)
     except CallError:
         pass  # hung up without waiting for the end of the sentence
 
@@ -112,7 +112,7 @@ async def close(call: Call, orders: Orders) -> None:
         outcome=call.record.outcome.value,
         transfer=call.record.transfer.value,
         cause=call.record.cause,
-        steps=call.record.steps,
+        steps=[step.value for step in call.record.steps],
         two_way_s=call.record.two_way_s,
         order_ids=call.record.order_ids,
     )

@@ -32,7 +32,7 @@ class IncomingCall:
     trunk: str
 
 
-class Slot(Protocol):
+class SlotForCaller(Protocol):
     """The place on a line that a call gets."""
 
     @property
@@ -49,7 +49,7 @@ class Lines(Protocol):
         """Whether a line is on its way, so that it is worth waiting for."""
         ...
 
-    def take(self) -> Slot | None: ...
+    def take(self) -> SlotForCaller | None: ...
 
 
 class Admission:
@@ -68,15 +68,15 @@ class Admission:
     def invite(self, message: SipMessage, source: Hop, trunk: Trunk) -> None:
         """Admit, refuse or pass again an INVITE without To-tag (source stamped)."""
         here = self._premises
-        known = here.table.get(message.call_id, message.from_tag)
-        if known is not None and self._is_again(message, known) and known.is_incoming:
-            here.tally.count("retransmitted")
-            self._relay.request_to_line(message, known, is_first=True)
-        elif known is not None and not self._may_replace(message, known):
-            here.tally.count("rejected_loop", source=source.host)
+        earlier = here.table.get(message.call_id, message.from_tag)
+        if earlier is not None and self._is_again(message, earlier) and earlier.is_incoming:
+            here.counters.count("retransmitted")
+            self._relay.request_to_line(message, earlier, is_first=True)
+        elif earlier is not None and not self._may_replace(message, earlier):
+            here.counters.count("rejected_loop", source=source.host)
             here.refuse(message, 482)  # RFC 3261 8.2.2.2: merged, or our own call come back
         elif self._room.holds(message):
-            here.tally.count("retransmitted")
+            here.counters.count("retransmitted")
         elif not self._was_refused(message):
             self._admit(message, source, trunk)
 
@@ -106,33 +106,33 @@ class Admission:
     def place(self, message: SipMessage, line_port: int) -> None:
         """Open the way out for a line's INVITE without To-tag."""
         here = self._premises
-        known = here.table.get(message.call_id, message.from_tag)
-        is_again = known is not None and self._is_again(message, known) and known.line_port == line_port
-        if known is not None and not is_again and not self._may_replace(message, known):
-            here.tally.count("rejected_loop")
+        earlier = here.table.get(message.call_id, message.from_tag)
+        is_again = earlier is not None and self._is_again(message, earlier) and earlier.line_port == line_port
+        if earlier is not None and not is_again and not self._may_replace(message, earlier):
+            here.counters.count("rejected_loop")
             here.refuse_line(message, 482, line_port)
             return
         forwarding.pop_our_routes(message, here.addresses)
         try:
             transport, host, port = forwarding.next_hop(message)
         except BadMessage:
-            here.tally.count("uri_refused", uri=message.uri.decode("utf-8", "replace"))
+            here.counters.count("uri_refused", uri=message.uri.decode("utf-8", "replace"))
             here.refuse_line(message, 416, line_port)
             return
         if (host, port) in here.addresses.ours:
-            here.tally.count("rejected_loop")
+            here.counters.count("rejected_loop")
             here.refuse_line(message, 482, line_port)
             return
         transport = self._transports.get((host, port), transport)
-        dialog = known if known is not None and is_again else self._outgoing(message, line_port, transport, host, port)
+        dialog = earlier if is_again else self._outgoing(message, line_port, transport, host, port)
         if dialog is None:
             here.refuse_line(message, 503, line_port)
             return
-        here.tally.count("retransmitted" if is_again else "placed")
-        here.names.lookup(
+        here.counters.count("retransmitted" if is_again else "placed")
+        here.resolver.lookup(
             host,
-            lambda found: self._relay.send_out(
-                message, dialog, Hop(transport, found, port) if found else None, is_first=True
+            lambda numeric_host: self._relay.send_out(
+                message, dialog, Hop(transport, numeric_host, port) if numeric_host else None, is_first=True
             ),
         )
 
@@ -149,10 +149,10 @@ class Admission:
             self._turn_away(message)
 
     def _turn_away(self, message: SipMessage) -> None:
-        self._premises.tally.count("rejected_full")
+        self._premises.counters.count("rejected_full")
         self._refuse(message, 503, ((b"Retry-After", b"%d" % self._sip.retry_after_s),))
 
-    def _let_in(self, slot: Slot, message: SipMessage, source: Hop, trunk: Trunk) -> None:
+    def _let_in(self, slot: SlotForCaller, message: SipMessage, source: Hop, trunk: Trunk) -> None:
         here = self._premises
         dialog = self._incoming(message, source, slot.sip_port)
         call = _described(message, source, trunk)
@@ -164,12 +164,12 @@ class Admission:
             slot.expect(call.sip_call_id)
             self._on_call(slot, call)
         except Exception as wrong:  # whatever is wrong behind the door, the caller gets an answer
-            here.tally.count("failed", error=repr(wrong), exc_info=True)
+            here.counters.count("failed", error=repr(wrong), exc_info=True)
             here.table.remove(dialog)
             slot.release()
             self._refuse(message, 500)
             return
-        here.tally.count("admitted")
+        here.counters.count("admitted")
         self._relay.request_to_line(message, dialog, is_first=True)
 
     def _why_not(self, message: SipMessage) -> tuple[int, tuple[Header, ...]] | None:
@@ -177,12 +177,12 @@ class Admission:
         here = self._premises
         hops = message.first(b"max-forwards")
         if hops is not None and (not hops.isdigit() or int(hops[:6]) == 0):
-            here.tally.count("too_many_hops", method="INVITE")
+            here.counters.count("too_many_hops", method="INVITE")
             return 483, ()
         try:
             forwarding.make_body_safe(message, is_answer=False)
         except NoUsableAudio as wrong:
-            here.tally.count("rejected_media", reason=str(wrong))
+            here.counters.count("rejected_media", reason=str(wrong))
             return 488, ((b"Accept", b"application/sdp"),)
         return None
 
@@ -202,7 +202,7 @@ class Admission:
         refused = self._refused.get(_transaction(message))
         if refused is None:
             return False
-        self._premises.tally.count("retransmitted")
+        self._premises.counters.count("retransmitted")
         self._premises.send_back(refused[1], message)
         return True
 
@@ -222,13 +222,13 @@ class Admission:
         return dialog if self._premises.table.add(dialog) else None
 
     @staticmethod
-    def _is_again(message: SipMessage, known: Dialog) -> bool:
-        return known.invite_cseq == message.cseq and known.invite_branch == _branch(message)
+    def _is_again(message: SipMessage, earlier: Dialog) -> bool:
+        return earlier.invite_cseq == message.cseq and earlier.invite_branch == _branch(message)
 
     @staticmethod
-    def _may_replace(message: SipMessage, known: Dialog) -> bool:
+    def _may_replace(message: SipMessage, earlier: Dialog) -> bool:
         """Tell whether an INVITE is a new try after a refusal, with credentials for example."""
-        return known.state is DialogState.ENDED and message.cseq > known.invite_cseq
+        return earlier.state is DialogState.ENDED and message.cseq > earlier.invite_cseq
 
 
 def _branch(message: SipMessage) -> bytes:

@@ -19,7 +19,7 @@ KINDS = (
 _QUIET = frozenset(("admitted", "placed", "forwarded", "retransmitted", "options_answered"))
 
 
-class Tally:
+class Counters:
     """Counts what happens; what should not happen is also logged, with how often it was left out."""
 
     def __init__(self, counters: dict[str, int], seconds: Callable[[], float]) -> None:

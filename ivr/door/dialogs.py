@@ -77,7 +77,7 @@ class Dialog:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DialogMatch:
     """A dialog a message belongs to; `talk` is None while its To-tag is new; `from_caller`: who sent the request."""
 
     dialog: Dialog
@@ -116,14 +116,14 @@ class DialogTable:
         """Return the dialog of an INVITE without To-tag."""
         return self._by_key.get((call_id, caller_tag))
 
-    def find(self, message: SipMessage) -> Found | None:
+    def find(self, message: SipMessage) -> DialogMatch | None:
         """Return the dialog whose two tags a message carries; in answers to INVITE the To-tag may be new."""
         dialog = self._by_key.get((message.call_id, message.from_tag))
         if dialog is not None and (message.to_tag in dialog.talks or message.status):
-            return Found(dialog, dialog.talks.get(message.to_tag), from_caller=True)
+            return DialogMatch(dialog, dialog.talks.get(message.to_tag), from_caller=True)
         dialog = self._by_key.get((message.call_id, message.to_tag))
         if dialog is not None and message.from_tag in dialog.talks:
-            return Found(dialog, dialog.talks[message.from_tag], from_caller=False)
+            return DialogMatch(dialog, dialog.talks[message.from_tag], from_caller=False)
         return None
 
     def knows_host(self, host: str) -> bool:

@@ -15,7 +15,7 @@ from twisted.internet.task import LoopingCall
 
 from config.settings import SipSettings, Trunk
 from ivr.door.admission import Admission, IncomingCall, Lines
-from ivr.door.counters import Tally
+from ivr.door.counters import Counters
 from ivr.door.dialogs import DialogState, DialogTable
 from ivr.door.farewell import Farewell
 from ivr.door.forwarding import INNER_HOST, Addresses
@@ -24,7 +24,7 @@ from ivr.door.from_network import FromNetwork
 from ivr.door.own_requests import OwnRequests
 from ivr.door.registration import Registration
 from ivr.door.relay import Premises, Relay
-from ivr.door.resolver import Names
+from ivr.door.resolver import Resolver
 from ivr.sip.fields import BadMessage, host_port, written
 from ivr.sip.message import SipMessage, read
 from ivr.sip.sockets import Hop, Sockets, is_numeric
@@ -52,8 +52,8 @@ class Door:
         self.counters: dict[str, int] = {} if counters is None else counters
         sockets = Sockets(reactor, self, sip.max_message_bytes)
         self._premises = here = Premises(
-            sockets, DialogTable(reactor.seconds), Names(reactor), OwnRequests(reactor, sockets),
-            Tally(self.counters, reactor.seconds), secrets.token_bytes(32), sip.media_address,
+            sockets, DialogTable(reactor.seconds), Resolver(reactor), OwnRequests(reactor, sockets),
+            Counters(self.counters, reactor.seconds), secrets.token_bytes(32), sip.media_address,
         )  # fmt: skip
         self._relay = Relay(here)
         self._farewell = Farewell(reactor, here, self._relay)
@@ -124,7 +124,7 @@ class Door:
             try:
                 self._farewell.part(dialog)
             except Exception as wrong:  # the others must still hear of it
-                self._premises.tally.count("failed", error=repr(wrong), exc_info=True)
+                self._premises.counters.count("failed", error=repr(wrong), exc_info=True)
 
     def line_ready(self) -> None:
         """Let a call that waits for a line have it: one has become free."""
@@ -165,19 +165,19 @@ class Door:
         """Tell whether a TCP connection from `host` is taken."""
         if self._trunk_of(host) is not None or self._premises.table.knows_host(host):
             return True
-        self._premises.tally.count("foreign_source", source=host, transport="tcp")
+        self._premises.counters.count("foreign_source", source=host, transport="tcp")
         return False
 
     def broken_stream(self, source: Hop, kind: str) -> None:
         """Count a stream that was closed for what it sent."""
-        self._premises.tally.count(kind, source=source.host, transport="tcp")
+        self._premises.counters.count(kind, source=source.host, transport="tcp")
 
     def from_network(self, data: bytes, source: Hop) -> None:
         """Sort one message from the network."""
         here = self._premises
         trunk = self._trunk_of(source.host)
         if trunk is None and not here.table.knows_host(source.host) and not here.own.expects(source.host):
-            here.tally.count("foreign_source", source=source.host)
+            here.counters.count("foreign_source", source=source.host)
             return
         message = self._read(data, source)
         if message is None:
@@ -193,7 +193,7 @@ class Door:
         here = self._premises
         is_line = getattr(self._lines, "is_line", None)
         if host != INNER_HOST or (is_line is not None and not is_line(port)):
-            here.tally.count("unknown_line", source=host, port=port)
+            here.counters.count("unknown_line", source=host, port=port)
             return
         source = Hop("udp", host, port)
         message = self._read(data, source)
@@ -211,22 +211,22 @@ class Door:
         try:
             yield
         except BadMessage as wrong:
-            self._premises.tally.count("bad_message", source=f"{source.host}:{source.port}", reason=str(wrong))
+            self._premises.counters.count("bad_message", source=f"{source.host}:{source.port}", reason=str(wrong))
         except Exception as wrong:
-            self._premises.tally.count("failed", error=repr(wrong), exc_info=True)
+            self._premises.counters.count("failed", error=repr(wrong), exc_info=True)
 
     def _is_to_us(self, message: SipMessage) -> bool:
         """Tell whether the door sent the request that `message` answers (RFC 3261 16.7)."""
         if message.via is not None and self._premises.addresses.is_ours(message.via):
             return True
-        self._premises.tally.count("bad_message", reason="the top Via of an answer is not ours")
+        self._premises.counters.count("bad_message", reason="the top Via of an answer is not ours")
         return False
 
     def _read(self, data: bytes, source: Hop) -> SipMessage | None:
         """Return the message in `data`; None for a keep-alive, and for what is too long or cannot be read."""
-        tally = self._premises.tally
+        counters = self._premises.counters
         if len(data) > self._sip.max_message_bytes:
-            tally.count("oversize", source=source.host, size=len(data))
+            counters.count("oversize", source=source.host, size=len(data))
             return None
         if not data.strip(b"\r\n\0"):
             return None
@@ -236,10 +236,10 @@ class Door:
                 raise BadMessage("the head has a NUL")
             message = read(data, from_stream=source.transport == "tcp")
         except BadMessage as wrong:
-            tally.count("bad_message", source=source.host, reason=str(wrong))
+            counters.count("bad_message", source=source.host, reason=str(wrong))
             return None
         if message.excess:
-            tally.count("two_in_one", source=source.host, excess=message.excess)
+            counters.count("two_in_one", source=source.host, excess=message.excess)
         return message
 
     def _trunk_of(self, host: str) -> Trunk | None:

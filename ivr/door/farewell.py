@@ -86,7 +86,7 @@ class Farewell:
             return
         talk.has_ended = True
         dialog.line_cseq = cseq = max(dialog.line_cseq, 0 if dialog.is_incoming else dialog.invite_cseq) + 1
-        self._premises.tally.count("line_died_byes", call_id=dialog.call_id.decode("ascii", "replace"))
+        self._premises.counters.count("line_died_byes", call_id=dialog.call_id.decode("ascii", "replace"))
         self._in_dialog("BYE", dialog, talk, cseq)
 
     def _ack(self, dialog: Dialog, talk: Talk) -> None:
@@ -97,7 +97,7 @@ class Farewell:
 
         def send(hop: Hop | None) -> None:
             if hop is None:
-                here.tally.count("unreachable", method=method)
+                here.counters.count("unreachable", method=method)
                 return
             branch = new_branch()
             own = written(here.addresses.outer_host, here.addresses.outer_port)
@@ -118,7 +118,7 @@ class Farewell:
     def _cancel(self, dialog: Dialog) -> None:
         if not dialog.invite:
             return
-        self._premises.tally.count("line_died_cancels", call_id=dialog.call_id.decode("ascii", "replace"))
+        self._premises.counters.count("line_died_cancels", call_id=dialog.call_id.decode("ascii", "replace"))
         invite = read(dialog.invite)
         branch = invite.via.branch if invite.via else MAGIC_COOKIE
         self._premises.own.send(after_invite("CANCEL", invite), branch, "CANCEL", dialog.peer, lambda _answer: None)
@@ -126,7 +126,7 @@ class Farewell:
     def _refuse(self, dialog: Dialog) -> None:
         """Answer the INVITE with 500, again and again until the ACK (RFC 3261 17.2.1, timers G and H)."""
         here = self._premises
-        here.tally.count("line_died_refusals", call_id=dialog.call_id.decode("ascii", "replace"))
+        here.counters.count("line_died_refusals", call_id=dialog.call_id.decode("ascii", "replace"))
         invite = read(dialog.invite)
         tag = next(iter(dialog.talks), b"") or own_tag(invite, here.secret)
         refusal = _Refusal(self._reactor, here, answer(invite, 500, tag), invite.top(b"via") or b"")

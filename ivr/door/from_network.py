@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from config.settings import Trunk
 from ivr.door.admission import Admission
-from ivr.door.dialogs import Found
+from ivr.door.dialogs import DialogMatch
 from ivr.door.farewell import Farewell
 from ivr.door.forwarding import stamp_source
 from ivr.door.relay import Premises, Relay
@@ -27,38 +27,38 @@ class FromNetwork:
         """Let a request pass, answer it, or drop it."""
         here = self._premises
         if message.via is None:
-            here.tally.count("bad_message", source=source.host, reason=message.fault)
+            here.counters.count("bad_message", source=source.host, reason=message.fault)
             return
         stamp_source(message, source)
-        found = here.table.find(message) if message.to_tag else None
-        if found is not None and found.from_caller != found.dialog.is_incoming:
-            found = None  # the outside party speaks with the line's tags: our own request come back
-        if trunk is None and (found is None or source.host not in found.dialog.hosts):
-            here.tally.count("foreign_source", source=source.host)
+        match = here.table.find(message) if message.to_tag else None
+        if match is not None and match.from_caller != match.dialog.is_incoming:
+            match = None  # the outside party speaks with the line's tags: our own request come back
+        if trunk is None and (match is None or source.host not in match.dialog.hosts):
+            here.counters.count("foreign_source", source=source.host)
         elif message.fault is not None:
-            here.tally.count("bad_message", source=source.host, reason=message.fault[1])
+            here.counters.count("bad_message", source=source.host, reason=message.fault[1])
             if all(message.first(name) for name in (b"call-id", b"cseq", b"from", b"to")):
                 here.refuse(message, message.fault[0])
-        elif not self._method_is_let_through(message, found):
-            here.tally.count("method_refused", method=message.method, source=source.host)
+        elif not self._method_is_let_through(message, match):
+            here.counters.count("method_refused", method=message.method, source=source.host)
             here.refuse(message, 405, (ALLOW,))
-        elif found is not None:
-            self._within_dialog(message, found)
+        elif match is not None:
+            self._within_dialog(message, match)
         elif trunk is not None:
             self._outside_dialog(message, source, trunk)
 
-    def _method_is_let_through(self, message: SipMessage, found: Found | None) -> bool:
-        if message.method == "REFER" and found is not None:
+    def _method_is_let_through(self, message: SipMessage, match: DialogMatch | None) -> bool:
+        if message.method == "REFER" and match is not None:
             return self.may_refer(message.call_id.decode("ascii"))
         return message.method in METHODS
 
-    def _within_dialog(self, message: SipMessage, found: Found) -> None:
-        if found.dialog.line_is_gone:
-            self._farewell.request(message, found.dialog)
-        elif message.method == "ACK" and not (found.talk is not None and found.talk.has_final):
-            self._premises.tally.count("no_dialog", method="ACK")
+    def _within_dialog(self, message: SipMessage, match: DialogMatch) -> None:
+        if match.dialog.line_is_gone:
+            self._farewell.request(message, match.dialog)
+        elif message.method == "ACK" and not (match.talk is not None and match.talk.has_final):
+            self._premises.counters.count("no_dialog", method="ACK")
         else:
-            self._relay.within_dialog(message, found)
+            self._relay.within_dialog(message, match)
 
     def _outside_dialog(self, message: SipMessage, source: Hop, trunk: Trunk) -> None:
         """Deal with a request whose tags match no dialog: only INVITE, its CANCEL and OPTIONS have business here."""
@@ -68,19 +68,19 @@ class FromNetwork:
         elif message.to_tag:
             self._no_dialog(message, source)
         elif message.method == "OPTIONS":
-            here.tally.count("options_answered")
+            here.counters.count("options_answered")
             here.refuse(message, 200, (ALLOW, (b"Accept", b"application/sdp")))
         elif message.method == "CANCEL":
             self._cancel(message, source)
         elif message.method != "INVITE":
             self._no_dialog(message, source)
         elif uri(message.uri).scheme not in ("sip", "tel"):
-            here.tally.count("uri_refused", source=source.host)
+            here.counters.count("uri_refused", source=source.host)
             here.refuse(message, 416)
         else:
-            known = here.table.get(message.call_id, message.from_tag)
-            if known is not None and known.line_is_gone and known.is_incoming:
-                self._farewell.request(message, known)
+            dialog = here.table.get(message.call_id, message.from_tag)
+            if dialog is not None and dialog.line_is_gone and dialog.is_incoming:
+                self._farewell.request(message, dialog)
             else:
                 self._admission.invite(message, source, trunk)
 
@@ -88,13 +88,13 @@ class FromNetwork:
         """An ACK never reaches a line unless its dialog is known: one without To-tag aborts pjsua2 2.15."""
         here = self._premises
         if not message.to_tag:
-            here.tally.count("ack_without_tag", source=source.host)
+            here.counters.count("ack_without_tag", source=source.host)
             return
         dialog = here.table.get(message.call_id, message.from_tag)
         if dialog is not None and dialog.line_is_gone:
             self._farewell.request(message, dialog)
         elif message.to_tag != own_tag(message, here.secret):
-            here.tally.count("no_dialog", method="ACK", source=source.host)
+            here.counters.count("no_dialog", method="ACK", source=source.host)
 
     def _cancel(self, message: SipMessage, source: Hop) -> None:
         if self._admission.cancel(message):
@@ -112,7 +112,7 @@ class FromNetwork:
             self._relay.request_to_line(message, dialog)
 
     def _no_dialog(self, message: SipMessage, source: Hop) -> None:
-        self._premises.tally.count("no_dialog", method=message.method, source=source.host)
+        self._premises.counters.count("no_dialog", method=message.method, source=source.host)
         self._premises.refuse(message, 481)
 
     def answer(self, message: SipMessage, source: Hop, trunk: Trunk | None) -> None:
@@ -120,12 +120,12 @@ class FromNetwork:
         here = self._premises
         if here.own.takes(message, source):
             return
-        found = here.table.find(message)
-        if found is None or found.from_caller == found.dialog.is_incoming:
-            here.tally.count("no_dialog", status=message.status, source=source.host)
-        elif trunk is None and source.host not in found.dialog.hosts:
-            here.tally.count("foreign_source", source=source.host)
-        elif found.dialog.line_is_gone:
-            self._farewell.answer(message, found.dialog)
+        match = here.table.find(message)
+        if match is None or match.from_caller == match.dialog.is_incoming:
+            here.counters.count("no_dialog", status=message.status, source=source.host)
+        elif trunk is None and source.host not in match.dialog.hosts:
+            here.counters.count("foreign_source", source=source.host)
+        elif match.dialog.line_is_gone:
+            self._farewell.answer(message, match.dialog)
         else:
-            self._relay.answer_to_line(message, found)
+            self._relay.answer_to_line(message, match)

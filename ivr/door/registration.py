@@ -85,13 +85,13 @@ class Registration:
     def _register(self) -> None:
         host, port = self._trunk.address
 
-        def send(found: str | None) -> None:
-            if found is None:
+        def send(numeric_host: str | None) -> None:
+            if numeric_host is None:
                 self._failed(RegistrationState.UNREACHABLE)
             else:
-                self._send(Hop(self._trunk.transport, found, port), attempt=1)
+                self._send(Hop(self._trunk.transport, numeric_host, port), attempt=1)
 
-        self._premises.names.lookup(host, send)
+        self._premises.resolver.lookup(host, send)
 
     def _send(self, hop: Hop, attempt: int) -> None:
         try:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from ivr.door import forwarding
-from ivr.door.counters import Tally
-from ivr.door.dialogs import Dialog, DialogState, DialogTable, Found, contact_uri, note_answer
+from ivr.door.counters import Counters
+from ivr.door.dialogs import Dialog, DialogMatch, DialogState, DialogTable, contact_uri, note_answer
 from ivr.door.own_requests import OwnRequests
-from ivr.door.resolver import Names
+from ivr.door.resolver import Resolver
 from ivr.sip.answers import Header, answer, own_tag
 from ivr.sip.fields import BadMessage, address
 from ivr.sip.message import SipMessage
@@ -26,9 +26,9 @@ class Premises:
 
     sockets: Sockets
     table: DialogTable
-    names: Names
+    resolver: Resolver
     own: OwnRequests
-    tally: Tally
+    counters: Counters
     secret: bytes
     media_address: str
     public_media_address: str = ""
@@ -71,13 +71,13 @@ class Relay:
         """Pass a request (source stamped) to the line of its dialog; a request that must not reach it is answered."""
         here = self._premises
         if not forwarding.count_hop(message):
-            here.tally.count("too_many_hops", method=message.method)
+            here.counters.count("too_many_hops", method=message.method)
             here.refuse(message, 483)
             return
         try:
             forwarding.make_body_safe(message, is_answer=message.method not in ("INVITE", "UPDATE"))
         except NoUsableAudio as wrong:
-            here.tally.count("rejected_media", reason=str(wrong))
+            here.counters.count("rejected_media", reason=str(wrong))
             here.refuse(message, 488)
             return
         branch = forwarding.branch_of(message, here.secret)
@@ -85,54 +85,54 @@ class Relay:
         if is_first:
             forwarding.record_route(message, here.addresses, dialog.peer.transport, to_line=True)
         forwarding.push_via(message, "udp", forwarding.INNER_HOST, here.addresses.inner_port, branch)
-        here.tally.count("forwarded")
+        here.counters.count("forwarded")
         here.sockets.send_to_line(message.to_bytes(), dialog.line_port)
 
-    def within_dialog(self, message: SipMessage, found: Found) -> None:
+    def within_dialog(self, message: SipMessage, match: DialogMatch) -> None:
         """Pass a request from the network that belongs to a dialog."""
-        here, dialog, talk = self._premises, found.dialog, found.talk
+        here, dialog, talk = self._premises, match.dialog, match.talk
         here.table.touch(dialog)
         if talk is not None and message.method in ("INVITE", "UPDATE"):
             talk.target = contact_uri(message) or talk.target  # RFC 3261 12.2.2, target refresh
-        self._note_bye(message, found)
+        self._note_bye(message, match)
         self.request_to_line(message, dialog)
 
-    def answer_to_line(self, message: SipMessage, found: Found) -> None:
+    def answer_to_line(self, message: SipMessage, match: DialogMatch) -> None:
         """Pass an answer from the network to the line that asked."""
-        here, dialog = self._premises, found.dialog
+        here, dialog = self._premises, match.dialog
         here.table.touch(dialog)
-        self._learn_from_far(message, found)
+        self._learn_from_far(message, match)
         message.pop(b"via")
         try:
             forwarding.make_body_safe(message, is_answer=True)
         except NoUsableAudio as wrong:
-            here.tally.count("rejected_media", reason=str(wrong))
+            here.counters.count("rejected_media", reason=str(wrong))
             message.drop(b"content-type")
             message.set_body(b"")  # the line ends a call without media by its own rules
-        here.tally.count("forwarded")
+        here.counters.count("forwarded")
         here.sockets.send_to_line(message.to_bytes(), dialog.line_port)
 
-    def _learn_from_far(self, message: SipMessage, found: Found) -> None:
-        here, dialog = self._premises, found.dialog
+    def _learn_from_far(self, message: SipMessage, match: DialogMatch) -> None:
+        here, dialog = self._premises, match.dialog
         if message.cseq_method != "INVITE":
             return
         target = contact_uri(message)
         if target and message.status < 300 and forwarding.routable(target):
             here.table.allow_host(dialog, forwarding.hop_of(target)[1])
         if dialog.is_incoming or message.cseq != dialog.invite_cseq:
-            if found.talk is not None and target and 200 <= message.status < 300:
-                found.talk.target = target
+            if match.talk is not None and target and 200 <= message.status < 300:
+                match.talk.target = target
             return
         note_answer(dialog, message, target, forwarding.routes_beyond(message, here.addresses))
         self._note_status(dialog, message.status)
 
     # -- line -> network
 
-    def answer_from_line(self, message: SipMessage, found: Found) -> None:
+    def answer_from_line(self, message: SipMessage, match: DialogMatch) -> None:
         """Pass a line's answer to who asked."""
-        here, dialog = self._premises, found.dialog
+        here, dialog = self._premises, match.dialog
         here.table.touch(dialog)
-        is_first = message.cseq_method == "INVITE" and message.cseq == dialog.invite_cseq and found.from_caller
+        is_first = message.cseq_method == "INVITE" and message.cseq == dialog.invite_cseq and match.from_caller
         if dialog.is_incoming and is_first:
             note_answer(dialog, message, dialog.far_target, dialog.far_routes)
             self._note_status(dialog, message.status)
@@ -141,19 +141,19 @@ class Relay:
         if next_via is None:
             raise BadMessage("an answer of a line has no Via of who asked")
         self._show_outside(message, dialog)
-        here.tally.count("forwarded")
+        here.counters.count("forwarded")
         here.send_along(message.to_bytes(), next_via)
 
-    def request_from_line(self, message: SipMessage, found: Found) -> None:
+    def request_from_line(self, message: SipMessage, match: DialogMatch) -> None:
         """Pass a line's request within a dialog to the outside party."""
-        here, dialog = self._premises, found.dialog
+        here, dialog = self._premises, match.dialog
         here.table.touch(dialog)
-        self._note_bye(message, found)
+        self._note_bye(message, match)
         if message.method not in ("ACK", "CANCEL"):
             dialog.line_cseq = max(dialog.line_cseq, message.cseq)
         forwarding.pop_our_routes(message, here.addresses)
         follows_invite = message.method == "CANCEL" or (
-            message.method == "ACK" and not (found.talk is not None and found.talk.is_answered)
+            message.method == "ACK" and not (match.talk is not None and match.talk.is_answered)
         )
         if follows_invite and not dialog.is_incoming and message.cseq == dialog.invite_cseq:
             self.send_out(message, dialog, dialog.peer)  # RFC 3261 9.1, 17.1.1.3: to where the INVITE went
@@ -177,13 +177,13 @@ class Relay:
             then(peer)
             return
 
-        def named(found: str | None) -> None:
-            if found is None:
+        def named(numeric_host: str | None) -> None:
+            if numeric_host is None:
                 then(None)
             else:
-                then(peer if has_stream and found == peer.host else Hop(transport, found, port))
+                then(peer if has_stream and numeric_host == peer.host else Hop(transport, numeric_host, port))
 
-        here.names.lookup(host, named)
+        here.resolver.lookup(host, named)
 
     def send_out(self, message: SipMessage, dialog: Dialog, hop: Hop | None, *, is_first: bool = False) -> None:
         """Send a line's request to a hop; the line gets 503 if it cannot be reached."""
@@ -206,7 +206,7 @@ class Relay:
         data = message.to_bytes()
         if is_first:
             dialog.invite = data
-        here.tally.count("forwarded")
+        here.counters.count("forwarded")
 
         def lost() -> None:
             message.pop(b"via")
@@ -216,7 +216,7 @@ class Relay:
 
     def _unreachable(self, message: SipMessage, dialog: Dialog) -> None:
         here = self._premises
-        here.tally.count("unreachable", method=message.method)
+        here.counters.count("unreachable", method=message.method)
         here.refuse_line(message, 503, dialog.line_port)
         if message.method == "INVITE" and dialog.state is DialogState.EARLY:
             here.table.end(dialog)
@@ -237,12 +237,12 @@ class Relay:
         elif status >= 300 and dialog.state is DialogState.EARLY:
             self._premises.table.end(dialog)
 
-    def _note_bye(self, message: SipMessage, found: Found) -> None:
-        if message.method != "BYE" or found.talk is None:
+    def _note_bye(self, message: SipMessage, match: DialogMatch) -> None:
+        if message.method != "BYE" or match.talk is None:
             return
-        found.talk.has_ended = True
-        if all(talk.has_ended for talk in found.dialog.talks.values() if talk.is_answered):
-            self._premises.table.end(found.dialog)
+        match.talk.has_ended = True
+        if all(talk.has_ended for talk in match.dialog.talks.values() if talk.is_answered):
+            self._premises.table.end(match.dialog)
 
 
 def _is_behind_nat(target: str, peer: str) -> bool:

@@ -17,12 +17,12 @@ KEEP_S = 60.0
 MAX_NAMES = 256
 
 
-class Names:
+class Resolver:
     """Asks the reactor's resolver, once for all who wait for the same name, and keeps the answer for a minute."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._known: dict[str, tuple[float, str]] = {}
+        self._cache: dict[str, tuple[float, str]] = {}
         self._waiting: dict[str, list[Callable[[str | None], None]]] = {}
 
     def lookup(self, host: str, then: Callable[[str | None], None]) -> None:
@@ -30,9 +30,9 @@ class Names:
         if is_numeric(host):
             then(host)
             return
-        known = self._known.get(host)
-        if known is not None and self._reactor.seconds() - known[0] < KEEP_S:
-            then(known[1])
+        cached = self._cache.get(host)
+        if cached is not None and self._reactor.seconds() - cached[0] < KEEP_S:
+            then(cached[1])
         elif host in self._waiting:
             self._waiting[host].append(then)
         elif len(self._waiting) >= MAX_NAMES:
@@ -40,19 +40,19 @@ class Names:
         else:
             self._waiting[host] = [then]
             maybeDeferred(self._reactor.resolve, host).addCallbacks(
-                lambda found: self._found(host, found), lambda failure: self._failed(host, failure)
+                lambda address: self._resolved(host, address), lambda failure: self._failed(host, failure)
             )
 
-    def _found(self, host: str, found: str) -> None:
-        if len(self._known) >= MAX_NAMES:
-            self._known.clear()
-        self._known[host] = (self._reactor.seconds(), found)
-        self._tell(host, found)
+    def _resolved(self, host: str, address: str) -> None:
+        if len(self._cache) >= MAX_NAMES:
+            self._cache.clear()
+        self._cache[host] = (self._reactor.seconds(), address)
+        self._tell(host, address)
 
     def _failed(self, host: str, failure: Failure) -> None:
         log.warning("name_not_resolved", host=host, error=failure.getErrorMessage())
         self._tell(host, None)
 
-    def _tell(self, host: str, found: str | None) -> None:
+    def _tell(self, host: str, address: str | None) -> None:
         for then in self._waiting.pop(host, []):
-            guarded(then, found)
+            guarded(then, address)

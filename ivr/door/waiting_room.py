@@ -45,7 +45,7 @@ class WaitingRoom:
             return False
         timer = self._reactor.callLater(_PATIENCE_S, self._time_is_up, _key(message))
         self._waiting[_key(message)] = Waiting(message, source, trunk, timer)
-        self._premises.tally.count("waited_for_line")
+        self._premises.counters.count("waited_for_line")
         self._premises.refuse(message, 100)
         return True
 

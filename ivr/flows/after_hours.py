@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from callback_scheduler.orders.order import OpenedOrder, OrderKind
 from ivr.calls.call import Call
-from ivr.calls.cdr import Outcome
+from ivr.calls.cdr import CallOutcome
 from ivr.calls.errors import NoNumber
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.flows.elsewhere import tell_elsewhere
 from ivr.flows.menu import choose_matter
 from ivr.flows.message import leave_message
@@ -15,9 +16,9 @@ from ivr.flows.number import ask_number
 from ivr.speech.prompts import Prompt
 
 
-async def after_hours(call: Call, office: Office, orders: Orders) -> Outcome:
-    """Take the request of a caller outside working hours and tell him until when the unit rings back."""
-    call.step("after_hours")
+async def after_hours(call: Call, office: Office, orders: Orders) -> CallOutcome:
+    """Take the request of a caller outside working hours and tell them until when the unit rings back."""
+    call.step(CallStep.AFTER_HOURS)
     await orders.note_request(call)
     await call.caller.say(Prompt.CLOSED_GREETING, stop_on_key=True)
     matter = await choose_matter(call, office, orders)
@@ -30,22 +31,22 @@ async def after_hours(call: Call, office: Office, orders: Orders) -> Outcome:
     return await promise_callback(call, orders, OrderKind.AFTER_HOURS)
 
 
-async def promise_callback(call: Call, orders: Orders, kind: OrderKind) -> Outcome:
+async def promise_callback(call: Call, orders: Orders, kind: OrderKind) -> CallOutcome:
     """Open the order, then say its number and deadline; without any number to ring, say how to reach us."""
-    call.step("order")
+    call.step(CallStep.ORDER)
     try:
         opened = await orders.open(call, kind)
     except NoNumber:
         await call.say(Prompt.NO_NUMBER_NO_ORDER)
         call.caller.hangup("goodbye")
-        return Outcome.ABANDONED
+        return CallOutcome.ABANDONED
     await call.say(_promise(opened), order_id=opened.order_id, due=opened.due_at)
     # an order number and a date are worth hearing twice; more is a caller who has put the phone down
     if await call.ask(Prompt.ORDER_REPEAT_OFFER, "1", retries=0) == "1":
         await call.say(_promise(opened), order_id=opened.order_id, due=opened.due_at)
     await call.say(Prompt.THANKS_GOODBYE)
     call.caller.hangup("goodbye")
-    return Outcome.ORDER
+    return CallOutcome.ORDER
 
 
 def _promise(opened: OpenedOrder) -> Prompt:

@@ -15,19 +15,20 @@ from ivr.calls.leg import Leg
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.ringing import ACCEPT, PASS_ON, TEN_MINUTES, Offer, find_specialist
+from ivr.calls.steps import CallStep
 from ivr.flows.enterprise import connect_enterprise
 from ivr.speech.prompts import Prompt
 from routing.tiers import Specialist, Tier
 
 DETAILS, MESSAGE = "4", "5"
-_QUESTIONS = 8  # then he is not going to decide
+_QUESTIONS = 8  # then nobody is going to decide
 
 
 async def callback(call: Call, office: Office, orders: Orders, running: RunningAttempt) -> None:
     """Ring the tiers of the unit that the ladder has opened, then the enterprise; `running` keeps what came of it."""
     order = running.order
-    tiers = _asked_for(running, office) or office.unit_tiers(order.unit_id)[: tiers_open(order)]
-    call.step("unit")
+    tiers = _requested_phone(running, office) or office.unit_tiers(order.unit_id)[: tiers_open(order)]
+    call.step(CallStep.UNIT)
     try:
         specialist = await find_specialist(call, tiers, owed_callback(call, office, running))
     except NobodyAccepted:
@@ -36,13 +37,13 @@ async def callback(call: Call, office: Office, orders: Orders, running: RunningA
     await connect_enterprise(call, office, orders, running, specialist)
 
 
-def _asked_for(running: RunningAttempt, office: Office) -> tuple[Tier, ...]:
+def _requested_phone(running: RunningAttempt, office: Office) -> tuple[Tier, ...]:
     """Return the one phone of whoever at the unit asked for the callback by a click; nobody if nobody did."""
     number = running.attempt.unit_number
     if running.attempt.by != BY_UNIT or not number:
         return ()
-    known = office.directory.person_at(number.removeprefix("sip:").partition("@")[0])
-    return (Tier((known[1] if known else Specialist("", "", number),), 0.0),)
+    unit_and_person = office.directory.person_at(number.removeprefix("sip:").partition("@")[0])
+    return (Tier((unit_and_person[1] if unit_and_person else Specialist("", "", number),), 0.0),)
 
 
 def owed_callback(call: Call, office: Office, running: RunningAttempt) -> Offer:
@@ -67,7 +68,7 @@ def owed_callback(call: Call, office: Office, running: RunningAttempt) -> Offer:
             question, values = Prompt.CALLBACK_KEYS, {}
         return ""
 
-    # one leg is kept for the enterprise; who promises to ring in ten minutes has taken it upon himself
+    # one leg is kept for the enterprise; a specialist who promises to ring in ten minutes is bound by that
     return Offer(
         ask, over=Prompt.TECHNICAL_TROUBLE, legs_kept=1, promise_ends=True,
         note_promise=lambda leg: running.note_promise(call, leg, rules.ten_minutes_s),
@@ -82,7 +83,7 @@ async def _say_details(leg: Leg, order: Order) -> None:
 
 
 async def _play_message(leg: Leg, order: Order) -> None:
-    """Let the specialist hear all the enterprise has said, oldest first, up to his next key."""
+    """Let the specialist hear all the enterprise has said, oldest first, up to the next key."""
     files = [file for file in spoken_messages(order) if Path(file).exists()]
     if not files:
         await leg.say(Prompt.CALLBACK_NO_MESSAGE, stop_on_key=True)

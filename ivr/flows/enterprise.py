@@ -6,11 +6,13 @@ from callback_scheduler.orders.evidence import LEAST_TALK_S
 from callback_scheduler.orders.order import AttemptOutcome, Order
 from ivr.calls.attempt import RunningAttempt, enterprise_outcome
 from ivr.calls.call import Call
-from ivr.calls.cdr import Role
+from ivr.calls.cdr import PartyRole
 from ivr.calls.errors import LegGone
+from ivr.calls.happenings import Happening
 from ivr.calls.leg import Leg
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.flows.survey import survey
 from ivr.speech.prompts import Prompt
 
@@ -20,16 +22,16 @@ async def connect_enterprise(
 ) -> None:
     """Ring the enterprise of the order, let the two talk, and ask the enterprise for its opinion.
 
-    Until the enterprise is on, the call follows the specialist: if he hangs up, its phone stops ringing.
+    Until the enterprise is on, the call follows the specialist: if they hang up, its phone stops ringing.
     """
-    call.step("enterprise")
+    call.step(CallStep.ENTERPRISE)
     call.follow(specialist)
     await specialist.say(Prompt.CALLBACK_RINGING_ENTERPRISE)
     if not await running.may_ring_enterprise(call, specialist):
         await _call_off(running, specialist)
         return
     call.check()
-    enterprise = call.ring(running.attempt.number, Role.CALLER, running.order.company)
+    enterprise = call.ring(running.attempt.number, PartyRole.CALLER, running.order.company)
     call.entertain()
     try:
         await enterprise.answered(call.manners.enterprise_ring_s)
@@ -72,14 +74,14 @@ async def _say_not_reached(call: Call, running: RunningAttempt, specialist: Leg,
 
 async def talk(call: Call, running: RunningAttempt, specialist: Leg) -> None:
     """Join caller and specialist until the specialist leaves; the evidence is stored once they have talked enough."""
-    call.step("talk")
+    call.step(CallStep.TALK)
     running.is_joined = True
     call.join(call.caller, specialist)
     if call.manners.record_calls:
         running.recording = str(call.record_legs("talk", call.caller, specialist)[1])
     while not specialist.is_gone:
         what, _ = await call.happenings.next(call.caller)
-        if what == "talked":
+        if what is Happening.TALKED:
             await running.note_talk(call, specialist)
     call.end_talk()
 

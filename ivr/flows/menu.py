@@ -8,6 +8,7 @@ from __future__ import annotations
 from ivr.calls.call import Call
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.flows.own_order import look_up_order
 from ivr.speech.prompts import Prompt
 from routing.matters import Matter
@@ -16,14 +17,14 @@ PERSON, OWN_ORDER = "0", "*"
 
 
 async def choose_matter(call: Call, office: Office, orders: Orders) -> Matter | None:
-    """Return the matter a caller chose; None if he wants a person, chose none, or there is no menu (GB/T 33358).
+    """Return the matter a caller chose; None if they want a person, chose none, or there is no menu (GB/T 33358).
 
     Out of hours 0 is any other matter.
     """
     menu = office.menu()
     if not office.settings.phone.menu_enabled or not menu:
         return None
-    call.step("menu")
+    call.step(CallStep.MENU)
     options = [matter.name for matter in menu.values()]
     prompt = Prompt.MENU_CLOSED if call.request.was_closed else Prompt.MENU
     digit = OWN_ORDER

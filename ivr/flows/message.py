@@ -5,6 +5,7 @@ from __future__ import annotations
 from callback_scheduler.timetable.ports import Note
 from ivr.calls.call import Call
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.speech.prompts import Prompt
 
 KEEP, HEAR, REDO = "1", "2", "3"
@@ -21,7 +22,7 @@ async def leave_message(call: Call, orders: Orders, keep: Note = _noted_already)
 
     `keep` puts the message with an order that is there, before the caller hears that it is kept.
     """
-    call.step("message")
+    call.step(CallStep.MESSAGE)
     path = await _record(call, orders)
     for _ in range(_REVIEWS):
         if path is None:

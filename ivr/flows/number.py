@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ivr.calls.call import Call
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.speech.prompts import Prompt
 
 _MAX_DIGITS = 12
@@ -11,12 +12,12 @@ _NUMBER_TRIES = 3
 
 
 async def ask_number(call: Call, orders: Orders, *, says_so: bool = True) -> None:
-    """Offer the caller's own number for the callback, else let him key one and read it back.
+    """Offer the caller's own number for the callback, else let them key one and read it back.
 
-    After three tries that lead nowhere his own number stands, if it may be dialled; he hears so, unless the order is
+    After three tries that lead nowhere their own number stands, if it may be dialled; they hear so, unless the order is
     there already and has to be changed first (`says_so` False).
     """
-    call.step("number")
+    call.step(CallStep.NUMBER)
     own = orders.allowed(call.request.caller_number)
     if own is not None:
         choice = await call.ask(Prompt.ASK_NUMBER_OWN, "12", otherwise="1", number=own)

@@ -10,6 +10,7 @@ from callback_scheduler.orders.states import OrderState
 from ivr.calls.call import Call
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.flows.message import leave_message
 from ivr.flows.number import ask_number
 from ivr.speech.prompts import Prompt
@@ -17,7 +18,7 @@ from routing.clock import SHANGHAI
 
 _MAX_DIGITS = 12
 _TRIES = 3
-_CHANGES = 5  # then he is only pressing keys
+_CHANGES = 5  # then the caller is only pressing keys
 _LOOK_AHEAD_DAYS = 14  # the longest holiday has ten
 _STATES = {
     OrderState.OPENED: "已登记",
@@ -34,15 +35,15 @@ _STATES = {
 
 
 class Wish(Enum):
-    """What a caller wants when he has heard of his order."""
+    """What a caller wants who has heard of their order."""
 
     NOTHING_MORE = "nothing more"
     SOMETHING_ELSE = "something else"
 
 
 async def look_up_order(call: Call, office: Office, orders: Orders) -> None:
-    """Let a caller key the number of his order and see to it; returns when he wants something else."""
-    call.step("own order")
+    """Let a caller key the number of their order and see to it; returns when they want something else."""
+    call.step(CallStep.OWN_ORDER)
     for _ in range(_TRIES):
         keyed = await call.caller.keys(Prompt.CALLBACK_ASK_ORDER, _MAX_DIGITS)
         if not keyed:
@@ -59,16 +60,16 @@ async def look_up_order(call: Call, office: Office, orders: Orders) -> None:
 
 async def _is_his(call: Call, order: Order) -> bool:
     """Whether the order is the caller's: numbers of orders can be guessed, the phone it is about cannot."""
-    known = (order.callback_number, order.caller_number)
-    if call.request.caller_number in known:
+    numbers = (order.callback_number, order.caller_number)
+    if call.request.caller_number in numbers:
         return True
     last_four = await call.caller.keys(Prompt.CALLBACK_ASK_LAST_FOUR, 4)
-    return len(last_four) == 4 and any(number.endswith(last_four) for number in known)
+    return len(last_four) == 4 and any(number.endswith(last_four) for number in numbers)
 
 
 async def own_order(call: Call, office: Office, orders: Orders, order: Order) -> Wish:
-    """Tell state and deadline, and let the caller change what is his to change while the order is open."""
-    call.request.is_settled = True  # what he rings about is an order already
+    """Tell state and deadline, and let the caller change what is theirs to change while the order is open."""
+    call.request.is_settled = True  # what the call is about is an order already
     await orders.note_request(call)
     language = office.settings.prompts.language
     state = _STATES[order.state] if language == "zh" else order.state.value.replace("_", " ")
@@ -122,11 +123,11 @@ async def _prefer_time(call: Call, office: Office, orders: Orders, order: Order)
         keyed = await call.caller.keys(Prompt.CALLBACK_ASK_TIME, 4)
         if not keyed:
             return
-        wanted = next_open(office, keyed, call.clock.now())
-        if wanted is None:
+        preferred_at = next_open(office, keyed, call.clock.now())
+        if preferred_at is None:
             await call.say(Prompt.CALLBACK_TIME_NOT_POSSIBLE)
             continue
-        noted = await orders.note(order.order_id, "preferred_time", {"preferred_at": wanted}, call.clock.now())
+        noted = await orders.note(order.order_id, "preferred_time", {"preferred_at": preferred_at}, call.clock.now())
         if noted:
             await call.say(Prompt.CALLBACK_TIME_NOTED)
         else:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ivr.calls.call import Call
-from ivr.calls.cdr import Outcome
+from ivr.calls.cdr import CallOutcome
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.flows.after_hours import after_hours
 from ivr.flows.elsewhere import elsewhere
 from ivr.flows.menu import choose_matter
@@ -15,7 +16,7 @@ from ivr.flows.working_hours import working_hours
 from ivr.speech.prompts import Prompt
 
 
-async def reception(call: Call, office: Office, orders: Orders) -> Outcome:
+async def reception(call: Call, office: Office, orders: Orders) -> CallOutcome:
     """Answer a caller and see the call through; return what it came to."""
     opening = office.opening()
     call.record.was_open = opening.is_open
@@ -27,7 +28,7 @@ async def reception(call: Call, office: Office, orders: Orders) -> Outcome:
         return outcome
     if not opening.is_open:
         return await after_hours(call, office, orders)
-    call.step("greeting")
+    call.step(CallStep.GREETING)
     greeting = Prompt.GREETING if call.manners.record_calls else Prompt.GREETING_UNRECORDED
     await call.caller.say(greeting, stop_on_key=True)
     matter = await choose_matter(call, office, orders)
@@ -36,10 +37,10 @@ async def reception(call: Call, office: Office, orders: Orders) -> Outcome:
     return await working_hours(call, office, orders, matter)
 
 
-async def _known_caller(call: Call, office: Office, orders: Orders) -> Outcome | None:
+async def _known_caller(call: Call, office: Office, orders: Orders) -> CallOutcome | None:
     """See to a caller whose number we know: a specialist, or, in hours, an enterprise with an open order.
 
-    None if he rings about something else.
+    None if they ring about something else.
     """
     number = call.request.caller_number
     unit_and_person = office.directory.person_at(number)

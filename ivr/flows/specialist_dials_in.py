@@ -1,12 +1,14 @@
-"""A specialist rings the hotline himself, keys an order number, and is connected with the enterprise."""
+"""A specialist rings the hotline, keys an order number, and is connected with the enterprise."""
 
 from __future__ import annotations
 
+from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.order import Order
 from ivr.calls.call import Call
-from ivr.calls.cdr import Direction, Outcome, Role
+from ivr.calls.cdr import CallOutcome, Direction, PartyRole
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.flows.enterprise import connect_enterprise
 from ivr.speech.prompts import Prompt
 from routing.directory import Unit
@@ -18,33 +20,34 @@ _TRIES = 3
 
 async def specialist_dials_in(
     call: Call, office: Office, orders: Orders, unit: Unit, person: Specialist
-) -> Outcome | None:
-    """Connect a specialist with the enterprise of an order of his unit; the number keyed counts as his key 1.
+) -> CallOutcome | None:
+    """Connect a specialist with the enterprise of an order of their unit; the number keyed counts as key 1.
 
-    None if he keys no such order: then he is a caller like any other.
+    None if they key no such order: then they are a caller like any other.
     """
-    call.step("specialist dials in")
+    call.step(CallStep.SPECIALIST_DIALS_IN)
     order = await _ask_order(call, orders, unit)
     if order is None:
         return None
     specialist = call.caller
-    running = await orders.attempts.begin(call, order, "specialist", f"unit:{unit.unit_id}:{person.name}")
+    actor = Actor(ActorRole.UNIT, person.name, unit.unit_id)
+    running = await orders.attempts.begin(call, order, "specialist", actor)
     if running is None:
         await specialist.say(Prompt.ACCEPTED_BY_OTHER)  # an attempt is under way, or there is nothing left to do
         specialist.hangup("taken by another")
-        return Outcome.NOT_REACHED
+        return CallOutcome.NOT_REACHED
     call.record.direction = Direction.DIAL_IN
     call.request.is_settled = True
     await orders.note_request(call)
     call.record.matter_id, call.record.unit_id = order.matter_id, order.unit_id
     record = specialist.record
-    record.role, record.number, record.name = Role.SPECIALIST, person.number, person.name
+    record.role, record.number, record.name = PartyRole.SPECIALIST, person.number, person.name
     record.accepted_at = call.clock.now()
     try:
         await connect_enterprise(call, office, orders, running, specialist)
     finally:
         await orders.attempts.settle(call, running)
-    return Outcome.SERVED if running.is_joined else Outcome.NOT_REACHED
+    return CallOutcome.SERVED if running.is_joined else CallOutcome.NOT_REACHED
 
 
 async def _ask_order(call: Call, orders: Orders, unit: Unit) -> Order | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ivr.calls.call import Call
 from ivr.calls.orders import Orders
+from ivr.calls.steps import CallStep
 from ivr.speech.prompts import Prompt
 
 
@@ -14,7 +15,7 @@ async def survey(call: Call, orders: Orders, order_id: str = "") -> None:
     """
     if not call.manners.survey_enabled:
         return
-    call.step("survey")
+    call.step(CallStep.SURVEY)
     level = await call.ask(Prompt.SURVEY_LEVEL, "12345", otherwise="0", retries=1)
     if level == "0":
         return

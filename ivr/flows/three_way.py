@@ -10,16 +10,18 @@ from ivr.calls.call import Call
 from ivr.calls.cdr import TransferResult
 from ivr.calls.digits import SeatCommand, SeatKeys, SeatRequest
 from ivr.calls.errors import CallEnded, NobodyAccepted
+from ivr.calls.happenings import Happening
 from ivr.calls.leg import Leg
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.refusals import Objection, Refusal
 from ivr.calls.ringing import Search, waiting_caller
-from ivr.flows.transfer_target import Wanted, find_target
+from ivr.calls.steps import CallStep
+from ivr.flows.transfer_target import TransferTarget, find_target
 from ivr.speech.prompts import Prompt
 from routing.matters import Matter
 
-# What a seat hears that asked for what is not possible; what is not here only the page can ask for, and says itself.
+# What a seat hears when it asks for the impossible. The other refusals are for the page only, which shows them itself.
 _SAID = {
     Refusal.UNKNOWN_TARGET: Prompt.SEAT_UNKNOWN_CODE,
     Refusal.BELONGS_ELSEWHERE: Prompt.SEAT_BELONGS_ELSEWHERE,
@@ -29,12 +31,19 @@ _SAID = {
     Refusal.NOBODY_ELSE: Prompt.SEAT_NOBODY_ELSE,
 }
 
+_STEP_OF = {
+    SeatCommand.BRING_IN: CallStep.SEAT_BRINGS_IN,
+    SeatCommand.DROP: CallStep.SEAT_DROPS,
+    SeatCommand.LEAVE: CallStep.SEAT_LEAVES,
+    SeatCommand.CONSULT: CallStep.SEAT_CONSULTS,
+}
+
 
 class Conversation:
     """Who talks with the caller now, and what the seat does about it, by keys or on its page.
 
     `*` matter `#` rings that matter's specialists (`*#` those of the matter the caller chose), `*9` drops the
-    specialist, `*0` leaves the two talking, `*5` holds the caller to consult and takes him back.
+    specialist, `*0` leaves the two talking, `*5` holds the caller to consult and takes them back.
     """
 
     def __init__(self, call: Call, office: Office, orders: Orders, matter: Matter) -> None:
@@ -58,11 +67,11 @@ class Conversation:
         self._rejoin()
         while self._seat or self._specialist or self._search:
             what, subject = await self._call.happenings.next(self._call.caller)
-            if what == "left":
+            if what is Happening.LEFT:
                 self._left(subject)
-            elif what == "seat asks":
+            elif what is Happening.SEAT_ASKS:
                 await self._seat_asks(subject)
-            elif what == "search over":
+            elif what is Happening.SEARCH_OVER:
                 self._search_over(subject)
         self._call.end_talk()
         self._call.caller.forget_keys()  # pressed while talking, they answer no question
@@ -115,7 +124,7 @@ class Conversation:
 
     def ask(self, request: SeatRequest) -> None:
         """Take what a seat asks for, by keys or on its page; it is done in its turn."""
-        self._call.happenings.put("seat asks", request)
+        self._call.happenings.put(Happening.SEAT_ASKS, request)
 
     def objection(self, request: SeatRequest) -> Objection | None:
         """Return why a request is not possible now; None if it is."""
@@ -123,9 +132,9 @@ class Conversation:
             return Objection(Refusal.NOBODY_THERE)
         has_other = self._specialist is not None or self._search is not None
         if request.command is SeatCommand.BRING_IN:
-            wanted = find_target(self._office, self._call.presence, request, self._matter)
-            if isinstance(wanted, Objection):
-                return wanted
+            target = find_target(self._office, self._call.presence, request, self._matter)
+            if isinstance(target, Objection):
+                return target
             return Objection(Refusal.SPECIALIST_THERE) if has_other else None
         if request.command is SeatCommand.DROP and not has_other:
             return Objection(Refusal.NOBODY_TO_DROP)
@@ -141,7 +150,7 @@ class Conversation:
     async def _seat_asks(self, request: SeatRequest) -> None:
         if self._seat is None:
             return
-        self._call.step(f"seat {request.command.name.lower()}")
+        self._call.step(_STEP_OF[request.command])
         self._call.log.info("seat_asked", command=request.command.name.lower(), by=request.by)
         if (objection := self.objection(request)) is not None:
             self._say_no(objection)
@@ -161,19 +170,19 @@ class Conversation:
             self._tell_seat(prompt, **({"name": objection.name} if prompt.takes else {}))
 
     async def _bring_in(self, request: SeatRequest) -> None:
-        wanted = find_target(self._office, self._call.presence, request, self._matter)
-        assert isinstance(wanted, Wanted)
-        self._matter = wanted.matter
-        self._call.request.matter_id = self._call.record.matter_id = wanted.matter.matter_id
-        self._call.request.unit_id = self._call.record.unit_id = wanted.unit_id
+        target = find_target(self._office, self._call.presence, request, self._matter)
+        assert isinstance(target, TransferTarget)
+        self._matter = target.matter
+        self._call.request.matter_id = self._call.record.matter_id = target.matter.matter_id
+        self._call.request.unit_id = self._call.record.unit_id = target.unit_id
         await self._orders.note_request(self._call)
-        self._start_search(wanted)
+        self._start_search(target)
 
-    def _start_search(self, wanted: Wanted) -> None:
+    def _start_search(self, target: TransferTarget) -> None:
         self._call.record.transfer = TransferResult.ABANDONED  # until somebody accepts or all have been tried
-        search = self._search = Search(self._call, wanted.tiers, waiting_caller(self._call, wanted.matter))
+        search = self._search = Search(self._call, target.tiers, waiting_caller(self._call, target.matter))
         ensureDeferred(self._await_result(search))
-        self._tell_seat(Prompt.SEAT_SPECIALIST_RINGING, matter=wanted.matter.name)
+        self._tell_seat(Prompt.SEAT_SPECIALIST_RINGING, matter=target.matter.name)
         search.start()
 
     def _drop(self) -> None:
@@ -198,24 +207,24 @@ class Conversation:
 
     async def _await_result(self, search: Search) -> None:
         try:
-            found: Leg | NobodyAccepted = await search.result
+            result: Leg | NobodyAccepted = await search.result
         except NobodyAccepted as nobody:
-            found = nobody
+            result = nobody
         except CallEnded:
-            return  # whoever talks is told of it at his own await
-        self._call.happenings.put("search over", found)
+            return  # whoever talks is told of it at an await of its own
+        self._call.happenings.put(Happening.SEARCH_OVER, result)
 
-    def _search_over(self, found: Leg | NobodyAccepted) -> None:
+    def _search_over(self, result: Leg | NobodyAccepted) -> None:
         self._search = None
-        if isinstance(found, NobodyAccepted):
+        if isinstance(result, NobodyAccepted):
             self._call.record.transfer = TransferResult.NOBODY
-            self._call.request.ten_minutes_promised |= found.promised
+            self._call.request.ten_minutes_promised |= result.promised
             self._tell_seat(Prompt.SEAT_NOBODY_ACCEPTS)
             return
         self._call.record.transfer = TransferResult.ACCEPTED
         self._is_consulting = False
-        if not found.is_gone:
-            self._specialist = found
+        if not result.is_gone:
+            self._specialist = result
             self._rejoin()
             for leg in self._call.joined:
                 self._call.whisper(leg, Prompt.JOINED)

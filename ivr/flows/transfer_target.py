@@ -14,7 +14,7 @@ from routing.tiers import Tier
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TransferTarget:
     """Who is to be rung, about which matter, and the unit that answers for it from now on."""
 
     matter: Matter
@@ -22,37 +22,39 @@ class Wanted:
     tiers: tuple[Tier, ...]
 
 
-def find_target(office: Office, presence: Presence, request: SeatRequest, now_about: Matter) -> Wanted | Objection:
+def find_target(
+    office: Office, presence: Presence, request: SeatRequest, now_about: Matter
+) -> TransferTarget | Objection:
     """Return whom a request to bring in means, or why that is not possible; `now_about` is what the caller chose."""
     if request.target is None:
-        found = office.directory.matter_by_code(request.matter_code) if request.matter_code else now_about
-        return _of_matter(office, found)
+        matter = office.directory.matter_by_code(request.matter_code) if request.matter_code else now_about
+        return _of_matter(office, matter)
     kind, name = request.target.kind, request.target.name
     try:
         if kind is TargetKind.MATTER:
             return _of_matter(office, office.directory.matter(name))
         if kind is TargetKind.UNIT:
-            return Wanted(now_about, name, office.unit_tiers(name))
+            return TransferTarget(now_about, name, office.unit_tiers(name))
     except (UnknownMatter, UnknownUnit):
         return Objection(Refusal.UNKNOWN_TARGET)
     return _of_person(office, presence, name, now_about)
 
 
-def _of_matter(office: Office, matter: Matter | None) -> Wanted | Objection:
+def _of_matter(office: Office, matter: Matter | None) -> TransferTarget | Objection:
     if matter is None:
         return Objection(Refusal.UNKNOWN_TARGET)
     if matter.belongs_elsewhere:
         return Objection(Refusal.BELONGS_ELSEWHERE, matter.elsewhere_name)
-    return Wanted(matter, matter.unit_id, office.tiers(matter))
+    return TransferTarget(matter, matter.unit_id, office.tiers(matter))
 
 
-def _of_person(office: Office, presence: Presence, number: str, now_about: Matter) -> Wanted | Objection:
-    found = office.directory.person_at(number)
-    if found is None:
+def _of_person(office: Office, presence: Presence, number: str, now_about: Matter) -> TransferTarget | Objection:
+    unit_and_person = office.directory.person_at(number)
+    if unit_and_person is None:
         return Objection(Refusal.UNKNOWN_TARGET)
-    unit, person = found
+    unit, person = unit_and_person
     if office.directory.is_absent(person, office.clock.now()):
         return Objection(Refusal.PERSON_ABSENT, person.name)
     if not presence.is_free(person.number):
         return Objection(Refusal.PERSON_BUSY, person.name)
-    return Wanted(now_about, unit.unit_id, (Tier((person,), 0.0),))
+    return TransferTarget(now_about, unit.unit_id, (Tier((person,), 0.0),))

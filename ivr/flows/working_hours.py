@@ -5,11 +5,12 @@ from __future__ import annotations
 from callback_scheduler.orders.evidence import LEAST_TALK_S
 from callback_scheduler.orders.order import OrderKind
 from ivr.calls.call import Call
-from ivr.calls.cdr import Outcome, TransferResult
+from ivr.calls.cdr import CallOutcome, TransferResult
 from ivr.calls.errors import NobodyAccepted
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.ringing import find_specialist, ring_seat, waiting_caller
+from ivr.calls.steps import CallStep
 from ivr.flows.after_hours import promise_callback
 from ivr.flows.number import ask_number
 from ivr.flows.survey import survey
@@ -19,8 +20,8 @@ from routing.directory import Seat
 from routing.matters import Matter
 
 
-async def working_hours(call: Call, office: Office, orders: Orders, chosen: Matter | None) -> Outcome:
-    """Put the caller through to a seat, or straight to specialists; see that he is never left alone."""
+async def working_hours(call: Call, office: Office, orders: Orders, chosen: Matter | None) -> CallOutcome:
+    """Put the caller through to a seat, or straight to specialists; see that they are never left alone."""
     matter = chosen or office.general_matter
     call.request.wants_answer = True
     call.record.asked_for_person_at = call.clock.now()
@@ -32,7 +33,7 @@ async def working_hours(call: Call, office: Office, orders: Orders, chosen: Matt
         if call.talked_s >= LEAST_TALK_S:
             return await _served(call, orders)
         # cut off before they could talk: a seat this time, whatever the path says
-        call.step("alone")
+        call.step(CallStep.ALONE)
         seats = office.seats
         if turn == 0:
             await call.say(Prompt.ALONE_ANNOUNCEMENT)
@@ -43,14 +44,14 @@ async def _with_a_person(call: Call, office: Office, orders: Orders, matter: Mat
     """Let the caller talk to a seat or a specialist until they have left; False if nobody could be had."""
     conversation = Conversation(call, office, orders, matter)
     if seats:
-        call.step("seat")
+        call.step(CallStep.SEAT)
         await call.say(Prompt.CONNECTING_SEAT)
         seat = await ring_seat(call, seats, matter if call.request.matter_id else None)
         if seat is not None:
             call.record.person_answered_at = call.record.person_answered_at or call.clock.now()
             await conversation.talk(seat=seat)
             return True
-    call.step("specialist")
+    call.step(CallStep.SPECIALIST)
     call.record.transfer = TransferResult.ABANDONED  # until somebody accepts or all have been tried
     await call.say(Prompt.CONNECTING_SPECIALIST, matter=matter.name)
     try:
@@ -65,18 +66,18 @@ async def _with_a_person(call: Call, office: Office, orders: Orders, matter: Mat
     return True
 
 
-async def _served(call: Call, orders: Orders) -> Outcome:
+async def _served(call: Call, orders: Orders) -> CallOutcome:
     call.request.is_settled = True
     await orders.note_request(call)
     await survey(call, orders)
     await call.say(Prompt.THANKS_GOODBYE)
     call.caller.hangup("goodbye")
-    return Outcome.SERVED
+    return CallOutcome.SERVED
 
 
-async def missed(call: Call, orders: Orders) -> Outcome:
+async def missed(call: Call, orders: Orders) -> CallOutcome:
     """Nobody could be had: the promise of a callback on the next workday."""
-    call.step("missed")
+    call.step(CallStep.MISSED)
     await call.say(Prompt.TEN_MINUTES_PROMISED if call.request.ten_minutes_promised else Prompt.NOBODY_AVAILABLE)
     if orders.number_of(call) is None:
         await ask_number(call, orders)

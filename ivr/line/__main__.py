@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import gc
 import json
 import os
@@ -15,16 +14,7 @@ from typing import NoReturn
 
 from ivr.line import line as telephone  # imported before any fork: its memory is shared by all lines
 from ivr.line.messages import LineConfig, MalformedMessage
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def die_with_parent(parent: int) -> None:
-    """End with the process `parent`, whatever happens to it."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the request was in
-        os._exit(1)
+from processes.die_with_parent import tie_to
 
 
 def _close_inherited(keep: set[int]) -> None:
@@ -41,7 +31,7 @@ def _be_line(config: LineConfig, parent: int) -> NoReturn:
     """Be a line; never come back into the parent's loop, which would fork without end."""
     status = 1
     try:
-        die_with_parent(parent)
+        tie_to(parent, signal.SIGKILL)
         signal.set_wakeup_fd(-1)
         # Ctrl-C goes to the whole terminal group: the node ends the calls, not the terminal
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -53,6 +43,8 @@ def _be_line(config: LineConfig, parent: int) -> NoReturn:
         os.dup2(null, 1)  # pjproject prints its first words there, before it can be told not to
         telephone.serve(config)
         status = 0
+    except SystemExit:
+        pass  # its parent ended before the two were tied together: nobody is left to hear why
     except BaseException:  # see above
         traceback.print_exc()
     finally:
@@ -141,7 +133,7 @@ def main() -> None:
     parser.add_argument("--most-lines", type=int, default=512, help="refuse to fork more living lines than these")
     parser.add_argument("--parent", type=int, default=os.getppid(), help="the process to end with")
     arguments = parser.parse_args()
-    die_with_parent(arguments.parent)
+    tie_to(arguments.parent, signal.SIGKILL)
     # it ends when its stdin does; signals to the whole group (Ctrl-C, a service manager) are for the node
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

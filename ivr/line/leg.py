@@ -7,16 +7,13 @@ import functools
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import pjsua2 as pj
 
 from ivr.line.keys import INFO, RFC4733, KeyFilter, key_of_info
-from ivr.line.messages import LegAnswered, LegEnded, LegIncoming, LegRinging, Ring
+from ivr.line.messages import Event, LegAnswered, LegEnded, LegIncoming, LegRinging, Ring
 from ivr.line.players import wrong_text
-
-if TYPE_CHECKING:
-    from ivr.line.line import Line
 
 _Callback = TypeVar("_Callback", bound=Callable[..., None])
 _NAME_ADDR = re.compile(r'^\s*(?:"((?:[^"\\]|\\.)*)"|([^<"]*?))\s*<([^>]*)>')
@@ -24,7 +21,7 @@ _SENT_BY_INFO = 1  # PJSUA_DTMF_METHOD_SIP_INFO
 
 
 def survived(callback: _Callback) -> _Callback:
-    """Turn an exception in a pjsua2 callback into a Fault: raised through the C++ stack it would abort the line."""
+    """Turn an exception in a pjsua2 callback into a LineFault: raised through the C++ stack it would abort the line."""
 
     @functools.wraps(callback)
     def guarded(self: Any, *args: Any) -> None:
@@ -39,12 +36,25 @@ def survived(callback: _Callback) -> _Callback:
 
 def name_and_uri(name_addr: str) -> tuple[str, str]:
     """Return the display name and the URI of a From or To value."""
-    found = _NAME_ADDR.match(name_addr)
-    if found is None:
+    match = _NAME_ADDR.match(name_addr)
+    if match is None:
         return "", name_addr.strip()
-    quoted, bare, uri = found.groups()
+    quoted, bare, uri = match.groups()
     name = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else (bare or "")
     return name, uri
+
+
+class LineOfLeg(Protocol):
+    """What a leg needs of its line; see `line.Line`."""
+
+    def later(self, act: Callable[[], None]) -> None: ...
+    def send(self, event: Event) -> None: ...
+    def fault(self, text: str, leg: int = 0) -> None: ...
+    def leg_comes_in(self, call_id: int) -> None: ...
+    def leg_has_media(self, leg: SipLeg, media: Any | None) -> None: ...
+    def leg_is_over(self, leg: SipLeg) -> None: ...
+    def key_pressed(self, leg: SipLeg, digit: str, source: str) -> None: ...
+    def local_uri(self, number: str, display_name: str = "") -> str: ...
 
 
 class _Counter:
@@ -64,10 +74,10 @@ class _Counter:
         return self._of_former_streams + self._of_this_stream
 
 
-class Leg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
+class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
     """A leg of a line; `is_over` once its dialog has ended."""
 
-    def __init__(self, line: Line, account: Any, leg_id: int, call_id: int = pj.PJSUA_INVALID_ID) -> None:
+    def __init__(self, line: LineOfLeg, account: Any, leg_id: int, call_id: int = pj.PJSUA_INVALID_ID) -> None:
         super().__init__(account, call_id)
         self.line = line
         self.leg_id = leg_id
@@ -257,7 +267,7 @@ class Account(pj.Account):  # type: ignore[misc]  # pjsua2 carries no types
 
     leg_id = 0
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: LineOfLeg) -> None:
         super().__init__()
         self.line = line
 

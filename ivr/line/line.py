@@ -15,7 +15,7 @@ import pjsua2 as pj
 from ivr.line import endpoint
 from ivr.line import messages as m
 from ivr.line.bridge import Bridges, PatchBoard
-from ivr.line.leg import Account, Leg
+from ivr.line.leg import Account, SipLeg
 from ivr.line.players import Plays, wrong_text
 from ivr.line.recorders import Recordings
 from ivr.line.wakeups import Wakeups
@@ -47,9 +47,9 @@ class Line:
         self._account.create(endpoint.account_config(config, self.sip_port))
         self._most_legs = endpoint.most_legs()
         self._queue: collections.deque[Callable[[], None]] = collections.deque()
-        self._legs: dict[int, Leg] = {}
-        self._over: list[Leg] = []
-        self._lingering: list[Leg] = []
+        self._legs: dict[int, SipLeg] = {}
+        self._over: list[SipLeg] = []
+        self._lingering: list[SipLeg] = []
         self._next_incoming = 2
         self._board = PatchBoard(self._endpoint.audDevManager().getPlaybackDevMedia())
         self._bridges = Bridges(self._board)
@@ -196,17 +196,17 @@ class Line:
 
     def fault(self, text: str, leg: int = 0) -> None:
         """Tell the node that something went wrong and was survived."""
-        self.send(m.Fault(text=text, leg=leg))
+        self.send(m.LineFault(text=text, leg=leg))
 
     def leg_comes_in(self, call_id: int) -> None:
         """An INVITE has come in."""
-        leg = Leg(self, self._account, self._next_incoming, call_id)
+        leg = SipLeg(self, self._account, self._next_incoming, call_id)
         self._next_incoming += 2
         self._legs[leg.leg_id] = leg
         event = leg.incoming()
         self.later(functools.partial(self.send, event))
 
-    def leg_has_media(self, leg: Leg, media: Any | None) -> None:
+    def leg_has_media(self, leg: SipLeg, media: Any | None) -> None:
         """The sound of a leg has come up, changed or gone."""
         if leg.is_over:
             return
@@ -215,7 +215,7 @@ class Line:
         else:
             self._board.plug(("leg", leg.leg_id), media)
 
-    def leg_is_over(self, leg: Leg) -> None:
+    def leg_is_over(self, leg: SipLeg) -> None:
         """A leg has ended: everything of it ends, and that is told last."""
         if self._legs.pop(leg.leg_id, None) is None:
             return
@@ -245,7 +245,7 @@ class Line:
             if leg in self._lingering and not is_there and not is_replaced:
                 self._lingering.remove(leg)
 
-    def key_pressed(self, leg: Leg, digit: str, source: str) -> None:
+    def key_pressed(self, leg: SipLeg, digit: str, source: str) -> None:
         """A key of a leg was pressed."""
         if leg.leg_id in self._legs:
             self._plays.key_pressed(leg.leg_id)
@@ -259,7 +259,7 @@ class Line:
 
     # -- verbs ------------------------------------------------------------------------------------------------------
 
-    def _to_leg(self, number: int, act: Callable[[Leg], None]) -> None:
+    def _to_leg(self, number: int, act: Callable[[SipLeg], None]) -> None:
         leg = self._legs.get(number)
         if leg is not None and not leg.is_over:
             act(leg)
@@ -271,7 +271,7 @@ class Line:
         if len(self._legs) + len(self._over) + len(self._lingering) >= self._most_legs:
             self.send(m.LegEnded(leg=command.leg, sip_status=486, reason="no leg free", by_remote=False))
             return
-        leg = Leg(self, self._account, command.leg)
+        leg = SipLeg(self, self._account, command.leg)
         try:
             leg.ring(command)
         except pj.Error as wrong:

@@ -251,7 +251,7 @@ class RecordEnded(Event):
 
 
 @dataclass(frozen=True)
-class Fault(Event):
+class LineFault(Event):
     """Something in the line went wrong and was survived; for the log."""
 
     text: str
@@ -268,7 +268,7 @@ _TYPES: dict[str, type[Any]] = {
     for cls in (
         Answer, Progress, Reject, Ring, Hangup, Play, Stop, Bridge, Mute, Overhear, Record, StopRecord, SendKeys,
         Quit,
-        Hello, Heartbeat, LegIncoming, LegRinging, LegAnswered, LegEnded, KeyPressed, PlayEnded, RecordEnded, Fault,
+        Hello, Heartbeat, LegIncoming, LegRinging, LegAnswered, LegEnded, KeyPressed, PlayEnded, RecordEnded, LineFault,
     )
 }
 

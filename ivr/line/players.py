@@ -13,7 +13,7 @@ import pjsua2 as pj
 
 from ivr.line import wav
 from ivr.line.bridge import PatchBoard
-from ivr.line.messages import Event, Fault, Play, PlayEnded
+from ivr.line.messages import Event, LineFault, Play, PlayEnded
 
 # pjproject #4719 and kin: the clock thread may still hold a port for some frames after it was disconnected
 REST_S = 0.5
@@ -57,7 +57,7 @@ class Plays:
         try:
             player, length_s = self._open(command)
         except (OSError, wav.NotTelephoneWav, pj.Error) as wrong:
-            self._send(Fault(text=f"play {command.play} cannot start: {wrong_text(wrong)}", leg=command.leg))
+            self._send(LineFault(text=f"play {command.play} cannot start: {wrong_text(wrong)}", leg=command.leg))
             self._send(PlayEnded(leg=command.leg, play=command.play, finished=False))
             return
         overdue_at = float("inf") if command.loop else time.monotonic() + length_s + _END_IS_OVERDUE_S
@@ -74,7 +74,7 @@ class Plays:
             try:
                 sound.append(wav.samples(path))
             except (OSError, wav.NotTelephoneWav) as wrong:
-                self._send(Fault(text=f"prompt {path} left out: {wrong}", leg=command.leg))
+                self._send(LineFault(text=f"prompt {path} left out: {wrong}", leg=command.leg))
         joined = b"".join(sound)
         if not joined:
             raise wav.NotTelephoneWav("nothing to play")
@@ -131,5 +131,5 @@ class Plays:
 
 
 def wrong_text(wrong: BaseException) -> str:
-    """Return what an exception says, for a Fault; pjsua2's errors keep their reason in an attribute."""
+    """Return what an exception says, for a LineFault; pjsua2's errors keep their reason in an attribute."""
     return str(getattr(wrong, "reason", "") or wrong or type(wrong).__name__)

@@ -12,7 +12,7 @@ import pjsua2 as pj
 
 from ivr.line import wav
 from ivr.line.bridge import PatchBoard
-from ivr.line.messages import Event, Fault, Record, RecordEnded
+from ivr.line.messages import Event, LineFault, Record, RecordEnded
 from ivr.line.players import wrong_text
 
 # The conference closes the file some frames after it was told to; then the header is checked.
@@ -52,7 +52,7 @@ class Recordings:
             try:
                 recording = self._open(command)
             except (OSError, pj.Error) as wrong:
-                self._send(Fault(text=f"recording {command.path} cannot start: {wrong_text(wrong)}"))
+                self._send(LineFault(text=f"recording {command.path} cannot start: {wrong_text(wrong)}"))
                 self._send(RecordEnded(recording=command.recording, path=command.path, duration_ms=0))
                 return
         recording.legs = legs
@@ -107,7 +107,7 @@ class Recordings:
         try:
             wav.repair(path)
         except OSError as wrong:
-            self._send(Fault(text=f"recording {path} cannot be repaired: {wrong}"))
+            self._send(LineFault(text=f"recording {path} cannot be repaired: {wrong}"))
         self._send(RecordEnded(recording=number, path=path, duration_ms=wav.duration_ms(path)))
 
     def stop_all(self) -> None:

@@ -86,10 +86,10 @@ class LinePool:
         self._start_parent()
         self._looked_at = self._reactor.seconds()
         self._watch = self._reactor.callLater(_WATCH_EVERY_S, self._look_after)
-        wanted = min(max(1, self._settings.spare), self._settings.count)
-        if not await self._until(lambda: self._free() >= wanted, _START_WITHIN_S):
+        needed = min(max(1, self._settings.spare), self._settings.count)
+        if not await self._until(lambda: self._free() >= needed, _START_WITHIN_S):
             await self.stop()
-            raise LinesDidNotStart(f"of {wanted} lines, fewer said Hello within {_START_WITHIN_S:.0f} s")
+            raise LinesDidNotStart(f"of {needed} lines, fewer said Hello within {_START_WITHIN_S:.0f} s")
         log.info("lines_started", **self.status())
 
     async def stop(self) -> None:
@@ -118,9 +118,9 @@ class LinePool:
             self._folder = None
 
     def _make_socket_path(self) -> str:
-        wanted = self._template.socket_path
-        if wanted and len(os.fsencode(os.path.abspath(wanted))) <= _LONGEST_SOCKET_PATH:
-            path = Path(wanted).absolute()
+        configured = self._template.socket_path
+        if configured and len(os.fsencode(os.path.abspath(configured))) <= _LONGEST_SOCKET_PATH:
+            path = Path(configured).absolute()
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # left over from a node that was killed
             path.unlink(missing_ok=True)
@@ -154,8 +154,8 @@ class LinePool:
 
     def take(self, for_callback: bool = False) -> LineSlot | None:
         """Return a slot for a conversation; None if the pool is full, or no line is ready at this moment."""
-        left, kept = self._left()
-        if self._is_stopping or left <= (0 if for_callback else kept):
+        left, reserved = self._left()
+        if self._is_stopping or left <= (0 if for_callback else reserved):
             return None
         free = [line for line in self._lines.values() if line.is_free]
         if not free:
@@ -170,8 +170,8 @@ class LinePool:
 
     def free_for_callbacks(self) -> int:
         """Return how many callbacks may begin now: those kept for them, and beyond what live callers may need next."""
-        left, kept = self._left()
-        return min(left, max(kept, left - self._settings.spare))
+        left, reserved = self._left()
+        return min(left, max(reserved, left - self._settings.spare))
 
     @property
     def is_growing(self) -> bool:
@@ -219,8 +219,8 @@ class LinePool:
         living = [line for line in self._lines.values() if line.state in (LineState.STARTING, LineState.READY)]
         coming = sum(line.state is LineState.STARTING for line in living)
         in_use = sum(len(line.slots) for line in living)
-        wanted = max(self._settings.spare, in_use // 4) + self._asked_in_vain
-        missing = -(-(wanted - self._free()) // self._capacity) - coming
+        target = max(self._settings.spare, in_use // 4) + self._asked_in_vain
+        missing = -(-(target - self._free()) // self._capacity) - coming
         for _ in range(min(missing, self._settings.count - len(living))):
             number, self._next_number = self._next_number, self._next_number + 1
             self._lines[number] = LineProcess(number, self, self._reactor, _RELEASE_WITHIN_S)

@@ -142,7 +142,7 @@ class LineProcess:
             # its conversation has been given up in the meantime, or it never had one
             log.warning("leg_unexpected", line_id=self.number, sip_call_id=event.sip_call_id)
             self.send(m.Reject(leg=event.leg, sip_status=480))
-        elif isinstance(event, m.Fault):
+        elif isinstance(event, m.LineFault):
             log.warning("line_fault", line_id=self.number, text=event.text, leg_id=event.leg)
 
     def bury(self) -> list[LineSlot]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import structlog
 
 from ivr.line import messages as m
-
-if TYPE_CHECKING:
-    from ivr.pool.process import LineProcess
 
 log = structlog.get_logger()
 LEGS_PER_CONVERSATION = 4
@@ -28,10 +25,24 @@ class LineDied(m.Event):
     sip_port: int
 
 
+class LineOfSlot(Protocol):
+    """What a slot needs of its line; see `process.LineProcess`."""
+
+    number: int
+    pid: int
+    sip_port: int
+    max_legs: int
+    capacity: int
+
+    def new_leg(self) -> int: ...
+    def send(self, command: m.Command) -> None: ...
+    def slot_released(self, slot: LineSlot) -> None: ...
+
+
 class LineSlot:
     """Up to four legs of a line; events of these legs go to `listener`."""
 
-    def __init__(self, line: LineProcess, index: int, for_callback: bool) -> None:
+    def __init__(self, line: LineOfSlot, index: int, for_callback: bool) -> None:
         self._line = line
         self._index = index
         self.for_callback = for_callback

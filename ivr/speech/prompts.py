@@ -76,15 +76,15 @@ class PromptBook:
         if folder is None or not folder.is_dir():
             return self._configured, self._recorded
         texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.txt"))}
-        kept = {prompt: path for prompt, path in self._recorded.items() if prompt.value not in texts}
-        return self._configured.with_texts(texts), kept | _recordings(folder, "")
+        unchanged = {prompt: path for prompt, path in self._recorded.items() if prompt.value not in texts}
+        return self._configured.with_texts(texts), unchanged | _recordings(folder, "")
 
     async def _make(self, filled: Iterable[tuple[Prompt, Mapping[str, object]]]) -> set[str]:
         """Make what `warm` and `go_by` make, and return the paths."""
-        wanted = [(prompt, self.sound(prompt, {})) for prompt in Prompt if not prompt.takes]
+        fixed = [(prompt, self.sound(prompt, {})) for prompt in Prompt if not prompt.takes]
         plain = [(prompt, self._sentence(self.catalogue.plain(prompt), prompt)) for prompt in Prompt if prompt.takes]
         extra = [self.sound(prompt, values, is_filled=False) for prompt, values in filled]
-        sounds = dict.fromkeys((*(sound for _, sound in (*wanted, *plain)), *extra))
+        sounds = dict.fromkeys((*(sound for _, sound in (*fixed, *plain)), *extra))
         waits = {sound: ensureDeferred(self._speech.render(sound, is_urgent=False)) for sound in sounds}
         made: dict[Sound, Rendering] = {}
         faults = []
@@ -95,7 +95,7 @@ class PromptBook:
                 faults.append(str(wrong))
         if faults:
             raise SpeechFailed("\n".join(faults))
-        self._ready = {prompt: made[sound] for prompt, sound in wanted}
+        self._ready = {prompt: made[sound] for prompt, sound in fixed}
         self._plain = {prompt: made[sound] for prompt, sound in plain}
         return {rendering.path for rendering in made.values()}
 
@@ -156,7 +156,7 @@ class PromptBook:
 def _recordings(folder: Path, language: str) -> dict[Prompt, Path]:
     """Return the site's recordings, those of the language first; ConfigError for one that belongs to no prompt."""
     by_key = {prompt.value: prompt for prompt in Prompt}
-    found: dict[Prompt, Path] = {}
+    recordings: dict[Prompt, Path] = {}
     faults = []
     for path in (*sorted(folder.glob("*.wav")), *sorted((folder / language).glob("*.wav"))):
         prompt = by_key.get(path.stem)
@@ -165,7 +165,7 @@ def _recordings(folder: Path, language: str) -> dict[Prompt, Path]:
         elif prompt.takes:
             faults.append(Fault(str(path), 0, path.stem, "has values in it and cannot be a recording"))
         else:
-            found[prompt] = path
+            recordings[prompt] = path
     if faults:
         raise ConfigError(faults)
-    return found
+    return recordings

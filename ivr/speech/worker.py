@@ -6,7 +6,6 @@ It ends with its parent: at the end of its input, or by signal when the parent i
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import functools
 import json
@@ -23,8 +22,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from ivr.speech import wave
 from ivr.speech.espeak import Espeak, VoiceFailed
 from ivr.speech.tones import TONES
+from processes.die_with_parent import tie_to
 
-_PR_SET_PDEATHSIG = 1
 _PRUNE_EVERY = 100  # sounds
 
 
@@ -91,15 +90,9 @@ def serve(requests: TextIO, answers: TextIO) -> None:
             prune(Path(request["path"]).parent, request["keep"])
 
 
-def _die_with(parent_pid: int) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it died before we asked
-        sys.exit(0)
-
-
 def main() -> None:
     """Serve the parent named on the command line."""
-    _die_with(int(sys.argv[1]))
+    tie_to(int(sys.argv[1]), signal.SIGKILL)
     os.nice(5)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # nothing a library prints may pass for an answer

@@ -10,7 +10,7 @@ import structlog
 from callback_scheduler.errors import StoreUnavailable
 from callback_scheduler.ledger.ledger import Ledger
 from ivr.calls.call import Call
-from ivr.calls.cdr import Role
+from ivr.calls.cdr import PartyRole
 from ivr.calls.digits import SeatCommand, SeatRequest
 from ivr.calls.leg import Leg
 from ivr.calls.office import Office
@@ -79,7 +79,7 @@ class CallView:
             "matter_id": record.matter_id,
             "matter": _matter_name(directory, record.matter_id),
             "unit_id": record.unit_id,
-            "step": record.steps[-1] if record.steps else "",
+            "step": record.steps[-1].value if record.steps else "",
             "offered_at": record.offered_at.isoformat(),
             "seconds": self._seconds_since(record.offered_at),
             "talked_s": round(call.talked_s, 1),
@@ -91,7 +91,7 @@ class CallView:
 
     def _party(self, call: Call, leg: Leg) -> dict[str, Any]:
         record = leg.record
-        is_held = call.seat_talk is not None and call.seat_talk.is_held and leg.role is Role.CALLER
+        is_held = call.seat_talk is not None and call.seat_talk.is_held and leg.role is PartyRole.CALLER
         state = "held" if is_held else "talking" if leg in call.joined else "answered" if leg.is_up else "ringing"
         return {
             "role": record.role.value,

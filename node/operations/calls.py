@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ivr.calls.cdr import Role
+from ivr.calls.cdr import PartyRole
 from ivr.calls.digits import SeatCommand, SeatRequest, Target, TargetKind
 from ivr.calls.leg import Leg
 from ivr.calls.office import Office
@@ -80,4 +80,4 @@ class CallOperations:
 
 
 def _is_live_seat(leg: Leg, number: str) -> bool:
-    return leg.role is Role.SEAT and leg.record.number == number and not leg.is_gone
+    return leg.role is PartyRole.SEAT and leg.record.number == number and not leg.is_gone

@@ -10,7 +10,7 @@ import structlog
 from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.store.store import Outcome
 from ivr.calls.call import Call
-from ivr.dispatch.incoming import status_of
+from ivr.dispatch.status import status_of
 from node.operations.interfaces import Listener
 
 log = structlog.get_logger()

@@ -11,13 +11,13 @@ from twisted.internet.defer import ensureDeferred
 
 from callback_scheduler.errors import SchedulerError
 from ivr.calls.call import Call
-from ivr.calls.cdr import Role
+from ivr.calls.cdr import PartyRole
 from ivr.calls.refusals import Refusal, refused
 from ivr.calls.seat_states import NotOffered, SeatState, SeatStatus
-from ivr.dispatch.incoming import masked
 from node.rooms import Rooms
 from routing.clock import in_shanghai
 from routing.directory import Seat
+from routing.phone_numbers import masked
 
 log = structlog.get_logger()
 
@@ -203,7 +203,7 @@ class SeatOperations:
         if not isinstance(holder, Call):
             return None
         legs = (leg for leg in holder.legs.values() if leg.record.number == number and not leg.is_gone)
-        return holder if any(leg.role is Role.SEAT for leg in legs) else None
+        return holder if any(leg.role is PartyRole.SEAT for leg in legs) else None
 
     def _seat(self, number: str) -> Seat:
         found = next((seat for seat in self._rooms.office.seats if seat.number == number), None)

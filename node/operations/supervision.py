@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ivr.calls.cdr import Role
+from ivr.calls.cdr import PartyRole
 from ivr.calls.office import Office
 from ivr.calls.refusals import Refusal, refused
 from ivr.calls.supervision import Mode, Supervision
@@ -24,7 +24,7 @@ class SupervisionOperations:
     ) -> str:
         """Ring a supervisor's phone and let them hear a call; return the id of the supervision while it rings."""
         call, wanted = self._running.needed(call_id), _mode(mode)
-        others = (leg for leg in call.joined if leg.role in (Role.SEAT, Role.SPECIALIST))
+        others = (leg for leg in call.joined if leg.role in (PartyRole.SEAT, PartyRole.SPECIALIST))
         if call.is_over or next(others, None) is None:
             raise refused(Refusal.NOTHING_TO_SUPERVISE)
         if call.supervision is not None:

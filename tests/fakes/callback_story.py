@@ -15,7 +15,7 @@ from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.presence import Presence
 from ivr.calls.services import CallServices
-from ivr.dispatch.outgoing import Callbacks
+from ivr.dispatch.outgoing import OutgoingCalls
 from ivr.speech.prompts import Prompt
 from routing.clock import SHANGHAI, MovableClock
 from routing.site import Site
@@ -60,7 +60,7 @@ class CallbackStory:
             lambda number: (f"sip:{number}@127.0.0.1", "12345"), self.time.seconds,
         )
         orders = Orders(self.ledger, office)  # type: ignore[arg-type]
-        self.callbacks = Callbacks(services, office, orders, self.ledger, lambda: self.lines)  # type: ignore[arg-type]
+        self.callbacks = OutgoingCalls(services, office, orders, self.ledger, lambda: self.lines)  # type: ignore[arg-type]
         self.ended: list[Attempt] = []
         self.reminded: list[bool] = []
 

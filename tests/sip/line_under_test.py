@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ivr.line.messages import Event, Fault, Hello, LineConfig, Quit, decode, encode
+from ivr.line.messages import Event, Hello, LineConfig, LineFault, Quit, decode, encode
 
 _Some = TypeVar("_Some", bound=Event)
 _ROOT = Path(__file__).resolve().parents[2]
@@ -150,9 +150,9 @@ class Farm:
         while time.monotonic() < ends_at:
             self.read(ends_at - time.monotonic())
 
-    def faults(self) -> list[Fault]:
+    def faults(self) -> list[LineFault]:
         """Return all faults of all lines."""
-        return [fault for line in self._lines for fault in line.seen(Fault)]
+        return [fault for line in self._lines for fault in line.seen(LineFault)]
 
     def close(self) -> None:
         """End all lines, then the parent."""

@@ -14,7 +14,6 @@ from ivr.line import wav
 from ivr.line.messages import (
     Answer,
     Bridge,
-    Fault,
     Hangup,
     Heartbeat,
     KeyPressed,
@@ -22,6 +21,7 @@ from ivr.line.messages import (
     LegEnded,
     LegIncoming,
     LegRinging,
+    LineFault,
     Mute,
     Play,
     PlayEnded,
@@ -139,7 +139,7 @@ def test_prompts_follow_each_other_without_a_gap_and_end_once(
     phone.send(Record(recording=1, path=str(tmp_path / "heard.wav"), legs=(1,)))
     lines.talk(0.2)
     line.send(Play(leg=leg, play=1, files=(tone, str(tmp_path / "missing.wav"), tone)))
-    fault = line.wait(Fault)
+    fault = line.wait(LineFault)
     assert "missing.wav" in fault.text
     line.events.remove(fault)
     ended = line.wait(PlayEnded)

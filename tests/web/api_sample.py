@@ -79,7 +79,7 @@ def just_offered(call_id: str = "20260310T090400-0000abcd") -> dict[str, Any]:
 
 
 def running(call_id: str = "20260310T090100-00000001", unit_id: str = "tax") -> dict[str, Any]:
-    """Return a call of this moment as `ivr.dispatch.incoming.status_of` tells it."""
+    """Return a call of this moment as `ivr.dispatch.status.status_of` tells it."""
     return {
         "call_id": call_id, "direction": "in", "caller": "138****1234", "step": "seat", "line": 1, "pid": 1,
         "recording": True, "running_s": 12.5, "offered_at": "2026-03-10T09:01:00+08:00", "stage": "with_seat",

@@ -32,8 +32,8 @@ from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.presence import Presence
 from ivr.calls.services import CallServices
-from ivr.dispatch.incoming import Desk
-from ivr.dispatch.outgoing import Callbacks
+from ivr.dispatch.incoming import IncomingCalls
+from ivr.dispatch.outgoing import OutgoingCalls
 from ivr.dispatch.recovery import recover
 from ivr.door.admission import IncomingCall
 from ivr.line import messages as m
@@ -117,8 +117,8 @@ class Day:
             self._time, self.clock, TownPrompts(), site.settings.phone, Presence(), self._recordings,  # type: ignore[arg-type]
             lambda number: (f"sip:{number}@127.0.0.1", "12345"), self._time.seconds,
         )  # fmt: skip
-        self._desk = Desk(services, self._office, self._orders)
-        self._callbacks = Callbacks(services, self._office, self._orders, self.ledger, lambda: self.lines)
+        self._desk = IncomingCalls(services, self._office, self._orders)
+        self._callbacks = OutgoingCalls(services, self._office, self._orders, self.ledger, lambda: self.lines)
         self._notices = Notices(
             self.ledger, self._notice_settings(), folder / "notices",
             directory=site.directory, clock=self.clock, reactor=reactor, chance=Random(plan.seed),

@@ -28,7 +28,7 @@ from callback_scheduler.timetable.under_way import Dials
 from ivr.calls.attempt import RunningAttempt
 from ivr.calls.call import Call
 from ivr.calls.orders import Orders
-from ivr.dispatch.outgoing import Callbacks
+from ivr.dispatch.outgoing import OutgoingCalls
 from ivr.flows import callback
 from tests.redis.kill.town import DUE_AT, ENTERPRISES, LEADERS, TUESDAY_EVENING, TownSlot
 
@@ -172,7 +172,7 @@ POINTS: dict[str, Point] = {
     "store_sweeps_lease_taken": Point(Store, "lease", _AFTER, _of_the_sweeps, _ANY, most=2),
     # a callback, up to the talk
     "dial_lease_taken": Point(Store, "lease", _AFTER, _of_an_order),
-    "dial_begun_no_line_taken": Point(Callbacks, "ring_back", _BEFORE),
+    "dial_begun_no_line_taken": Point(OutgoingCalls, "ring_back", _BEFORE),
     "dial_call_noted_nobody_rung": Point(Orders, "note_offered", _AFTER, _is_callback),
     "dial_unit_rung": Point(TownSlot, "has_rung", _AFTER, _rings(enterprise=False)),
     "dial_unit_answered": Point(TownSlot, "has_answered", _AFTER, _rings(enterprise=False)),
@@ -189,7 +189,7 @@ POINTS: dict[str, Point] = {
     # what came of it
     "outcome_ten_seconds_not_written": Point(RunningAttempt, "note_talk", _BEFORE),
     "outcome_ten_seconds_written": Point(RunningAttempt, "note_talk", _AFTER),
-    "outcome_talk_over_not_written": Point(Callbacks, "_see_through", _AFTER, _reached),
+    "outcome_talk_over_not_written": Point(OutgoingCalls, "_see_through", _AFTER, _reached),
     "outcome_on_disk_not_in_redis": Point(SegmentWriter, "append", _AFTER, _telling('"state_to":"reached"')),
     "outcome_written_lease_not_released": Point(Dials, "_let_go", _BEFORE, most=6),
     "outcome_lease_released": Point(Dials, "_let_go", _AFTER, most=6),
@@ -200,7 +200,7 @@ POINTS: dict[str, Point] = {
     "outcome_breach_told_not_frozen": Point(Notices, "tell", _AFTER, _kind("breach"), (LATE,), most=2),
     "outcome_breach_frozen": Point(SegmentWriter, "append", _AFTER, _telling('"note":"breach_frozen"'), (LATE,), 1),
     "outcome_late_talk_frozen_not_reached": Point(Dials, "_freeze_if_late", _AFTER, _talked_late, (LATE,), most=1),
-    "outcome_late_talk_over": Point(Callbacks, "_see_through", _AFTER, _reached, (LATE,), most=1),
+    "outcome_late_talk_over": Point(OutgoingCalls, "_see_through", _AFTER, _reached, (LATE,), most=1),
     # on its way to those who are told
     "notice_given_not_fed": Point(Feed, "look", _BEFORE, armed=_ANY, most=6),
     "notice_read_not_posted": Point(Feed, "take", _AFTER, armed=_ANY),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from demo.phone_log import PhoneLog
-from ivr.line.messages import Fault, LegRinging
+from ivr.line.messages import LegRinging, LineFault
 
 
 def test_the_log_shows_seconds_since_its_first_line() -> None:
     log = PhoneLog("seat")
     log.add(LegRinging(1, 180, monotonic_s=100.0, wall_s=1.0))
-    log.add(Fault("no media", monotonic_s=101.25, wall_s=2.25))
+    log.add(LineFault("no media", monotonic_s=101.25, wall_s=2.25))
     assert str(log) == "     0.000 s  LegRinging leg=1 sip_status=180\n     1.250 s  FAULT no media"
 
 

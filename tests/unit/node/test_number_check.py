@@ -12,12 +12,12 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import Clock as VirtualTime
 
 import config
-from ivr.calls.cdr import LegRecord, Role
+from ivr.calls.cdr import LegRecord, PartyRole
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.presence import Presence
 from ivr.calls.services import CallServices
-from ivr.dispatch.outgoing import Callbacks
+from ivr.dispatch.outgoing import OutgoingCalls
 from ivr.refused import OperationRefused
 from ivr.speech.prompts import Prompt
 from node.operations.number_check import CheckResult, NumberCheck, result_of
@@ -68,7 +68,7 @@ class Check:
             lambda number: (f"sip:{number}@127.0.0.1", "12345"), self.time.seconds,
         )
         orders = Orders(self.ledger, office)  # type: ignore[arg-type]
-        self.callbacks = Callbacks(services, office, orders, self.ledger, lambda: self.lines)  # type: ignore[arg-type]
+        self.callbacks = OutgoingCalls(services, office, orders, self.ledger, lambda: self.lines)  # type: ignore[arg-type]
         rooms: Any = SimpleNamespace(
             services=services, office=office, ledger=self.ledger, clock=clock, callbacks=self.callbacks
         )
@@ -227,5 +227,5 @@ def test_a_node_that_stops_ends_the_check_and_gives_the_line_back(site: Site, tm
      (403, "refused"), (603, "refused"), (503, "no_service"), (0, "no_service")],
 )  # fmt: skip
 def test_the_answer_of_the_network_says_what_is_wrong(sip_status: int, result: str) -> None:
-    leg = LegRecord(1, Role.SPECIALIST, "6101", sip_status=sip_status, cause=f"remote {sip_status}")
+    leg = LegRecord(1, PartyRole.SPECIALIST, "6101", sip_status=sip_status, cause=f"remote {sip_status}")
     assert result_of(leg) is CheckResult(result)

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 import config
-from ivr.dispatch.incoming import status_of, statuses
 from ivr.dispatch.stage import stage_of
+from ivr.dispatch.status import status_of, statuses
 from routing.site import load_site
 from tests.fakes.line import MORNING, Story
 from tests.fakes.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, SUPERVISOR, WHO, SeatStory
@@ -33,7 +33,7 @@ def stages_told(desk: SeatStory) -> list[str]:
     told: list[str] = []
 
     def hear(what: str, call: object) -> None:
-        stage = stage_of(desk.call)
+        stage = stage_of(desk.call).value
         if told[-1:] != [stage]:
             told.append(stage)
 

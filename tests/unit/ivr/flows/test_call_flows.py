@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import config
-from ivr.calls.cdr import Outcome, TransferResult
+from ivr.calls.cdr import CallOutcome, TransferResult
 from ivr.line import messages as m
 from ivr.pool.pool import LineDied
 from ivr.speech.prompts import Prompt
@@ -68,7 +68,7 @@ def test_a_full_disk_does_not_leave_the_caller_without_a_word(tell: Tell) -> Non
     story = tell()
     story.ledger.is_full = True
     story.finish()
-    assert story.record.outcome is Outcome.FAILED
+    assert story.record.outcome is CallOutcome.FAILED
 
 
 def test_caller_seat_and_specialist_talk_as_three(tell: Tell) -> None:
@@ -88,7 +88,7 @@ def test_the_seat_leaves_and_the_two_go_on_to_survey_and_goodbye(tell: Tell) -> 
     story.slot.end(specialist)
     story.until_heard(Prompt.SURVEY_LEVEL).caller_presses("5").until_heard(Prompt.SURVEY_SOLVED).caller_presses("1")
     story.finish()
-    assert story.record.outcome is Outcome.SERVED
+    assert story.record.outcome is CallOutcome.SERVED
     assert story.ledger.of_type("survey_answered")[0]["level"] == 5
     assert story.ledger.of_type("survey_answered")[0]["is_solved"] is True
     assert story.record.two_way_s >= 10
@@ -219,7 +219,7 @@ def test_nobody_accepts_and_the_order_is_due_the_next_workday(tell: Tell) -> Non
     (draft,) = story.ledger.drafts
     assert (draft.kind.value, f"{draft.deadline.due_at:%m-%d %H:%M}") == ("missed", "03-11 10:00")
     assert Prompt.ORDER_OPENED.value in story.slot.played(CALLER_LEG)
-    assert story.record.outcome is Outcome.ORDER
+    assert story.record.outcome is CallOutcome.ORDER
 
 
 def test_a_waiting_caller_hears_a_first_word_every_ten_seconds_and_music_between(tell: Tell) -> None:
@@ -313,7 +313,7 @@ def test_after_hours_a_request_becomes_an_order_with_a_message(tell: Tell) -> No
     assert (draft.kind.value, draft.matter_id, draft.unit_id) == ("after_hours", "tax", "tax")
     assert draft.message_path
     assert f"{draft.deadline.due_at:%m-%d %H:%M}" == "03-11 10:00"
-    assert story.record.outcome is Outcome.ORDER
+    assert story.record.outcome is CallOutcome.ORDER
 
 
 def test_the_message_can_be_heard_and_redone(tell: Tell) -> None:
@@ -340,7 +340,7 @@ def test_a_caller_who_hangs_up_half_way_still_leaves_an_order(tell: Tell, prompt
     story = after_hours_until(tell, prompt).run(3).caller_hangs_up().finish()
     (draft,) = story.ledger.drafts
     assert (draft.kind.value, draft.matter_id, draft.callback_number) == ("interrupted", "tax", "13912345678")
-    assert story.record.outcome is Outcome.INTERRUPTED
+    assert story.record.outcome is CallOutcome.INTERRUPTED
 
 
 def test_an_anonymous_caller_who_hangs_up_half_way_leaves_no_order_but_a_record(tell: Tell) -> None:
@@ -356,20 +356,20 @@ def test_a_matter_that_belongs_elsewhere_is_put_through_there(site: Site, tell: 
     story.until_heard(Prompt.MENU).caller_presses("1").run(5)
     assert story.slot.joined_now() == {CALLER_LEG, *story.slot.legs_of("9003")}
     story.slot.end(story.slot.legs_of("9003")[0])
-    assert story.finish().record.outcome is Outcome.ELSEWHERE
+    assert story.finish().record.outcome is CallOutcome.ELSEWHERE
 
 
 def test_a_line_that_dies_in_talk_leaves_an_order(tell: Tell) -> None:
     story = seat_then_specialist(tell)
     story.slot.die(LineDied(1, 5999))
     story.finish()
-    assert story.record.outcome is Outcome.LINE_LOST
+    assert story.record.outcome is CallOutcome.LINE_LOST
     assert [draft.kind.value for draft in story.ledger.drafts] == ["interrupted"]
 
 
 def test_a_caller_who_leaves_in_the_greeting_is_an_abandoned_call(tell: Tell) -> None:
     story = tell().run(1).caller_hangs_up().finish()
-    assert story.record.outcome is Outcome.ABANDONED
+    assert story.record.outcome is CallOutcome.ABANDONED
     assert not story.ledger.drafts
 
 

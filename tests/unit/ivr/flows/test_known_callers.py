@@ -12,7 +12,7 @@ import config
 from callback_scheduler.orders.evidence import proves
 from callback_scheduler.orders.order import AttemptOutcome as Came
 from callback_scheduler.orders.states import OrderState
-from ivr.calls.cdr import Outcome, TransferResult
+from ivr.calls.cdr import CallOutcome, TransferResult
 from ivr.calls.office import Office
 from ivr.flows.own_order import next_open
 from ivr.line import messages as m
@@ -139,7 +139,7 @@ def test_an_enterprise_with_an_open_order_is_put_through_to_the_unit_at_once(tel
     attempt = attempt_of(ledger)
     assert (attempt.outcome, attempt.by) == (Came.REACHED, "enterprise")
     assert ledger.known[ORDER].state is OrderState.REACHED
-    assert (story.record.outcome, story.record.transfer) == (Outcome.SERVED, TransferResult.ACCEPTED)
+    assert (story.record.outcome, story.record.transfer) == (CallOutcome.SERVED, TransferResult.ACCEPTED)
 
 
 def test_a_long_talk_keeps_its_order(tell: Tell, ledger: FakeLedger) -> None:
@@ -164,7 +164,7 @@ def test_an_enterprise_whose_unit_does_not_accept_hears_state_and_deadline(tell:
     heard = story.slot.played(CALLER_LEG)
     assert heard.index(Prompt.NOBODY_AVAILABLE.value) < heard.index(Prompt.CALLBACK_ORDER_STATE.value)
     assert attempt_of(ledger).outcome is Came.UNIT_BUSY
-    assert story.record.outcome is Outcome.ORDER
+    assert story.record.outcome is CallOutcome.ORDER
     assert not ledger.drafts
 
 

@@ -134,7 +134,7 @@ def test_a_node_that_never_reads_closes_the_wire_instead_of_filling_the_memory(w
     wire, _node = wire_and_node
     sent = 0
     while not wire.is_closed:
-        wire.send(m.Fault(text="x" * 100_000))
+        wire.send(m.LineFault(text="x" * 100_000))
         sent += 1
         assert sent < 200
 
