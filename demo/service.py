@@ -116,13 +116,13 @@ class Service:
 
     def events(self, event: str) -> list[dict[str, Any]]:
         """Return the log events of one name."""
-        found = []
+        entries = []
         for line in self.log_path.read_text(encoding="utf-8", errors="replace").splitlines():
             with contextlib.suppress(ValueError):
                 entry = json.loads(line)
                 if isinstance(entry, dict) and entry.get("event") == event:
-                    found.append(entry)
-        return found
+                    entries.append(entry)
+        return entries
 
     def ask(self, question: str, **arguments: Any) -> Any:
         """Ask the running node; see `Control`."""

@@ -188,8 +188,8 @@ def _value(lines: list[str], *names: str) -> str:
 
 
 def _branch(via: str) -> str:
-    found = re.search(r";\s*branch=([^;,\s]+)", via)
-    return found.group(1) if found else via
+    match = re.search(r";\s*branch=([^;,\s]+)", via)
+    return match.group(1) if match else via
 
 
 def _received(via: str, source: Address) -> str:

@@ -35,5 +35,5 @@ class KeyFilter:
 def key_of_info(message: str) -> str | None:
     """Return the key in a SIP INFO of application/dtmf: `5`, `Signal=5`, or an event code (10 is *, 11 is #)."""
     head, _, body = message.replace("\r\n", "\n").partition("\n\n")
-    found = _SIGNAL.search(body) if _CONTENT_TYPE.search(head) else None
-    return _EVENT_CODES.get(found.group(1), found.group(1).upper()) if found else None
+    match = _SIGNAL.search(body) if _CONTENT_TYPE.search(head) else None
+    return _EVENT_CODES.get(match.group(1), match.group(1).upper()) if match else None

@@ -9,13 +9,13 @@ import select
 
 def sockets() -> dict[int, str]:
     """Return the open sockets of this process, each with the inode that tells it from a later one."""
-    found = {}
+    inodes = {}
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
             target = os.readlink(f"/proc/self/fd/{name}")
             if target.startswith("socket:"):
-                found[int(name)] = target
-    return found
+                inodes[int(name)] = target
+    return inodes
 
 
 class Wakeups:
@@ -43,12 +43,12 @@ class Wakeups:
 
     def watch_rtp(self, is_wanted: bool) -> None:
         """Wake for every RTP packet from now on, or for none."""
-        wanted = set(sockets()) - set(self._always) if is_wanted else set()
-        for number in self._rtp - wanted:
+        rtp = set(sockets()) - set(self._always) if is_wanted else set()
+        for number in self._rtp - rtp:
             # a socket that was closed has left the epoll by itself
             with contextlib.suppress(OSError):
                 self._poll.unregister(number)
-        for number in wanted:
+        for number in rtp:
             with contextlib.suppress(FileExistsError):
                 self._poll.register(number, select.EPOLLIN)
-        self._rtp = wanted
+        self._rtp = rtp

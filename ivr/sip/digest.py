@@ -26,8 +26,8 @@ class Challenge:
 
 def best_challenge(values: Sequence[bytes]) -> Challenge | None:
     """Return the strongest challenge among header values (one header each), None if none can be answered."""
-    found = [challenge for value in values if (challenge := _challenge(value)) is not None]
-    return min(found, key=lambda challenge: list(_HASHES).index(challenge.algorithm), default=None)
+    challenges = [challenge for value in values if (challenge := _challenge(value)) is not None]
+    return min(challenges, key=lambda challenge: list(_HASHES).index(challenge.algorithm), default=None)
 
 
 def credentials(

@@ -81,15 +81,15 @@ def split_values(text: bytes) -> list[bytes]:
 
 def params(text: bytes) -> dict[bytes, bytes]:
     """Return the parameters in `;name=value;name`, names in lower case; BadMessage for anything else."""
-    found: dict[bytes, bytes] = {}
+    values: dict[bytes, bytes] = {}
     at = 0
     while at < len(text):
         param = _PARAM.match(text, at)
         if param is None:
             raise BadMessage("parameters cannot be read")
-        found.setdefault(param[1].lower(), param[2] or b"")
+        values.setdefault(param[1].lower(), param[2] or b"")
         at = param.end()
-    return found
+    return values
 
 
 @lru_cache(maxsize=512)

@@ -144,10 +144,10 @@ def read(data: bytes, *, from_stream: bool = False) -> SipMessage:
 
 def content_length(head: bytes) -> int:
     """Return the Content-Length in a head taken from a stream, 0 if it has none; BadMessage if it is no number."""
-    found = [text.strip() for text in _LENGTH.findall(head)]
-    if len(found) > 1 or (found and not (found[0].isdigit() and len(found[0]) < 10)):
+    lengths = [text.strip() for text in _LENGTH.findall(head)]
+    if len(lengths) > 1 or (lengths and not (lengths[0].isdigit() and len(lengths[0]) < 10)):
         raise BadMessage("Content-Length is no number")
-    return int(found[0]) if found else 0
+    return int(lengths[0]) if lengths else 0
 
 
 def _read_start(message: SipMessage) -> None:

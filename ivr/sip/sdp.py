@@ -75,7 +75,7 @@ def show_address(text: bytes, inside: str, outside: str) -> bytes:
     family = b"IP6 " if ":" in outside else b"IP4 "
     return re.sub(
         rb"(?m)^((?:o=[^\r\n]* |c=)IN )IP4 " + re.escape(inside.encode()) + rb"(?=[/\s]|$)",
-        lambda found: found[1] + family + outside.encode(),
+        lambda match: match[1] + family + outside.encode(),
         text,
     )
 
@@ -123,9 +123,9 @@ def _read_attribute(part: _Session | _Media, value: bytes) -> None:
     if value in _DIRECTIONS:
         part.direction = value
     elif isinstance(part, _Media) and value.startswith(b"rtpmap:"):
-        found = _RTPMAP.fullmatch(value)
-        if found and int(found[1]) < 128 and found[3] == b"8000":
-            part.names[int(found[1])] = found[2]
+        match = _RTPMAP.fullmatch(value)
+        if match and int(match[1]) < 128 and match[3] == b"8000":
+            part.names[int(match[1])] = match[2]
     elif isinstance(part, _Media) and (ptime := _PTIME.fullmatch(value)):
         part.ptime = int(ptime[1])
 
@@ -134,15 +134,15 @@ def _payloads(media: _Media) -> list[tuple[int, bytes]]:
     """Return (payload type, name) of what a line understands, in the sender's order; empty if it is no use."""
     if media.kind != b"audio" or not 0 < media.port < 65536 or media.protocol != b"RTP/AVP":
         return []
-    found: list[tuple[int, bytes]] = []
+    payloads: list[tuple[int, bytes]] = []
     for text in media.formats:
         number = int(text) if text.isdigit() and len(text) <= 3 else -1
         name = _STATIC.get(number) or media.names.get(number, b"")
         if name.upper() in (b"PCMA", b"PCMU"):
-            found.append((number, name.upper()))
+            payloads.append((number, name.upper()))
         elif name.lower() == b"telephone-event":
-            found.append((number, b"telephone-event"))
-    return found if any(name != b"telephone-event" for _, name in found) else []
+            payloads.append((number, b"telephone-event"))
+    return payloads if any(name != b"telephone-event" for _, name in payloads) else []
 
 
 def _audio_lines(media: _Media, session: _Session) -> list[bytes]:

@@ -32,10 +32,10 @@ class _Text(_Strict):
     speed_wpm: int | None = Field(default=None, ge=80, le=400)
 
 
-def _short_form(given: Any) -> Any:
-    if given is None:
+def _short_form(text: Any) -> Any:
+    if text is None:
         raise ValueError("has no text")
-    return {"text": given} if isinstance(given, str) else given
+    return {"text": text} if isinstance(text, str) else text
 
 
 class _File(_Strict):
@@ -73,10 +73,10 @@ class Catalogue:
 
     def with_texts(self, texts: Mapping[str, str]) -> Catalogue:
         """Return the catalogue with other texts, by key; ConfigError names what is wrong with each."""
-        known = {prompt.value: prompt for prompt in Prompt if not prompt.is_tone}
-        faults = [Fault("", 0, key, "there is no such prompt") for key in texts.keys() - known.keys()]
-        for key in texts.keys() & known.keys():
-            faults += [Fault("", 0, key, message) for message in _placeholder_faults(texts[key], known[key].takes)]
+        by_key = {prompt.value: prompt for prompt in Prompt if not prompt.is_tone}
+        faults = [Fault("", 0, key, "there is no such prompt") for key in texts.keys() - by_key.keys()]
+        for key in texts.keys() & by_key.keys():
+            faults += [Fault("", 0, key, message) for message in _placeholder_faults(texts[key], by_key[key].takes)]
             faults += [] if texts[key].strip() else [Fault("", 0, key, "has no text")]
         if faults:
             raise ConfigError(faults)
@@ -95,7 +95,7 @@ class Catalogue:
     def as_said(self, text: str) -> str:
         """Return a text for the voice: words replaced from `say`, numerals as they are spoken."""
         if self._said is not None:
-            text = self._said.sub(lambda found: self._file.say[found.group()], text)
+            text = self._said.sub(lambda match: self._file.say[match.group()], text)
         return str(self._spoken.numerals(text))
 
     def _value(self, name: str, value: object) -> str:
@@ -136,13 +136,13 @@ def load_catalogue(folder: Path, language: str) -> Catalogue:
 
 
 def _faults(file: _File, document: yaml_lines.Document) -> Iterator[Fault]:
-    wanted = {prompt.value: prompt for prompt in Prompt if not prompt.is_tone}
-    for key in wanted.keys() - file.prompts.keys():
+    by_key = {prompt.value: prompt for prompt in Prompt if not prompt.is_tone}
+    for key in by_key.keys() - file.prompts.keys():
         yield document.fault(("prompts", key), "is missing")
-    for key in file.prompts.keys() - wanted.keys():
+    for key in file.prompts.keys() - by_key.keys():
         yield document.fault(("prompts", key), "there is no such prompt")
-    for key in wanted.keys() & file.prompts.keys():
-        yield from _text_faults(file.prompts[key], wanted[key].takes, document, key)
+    for key in by_key.keys() & file.prompts.keys():
+        yield from _text_faults(file.prompts[key], by_key[key].takes, document, key)
     for message in _placeholder_faults(file.menu_choice, _CHOICE_TAKES):
         yield document.fault(("menu_choice",), message)
 
@@ -164,12 +164,12 @@ def _placeholder_faults(text: str, takes: frozenset[str]) -> Iterator[str]:
     except ValueError as wrong:
         yield f"braces do not match: {wrong}"
         return
-    found = {name for _, name, _, _ in parts if name is not None}
+    names = {name for _, name, _, _ in parts if name is not None}
     if any(spec or conversion for _, _, spec, conversion in parts):
         yield "a placeholder is a plain name in braces"
-    if missing := takes - found:
+    if missing := takes - names:
         yield f"lacks {_braced(missing)}"
-    if extra := found - takes:
+    if extra := names - takes:
         yield f"has {_braced(extra)}, which this prompt does not take"
 
 

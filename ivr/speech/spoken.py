@@ -57,7 +57,7 @@ def duration(length: timedelta | float) -> str:
 
 def numerals(text: str) -> str:
     """Return `text` with its Arabic numerals as they are said: five digits or more one by one, fewer as a number."""
-    return _NUMERAL.sub(lambda found: _numeral(found.group(), text[found.end() :]), text)
+    return _NUMERAL.sub(lambda match: _numeral(match.group(), text[match.end() :]), text)
 
 
 def phone_groups(number: str) -> list[str]:

@@ -52,4 +52,4 @@ def duration(length: timedelta | float) -> str:
 
 def numerals(text: str) -> str:
     """Return `text` with numerals of five digits or more taken apart; the voice reads shorter ones by itself."""
-    return re.sub(r"\d{5,}", lambda found: digits(found.group()), text)
+    return re.sub(r"\d{5,}", lambda match: digits(match.group()), text)
