@@ -104,7 +104,7 @@ def _instant(text: str) -> datetime:
 
 def _serve(options: argparse.Namespace) -> int:
     # Twisted installs its reactor on import, and few commands need one
-    from node.node import serve  # noqa: PLC0415
+    from node.serve import serve  # noqa: PLC0415
 
     site = _site(options)
     if options.sip:

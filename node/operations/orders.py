@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,14 +10,20 @@ import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.errors import IllegalTransition, SchedulerError, StaleOrder, UnknownOrder
+from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.order import AttemptOutcome, Order
 from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
 from callback_scheduler.orders.words import STATES
 from callback_scheduler.store.search import OrderFilter
+from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.timetable import Timetable
 from callback_scheduler.timetable.under_way import BY_UNIT, TIMETABLE, Asked
+from ivr.calls.office import Office
+from ivr.calls.presence import Presence
+from ivr.dispatch.outgoing import Callbacks
 from ivr.refused import OperationRefused
 from node.operations.order_refusals import EVENT_WORDS, OrderRefusal
-from node.rooms import Rooms
+from routing.clock import Clock
 from routing.directory import Unit
 from routing.errors import UnknownUnit
 
@@ -34,9 +40,12 @@ class OrderOperations:
     StoreUnavailable while Redis is away.
     """
 
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
-        self._ledger = rooms.ledger
+    def __init__(
+        self, ledger: Ledger, *, timetable: Timetable, hands: Hands, callbacks: Callbacks, office: Office,
+        presence: Presence, clock: Clock, own_numbers: Sequence[str],
+    ) -> None:  # fmt: skip
+        self._ledger, self._timetable, self._hands, self._callbacks = ledger, timetable, hands, callbacks
+        self._office, self._presence, self._clock, self._own_numbers = office, presence, clock, own_numbers
         self._reminding: set[str] = set()
         self._under_way: set[Deferred[None]] = set()
 
@@ -88,7 +97,7 @@ class OrderOperations:
         """Keep what the unit answers in writing (答复) with the order; the last one counts, all are in the journal."""
         text = _text(text)
         await self._own(order_id, who)
-        at = self._rooms.clock.now()
+        at = self._clock.now()
         changes = {"written_answer": text, "written_answer_at": at, "written_answer_by": who}
         return await self._ledger.note_order(
             order_id, "answer_written", who=who, why="书面答复", changes=changes, at=at
@@ -103,9 +112,9 @@ class OrderOperations:
         order = await self._own(order_id, who)
         if number not in self._numbers_of(order.unit_id) | ({own_number} - {""}):
             raise OrderRefusal.FOREIGN_NUMBER.error()
-        if number in self._rooms.site.settings.sip.own_numbers or number == order.callback_number:
+        if number in self._own_numbers or number == order.callback_number:
             raise OrderRefusal.FOREIGN_NUMBER.error()
-        if not self._rooms.services.presence.is_free(number):
+        if not self._presence.is_free(number):
             raise OrderRefusal.PHONE_BUSY.error()
         return await self._dial(order, Asked(BY_UNIT, who, "单位点击回电", number))
 
@@ -114,18 +123,18 @@ class OrderOperations:
     async def ring_unit_now(self, order_id: str, who: str) -> Order:
         """Begin the callback of an order now, as the timetable would; returns when the attempt has begun."""
         order = await self._own(order_id, who)
-        tiers = self._rooms.office.unit_tiers(self._unit(order.unit_id).unit_id)
+        tiers = self._office.unit_tiers(self._unit(order.unit_id).unit_id)
         phones = {person.number for tier in tiers for person in tier.specialists}
         if not phones:
             raise OrderRefusal.NOBODY_THERE.error()
-        if not any(self._rooms.services.presence.is_free(phone) for phone in phones):
+        if not any(self._presence.is_free(phone) for phone in phones):
             raise OrderRefusal.UNIT_BUSY.error()
         return await self._dial(order, Asked(TIMETABLE, who, "人工要求立即拨打"))
 
     async def remind_leader(self, order_id: str, who: str) -> Order:
         """Ring the leader of the unit (else the head of section) about an order; returns when that has begun.
 
-        What he did with it is noted in the order afterwards.
+        What they did with it is noted in the order afterwards.
         """
         order = await self._own(order_id, who)
         if not order.state.is_open:
@@ -134,14 +143,14 @@ class OrderOperations:
         number = unit.leader_number or unit.head_number
         if not number:
             raise OrderRefusal.NO_LEADER.error(unit=unit.name)
-        if order.order_id in self._reminding or not self._rooms.services.presence.is_free(number):
+        if order.order_id in self._reminding or not self._presence.is_free(number):
             raise OrderRefusal.PHONE_BUSY.error()
-        if self._rooms.hands.free_lines() <= 0:
+        if self._hands.free_lines() <= 0:
             raise OrderRefusal.NO_LINE.error()
         self._reminding.add(order.order_id)  # before anything is waited for: nobody is rung twice
         try:
             noted = await self._ledger.note_order(
-                order.order_id, "leader_reminder_begun", who=who, why="督办提醒负责人", at=self._rooms.clock.now()
+                order.order_id, "leader_reminder_begun", who=who, why="督办提醒负责人", at=self._clock.now()
             )
         except BaseException:
             self._reminding.discard(order.order_id)
@@ -160,7 +169,7 @@ class OrderOperations:
         changed = await self._change(order_id, OrderEvent.REASSIGNED, who, _text(why), {"unit_id": unit_id})
         if changed.state is OrderState.SENT:  # one not handed over yet is told of by the timetable
             key = f"{changed.order_id}/reassigned@{changed.version}"
-            await self._rooms.hands.notices.tell("new_order", changed, {"key": key}, self._rooms.clock.now())
+            await self._hands.notices.tell("new_order", changed, {"key": key}, self._clock.now())
         return changed
 
     async def close(self, order_id: str, why: str, who: str) -> Order:
@@ -192,7 +201,7 @@ class OrderOperations:
         order = await self._own(order_id, who)
         try:
             changed = await self._ledger.change_order(
-                order.order_id, event, who=who, why=why, changes=changes, at=self._rooms.clock.now()
+                order.order_id, event, who=who, why=why, changes=changes, at=self._clock.now()
             )
         except IllegalTransition as wrong:
             raise self._illegal(order, EVENT_WORDS[event]) from wrong
@@ -200,7 +209,7 @@ class OrderOperations:
             raise OrderRefusal.CHANGED.error() from wrong
         except UnknownOrder as wrong:
             raise OrderRefusal.UNKNOWN.error(order_id=order_id) from wrong
-        self._rooms.timetable.wake()
+        self._timetable.wake()
         return changed
 
     def _illegal(self, order: Order, what: str) -> OperationRefused:
@@ -210,7 +219,7 @@ class OrderOperations:
 
     def _unit(self, unit_id: str) -> Unit:
         try:
-            return self._rooms.office.directory.unit(unit_id)
+            return self._office.directory.unit(unit_id)
         except UnknownUnit as wrong:
             raise OrderRefusal.UNKNOWN_UNIT.error(unit=unit_id) from wrong
 
@@ -223,7 +232,7 @@ class OrderOperations:
 
     async def _dial(self, order: Order, asked: Asked) -> Order:
         self._check_may_be_dialled(order)
-        has_begun = await self._rooms.timetable.dial_now(order.order_id, self._may_be_dialled(order), asked)
+        has_begun = await self._timetable.dial_now(order.order_id, self._may_be_dialled(order), asked)
         if not has_begun:
             raise OrderRefusal.TAKEN.error()
         return await self._own(order.order_id, asked.who)
@@ -233,11 +242,11 @@ class OrderOperations:
             raise self._illegal(order, EVENT_WORDS[OrderEvent.ATTEMPT_BEGUN])
         if not order.callback_number:
             raise OrderRefusal.NO_NUMBER.error()
-        if _may_be_talking(order, self._rooms.clock.now()):
+        if _may_be_talking(order, self._clock.now()):
             raise OrderRefusal.MAY_BE_TALKING.error()
-        if not self._rooms.services.presence.is_free(order.callback_number):
+        if not self._presence.is_free(order.callback_number):
             raise OrderRefusal.ENTERPRISE_BUSY.error()
-        if self._rooms.hands.free_lines() <= 0:
+        if self._hands.free_lines() <= 0:
             raise OrderRefusal.NO_LINE.error()
 
     def _may_be_dialled(self, seen: Order) -> Callable[[Order], bool]:
@@ -246,16 +255,16 @@ class OrderOperations:
         def may(order: Order) -> bool:
             is_possible = (order.state, OrderEvent.ATTEMPT_BEGUN) in TRANSITIONS
             is_same = (order.unit_id, order.callback_number) == (seen.unit_id, seen.callback_number)
-            return is_possible and is_same and not _may_be_talking(order, self._rooms.clock.now())
+            return is_possible and is_same and not _may_be_talking(order, self._clock.now())
 
         return may
 
     async def _remind(self, order: Order, number: str, who: str) -> None:
         try:
-            has_acknowledged = await self._rooms.callbacks.remind_leader(order, number)
+            has_acknowledged = await self._callbacks.remind_leader(order, number)
             why = f"督办提醒负责人：{'已按键确认' if has_acknowledged else '未确认'}"
             await self._ledger.note_order(
-                order.order_id, "leader_reminded", who=who, why=why, at=self._rooms.clock.now()
+                order.order_id, "leader_reminded", who=who, why=why, at=self._clock.now()
             )
         except SchedulerError as wrong:
             log.warning("leader_reminder_not_noted", order_id=order.order_id, error=str(wrong))

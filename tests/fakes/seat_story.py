@@ -33,7 +33,10 @@ class StoryOperations:
     def __init__(self, rooms: Any) -> None:
         running = RunningCalls(rooms.desk.calls, rooms.callbacks.calls)
         self.calls = CallOperations(running, rooms.office)
-        self.seats = SeatOperations(rooms)
+        self.seats = SeatOperations(
+            rooms.services.presence, manners=rooms.services.manners, office=rooms.office, ledger=rooms.ledger,
+            feed=rooms.feed, clock=rooms.clock, reactor=rooms.reactor,
+        )  # fmt: skip
         self.call_view = CallView(running, self.seats, rooms.office, rooms.ledger, rooms.clock)
         self.supervision = SupervisionOperations(running, rooms.office)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pytest
@@ -38,7 +37,7 @@ from tests.unit.node.test_operations_orders import SUPERVISOR, Desk
 
 # the promise, the real class, the fake, and what only the node itself asks of the real one
 PARTS: list[tuple[type, type, type, set[str]]] = [
-    (interfaces.Operations, NodeOperations, FakeOperations, {"start", "stop", "on_lines_changed"}),
+    (interfaces.Operations, NodeOperations, FakeOperations, {"start", "stop", "on_lines_changed", "on_event"}),
     (interfaces.Orders, OrderOperations, fakes.FakeOrders, {"stop"}),
     (interfaces.Online, OnlineOperations, fakes.FakeOnline, {"on_event"}),
     (interfaces.Calls, CallOperations, fakes.FakeCalls, set()),
@@ -157,7 +156,7 @@ def _recording_of(is_real: bool, folder: Path) -> Callable[[str], Path]:
     if not is_real:
         return FakeOperations().recording
     real = NodeOperations.__new__(NodeOperations)  # nothing but the folder is asked for
-    real._rooms = SimpleNamespace(services=SimpleNamespace(recordings=folder))  # type: ignore[assignment]
+    real._recordings = folder
     return real.recording
 
 

@@ -31,12 +31,15 @@ class Chat(Desk):
         super().__init__("03-04 09:30")
         self.is_open = True
         self.requests: list[tuple[Request, OrderKind]] = []
-        rooms: Any = self.orders._rooms
-        rooms.promises = SimpleNamespace(
+        promises: Any = SimpleNamespace(
             allowed=lambda number: number if number.startswith("1") else None, open_request=self._open
         )
-        rooms.office.opening = lambda: SimpleNamespace(is_open=self.is_open)
-        self.online = OnlineOperations(rooms, self.orders)
+        self.office.opening = lambda: SimpleNamespace(is_open=self.is_open)
+        ledger: Any = self.ledger
+        self.online = OnlineOperations(
+            self.orders, promises=promises, ledger=ledger, timetable=self.timetable_made, office=self.office,
+            clock=self.clock,
+        )  # fmt: skip
 
     async def _open(self, request: Request, call_id: str, kind: OrderKind, at: Any) -> OpenedOrder:
         self.requests.append((request, kind))

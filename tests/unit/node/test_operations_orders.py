@@ -12,7 +12,6 @@ from callback_scheduler.errors import StaleOrder
 from callback_scheduler.orders.order import AttemptOutcome, Order
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.timetable.ports import Hands
-from config.settings import Settings, SipSettings
 from ivr.calls.presence import Presence
 from ivr.refused import OperationRefused
 from node.operations.orders import OrderOperations
@@ -31,15 +30,17 @@ class Desk(World):
         self.leader: Deferred[bool] = Deferred()
         hands = Hands(ring_back=self._ring_back, remind_leader=self._remind_leader, notices=self,
                       free_lines=lambda: self.free_lines)
-        office = SimpleNamespace(
+        office: Any = SimpleNamespace(
             directory=DIRECTORY, calendar=CALENDAR, unit_tiers=lambda unit: DIRECTORY.unit_tiers(unit, self.clock.now())
         )
-        rooms: Any = SimpleNamespace(
-            ledger=self.ledger, clock=self.clock, timetable=made, hands=hands, office=office, reactor=self.time,
-            services=SimpleNamespace(presence=self.presence), callbacks=SimpleNamespace(remind_leader=self._reminded),
-            site=SimpleNamespace(settings=Settings(sip=SipSettings(own_numbers=("12345",)))),
-        )
-        self.orders = OrderOperations(rooms)
+        self.office = office
+        ledger: Any = self.ledger
+        callbacks: Any = SimpleNamespace(remind_leader=self._reminded)
+        self.orders = OrderOperations(
+            ledger, timetable=made, hands=hands, callbacks=callbacks, office=office, presence=self.presence,
+            clock=self.clock, own_numbers=("12345",),
+        )  # fmt: skip
+        self.timetable_made = made
 
     async def _reminded(self, order: Order, number: str) -> bool:
         self.reminded.append((order.order_id, number))
