@@ -10,8 +10,9 @@ import structlog
 
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.notices.notices import Notices
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import Order
-from node.operations.interfaces import Operations
+from node.operations.interfaces import Operations, Wish
 from node.operations.operations import order_fields
 from routing.clock import Clock, MovableClock
 
@@ -64,10 +65,13 @@ def _of_orders(operations: Operations) -> dict[str, Answerer]:
     orders = operations.orders
 
     def as_fields(act: Callable[..., Awaitable[Order]]) -> Answerer:
-        async def answer(**arguments: Any) -> dict[str, Any]:
-            return order_fields(await act(**arguments))
+        async def answer(*, who: str, **arguments: Any) -> dict[str, Any]:
+            return order_fields(await act(**arguments, who=Actor.read(who)))
 
         return answer
+
+    async def open_for_online(matter_id: str, number: str, text: str, wants: Wish, who: str) -> dict[str, Any]:
+        return await operations.online.open_for_online(matter_id, number, text, wants, Actor.read(who))
 
     async def one(order_id: str) -> dict[str, Any] | None:
         order = await orders.one(order_id)
@@ -86,7 +90,7 @@ def _of_orders(operations: Operations) -> dict[str, Answerer]:
         "write_answer": as_fields(orders.write_answer),
         "close_order": as_fields(orders.close),
         "reopen_order": as_fields(orders.reopen),
-        "open_for_online": operations.online.open_for_online,
+        "open_for_online": open_for_online,
     }
 
 

@@ -11,6 +11,7 @@ from twisted.internet.defer import ensureDeferred
 from callback_scheduler.errors import SchedulerError
 from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.order import Order, OrderKind
 from callback_scheduler.store.store import Outcome
 from callback_scheduler.timetable.timetable import Timetable
@@ -45,7 +46,7 @@ class OnlineOperations:
         self._timetable, self._office, self._clock = timetable, office, clock
 
     async def open_for_online(
-        self, matter_id: str, number: str, text: str, wants: Wish, who: str
+        self, matter_id: str, number: str, text: str, wants: Wish, who: Actor
     ) -> dict[str, Any]:
         """Open an order, and in hours begin its callback at once if the chat wants a call now.
 
@@ -98,7 +99,7 @@ class OnlineOperations:
             raise OrderRefusal.UNKNOWN_MATTER.error()
         return matter
 
-    async def _ring(self, order_id: str, is_open: bool, who: str) -> str:
+    async def _ring(self, order_id: str, is_open: bool, who: Actor) -> str:
         """Begin the callback; return why it does not ring, "" if it does."""
         if not is_open:
             return "line.closed"
@@ -111,10 +112,10 @@ class OnlineOperations:
             return "order.taken"  # it is on disk, and the timetable dials it
         return ""
 
-    async def _note(self, order_id: str, note: str, changes: dict[str, Any], who: str) -> None:
+    async def _note(self, order_id: str, note: str, changes: dict[str, Any], who: Actor) -> None:
         at = self._clock.now()
         try:
-            await self._ledger.note_order(order_id, note, who=who, changes=changes, at=at)
+            await self._ledger.note_order(order_id, note, who=str(who), changes=changes, at=at)
         except SchedulerError as wrong:
             log.warning("order_not_noted", order_id=order_id, note=note, error=str(wrong))
 
@@ -123,7 +124,8 @@ class OnlineOperations:
             order = await self._ledger.order(order_id)
             if order is not None and online_since(order) is not None and order.first_response_at is None:
                 at = order.reached_at if what == "reached" and order.reached_at else event.at
-                await self._note(order_id, "first_response", {"first_response_at": at}, f"online:{what}")
+                who = Actor(ActorRole.OTHER, f"online:{what}")
+                await self._note(order_id, "first_response", {"first_response_at": at}, who)
         except SchedulerError as wrong:
             log.warning("first_response_not_noted", order_id=order_id, error=str(wrong))
         except Exception:

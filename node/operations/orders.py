@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.errors import IllegalTransition, SchedulerError, StaleOrder, UnknownOrder
 from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import AttemptOutcome, Order
 from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
 from callback_scheduler.orders.words import STATES
@@ -30,11 +31,10 @@ from routing.errors import UnknownUnit
 log = structlog.get_logger()
 
 _LONGEST_TEXT = 4000
-_UNIT = "unit:"
 
 
 class OrderOperations:
-    """Reads orders and acts on them. `who` is "role:name", for a unit "unit:<unit_id>:<name>": it acts on its own only.
+    """Reads orders and acts on them: `who` acts for a unit on that unit's only.
 
     Every act is on disk on return, and gives the order as it is then. OperationRefused if it is not possible now;
     StoreUnavailable while Redis is away.
@@ -81,29 +81,29 @@ class OrderOperations:
 
     # -- what a unit does -------------------------------------------------------------------------------------------
 
-    async def acknowledge(self, order_id: str, who: str) -> Order:
+    async def acknowledge(self, order_id: str, who: Actor) -> Order:
         """Note that the unit has seen the order."""
         return await self._change(order_id, OrderEvent.ACKNOWLEDGED, who)
 
-    async def give_back(self, order_id: str, why: str, who: str) -> Order:
+    async def give_back(self, order_id: str, why: str, who: Actor) -> Order:
         """退单: the unit says that it is not responsible; the deadline stays."""
         return await self._change(order_id, OrderEvent.RETURNED, who, _text(why))
 
-    async def self_report(self, order_id: str, text: str, who: str) -> Order:
+    async def self_report(self, order_id: str, text: str, who: Actor) -> Order:
         """Note that the unit says it has rung: kept apart from evidence, and never counted as on time by itself."""
         return await self._change(order_id, OrderEvent.SELF_REPORTED, who, _text(text))
 
-    async def write_answer(self, order_id: str, text: str, who: str) -> Order:
+    async def write_answer(self, order_id: str, text: str, who: Actor) -> Order:
         """Keep what the unit answers in writing (答复) with the order; the last one counts, all are in the journal."""
         text = _text(text)
         await self._own(order_id, who)
         at = self._clock.now()
-        changes = {"written_answer": text, "written_answer_at": at, "written_answer_by": who}
+        changes = {"written_answer": text, "written_answer_at": at, "written_answer_by": str(who)}
         return await self._ledger.note_order(
-            order_id, "answer_written", who=who, why="书面答复", changes=changes, at=at
+            order_id, "answer_written", who=str(who), why="书面答复", changes=changes, at=at
         )
 
-    async def ring_back(self, order_id: str, number: str, who: str, own_number: str = "") -> Order:
+    async def ring_back(self, order_id: str, number: str, who: Actor, own_number: str = "") -> Order:
         """Ring `number` at the unit, and once 1 is pressed there the enterprise; returns when the attempt has begun.
 
         `number` is one of the unit's in the directory, or `own_number`: the phone of the account that asks, which the
@@ -116,11 +116,11 @@ class OrderOperations:
             raise OrderRefusal.FOREIGN_NUMBER.error()
         if not self._presence.is_free(number):
             raise OrderRefusal.PHONE_BUSY.error()
-        return await self._dial(order, Asked(BY_UNIT, who, "单位点击回电", number))
+        return await self._dial(order, Asked(BY_UNIT, str(who), "单位点击回电", number), who)
 
     # -- what supervisors do ----------------------------------------------------------------------------------------
 
-    async def ring_unit_now(self, order_id: str, who: str) -> Order:
+    async def ring_unit_now(self, order_id: str, who: Actor) -> Order:
         """Begin the callback of an order now, as the timetable would; returns when the attempt has begun."""
         order = await self._own(order_id, who)
         tiers = self._office.unit_tiers(self._unit(order.unit_id).unit_id)
@@ -129,9 +129,9 @@ class OrderOperations:
             raise OrderRefusal.NOBODY_THERE.error()
         if not any(self._presence.is_free(phone) for phone in phones):
             raise OrderRefusal.UNIT_BUSY.error()
-        return await self._dial(order, Asked(TIMETABLE, who, "人工要求立即拨打"))
+        return await self._dial(order, Asked(TIMETABLE, str(who), "人工要求立即拨打"), who)
 
-    async def remind_leader(self, order_id: str, who: str) -> Order:
+    async def remind_leader(self, order_id: str, who: Actor) -> Order:
         """Ring the leader of the unit (else the head of section) about an order; returns when that has begun.
 
         What they did with it is noted in the order afterwards.
@@ -150,7 +150,7 @@ class OrderOperations:
         self._reminding.add(order.order_id)  # before anything is waited for: nobody is rung twice
         try:
             noted = await self._ledger.note_order(
-                order.order_id, "leader_reminder_begun", who=who, why="督办提醒负责人", at=self._clock.now()
+                order.order_id, "leader_reminder_begun", who=str(who), why="督办提醒负责人", at=self._clock.now()
             )
         except BaseException:
             self._reminding.discard(order.order_id)
@@ -160,7 +160,7 @@ class OrderOperations:
         reminder.addBoth(lambda _: self._under_way.discard(reminder))
         return noted
 
-    async def reassign(self, order_id: str, unit_id: str, why: str, who: str) -> Order:
+    async def reassign(self, order_id: str, unit_id: str, why: str, who: Actor) -> Order:
         """改派: give an order to another unit, which is told; the deadline stays (design rule 19)."""
         order = await self._own(order_id, who)
         unit = self._unit(unit_id)
@@ -172,11 +172,11 @@ class OrderOperations:
             await self._hands.notices.tell("new_order", changed, {"key": key}, self._clock.now())
         return changed
 
-    async def close(self, order_id: str, why: str, who: str) -> Order:
+    async def close(self, order_id: str, why: str, who: Actor) -> Order:
         """End an order: nothing is owed any more."""
         return await self._change(order_id, OrderEvent.CLOSED, who, _text(why))
 
-    async def reopen(self, order_id: str, why: str, who: str) -> Order:
+    async def reopen(self, order_id: str, why: str, who: Actor) -> Order:
         """Open an order that was settled once more."""
         return await self._change(order_id, OrderEvent.REOPENED, who, _text(why))
 
@@ -186,22 +186,22 @@ class OrderOperations:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    async def _own(self, order_id: str, who: str) -> Order:
+    async def _own(self, order_id: str, who: Actor) -> Order:
         """Return an order that `who` may act on."""
         order = await self._ledger.order(order_id)
         if order is None:
             raise OrderRefusal.UNKNOWN.error(order_id=order_id)
-        if who.startswith(_UNIT) and who.split(":")[1] != order.unit_id:
+        if not who.may_act_for(order.unit_id):
             raise OrderRefusal.NOT_YOURS.error()
         return order
 
     async def _change(
-        self, order_id: str, event: OrderEvent, who: str, why: str = "", changes: dict[str, Any] | None = None
+        self, order_id: str, event: OrderEvent, who: Actor, why: str = "", changes: dict[str, Any] | None = None
     ) -> Order:
         order = await self._own(order_id, who)
         try:
             changed = await self._ledger.change_order(
-                order.order_id, event, who=who, why=why, changes=changes, at=self._clock.now()
+                order.order_id, event, who=str(who), why=why, changes=changes, at=self._clock.now()
             )
         except IllegalTransition as wrong:
             raise self._illegal(order, EVENT_WORDS[event]) from wrong
@@ -230,12 +230,12 @@ class OrderOperations:
 
     # -- ringing ----------------------------------------------------------------------------------------------------
 
-    async def _dial(self, order: Order, asked: Asked) -> Order:
+    async def _dial(self, order: Order, asked: Asked, who: Actor) -> Order:
         self._check_may_be_dialled(order)
         has_begun = await self._timetable.dial_now(order.order_id, self._may_be_dialled(order), asked)
         if not has_begun:
             raise OrderRefusal.TAKEN.error()
-        return await self._own(order.order_id, asked.who)
+        return await self._own(order.order_id, who)
 
     def _check_may_be_dialled(self, order: Order) -> None:
         if (order.state, OrderEvent.ATTEMPT_BEGUN) not in TRANSITIONS:
@@ -259,12 +259,12 @@ class OrderOperations:
 
         return may
 
-    async def _remind(self, order: Order, number: str, who: str) -> None:
+    async def _remind(self, order: Order, number: str, who: Actor) -> None:
         try:
             has_acknowledged = await self._callbacks.remind_leader(order, number)
             why = f"督办提醒负责人：{'已按键确认' if has_acknowledged else '未确认'}"
             await self._ledger.note_order(
-                order.order_id, "leader_reminded", who=who, why=why, at=self._clock.now()
+                order.order_id, "leader_reminded", who=str(who), why=why, at=self._clock.now()
             )
         except SchedulerError as wrong:
             log.warning("leader_reminder_not_noted", order_id=order.order_id, error=str(wrong))

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import ensureDeferred
 
 from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import MergedCall, OpenedOrder, OrderKind
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.store.store import Outcome
@@ -20,7 +21,7 @@ from routing.clock import SHANGHAI
 from tests.fakes.orders import done
 from tests.unit.node.test_operations_orders import TAX, Desk
 
-CHAT = "online:chat-7"
+CHAT = Actor.read("online:chat-7")
 NUMBER = "13800138000"
 
 

@@ -9,6 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.errors import StaleOrder
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import AttemptOutcome, Order
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.timetable.ports import Hands
@@ -17,7 +18,7 @@ from ivr.refused import OperationRefused
 from node.operations.orders import OrderOperations
 from tests.fakes.orders import CALENDAR, DIRECTORY, REACHED, World, an_order, done
 
-SUPERVISOR, TAX, MARKET = "supervisor:王督办", "unit:tax:李四", "unit:market:赵六"
+SUPERVISOR, TAX, MARKET = map(Actor.read, ("supervisor:王督办", "unit:tax:李四", "unit:market:赵六"))
 
 
 class Desk(World):
@@ -72,8 +73,8 @@ def desk() -> Desk:
 
 def test_a_unit_acknowledges_and_the_journal_names_who(desk: Desk) -> None:
     order = desk.do("acknowledge", desk.put(), TAX)
-    assert (order.state, order.acknowledged_by) == (OrderState.ACKNOWLEDGED, TAX)
-    assert desk.last_event()["who"] == TAX
+    assert (order.state, order.acknowledged_by) == (OrderState.ACKNOWLEDGED, str(TAX))
+    assert desk.last_event()["who"] == str(TAX)
 
 
 @pytest.mark.parametrize("act", ["acknowledge", "give_back", "self_report", "write_answer", "ring_back"])
@@ -113,7 +114,7 @@ def test_a_reason_is_asked_for(desk: Desk, act: str) -> None:
 def test_a_written_answer_is_kept_with_the_order_and_moves_nothing(desk: Desk) -> None:
     order = desk.do("write_answer", desk.put(), "请携带营业执照到二楼窗口办理。", TAX)
     assert order.state is OrderState.SENT
-    assert (order.written_answer, order.written_answer_by) == ("请携带营业执照到二楼窗口办理。", TAX)
+    assert (order.written_answer, order.written_answer_by) == ("请携带营业执照到二楼窗口办理。", str(TAX))
     assert order.written_answer_at == desk.clock.now()
     assert desk.last_event()["changes"]["written_answer"] == order.written_answer
 
@@ -143,7 +144,7 @@ def test_a_unit_is_rung_before_its_time_when_a_supervisor_asks(desk: Desk) -> No
     begun = desk.do("ring_unit_now", order, SUPERVISOR)
     assert desk.rung == [("08:30", order.order_id)]
     assert (begun.state, begun.attempts[0].by) == (OrderState.CALLING_BACK, "timetable")
-    assert desk.last_event()["who"] == SUPERVISOR
+    assert desk.last_event()["who"] == str(SUPERVISOR)
 
 
 def test_nobody_is_rung_beside_an_attempt_under_way(desk: Desk) -> None:
@@ -185,7 +186,7 @@ def test_a_unit_that_clicks_is_rung_at_its_own_phone(desk: Desk) -> None:
     order = desk.put()
     begun = desk.do("ring_back", order, "6101", TAX)
     assert (begun.attempts[0].by, begun.attempts[0].unit_number) == ("unit", "6101")
-    assert desk.last_event()["who"] == TAX
+    assert desk.last_event()["who"] == str(TAX)
 
 
 def test_a_click_rings_no_number_that_is_not_of_the_unit_or_of_who_clicks(desk: Desk) -> None:
