@@ -6,10 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -22,6 +21,9 @@ from node.control_client import ControlError, ask
 from routing.clock import in_shanghai
 from routing.site import Site, load_site
 from routing.site_changes import FOLDER, with_changes
+
+if TYPE_CHECKING:  # Twisted installs its reactor on import, and few commands need one
+    from node.console_port import OpenConsole
 
 DEFAULT_CONFIG = Path(config.__file__).parent / "hotline.yaml"
 Command = Callable[[argparse.Namespace], int]
@@ -104,7 +106,7 @@ def _instant(text: str) -> datetime:
 
 def _serve(options: argparse.Namespace) -> int:
     # Twisted installs its reactor on import, and few commands need one
-    from node.node import serve  # noqa: PLC0415
+    from node.serve import serve  # noqa: PLC0415
 
     site = _site(options)
     if options.sip:
@@ -114,7 +116,7 @@ def _serve(options: argparse.Namespace) -> int:
     return serve(site, at=options.at, ends_with_stdin=options.with_parent, open_console=open_console)
 
 
-def _console(options: argparse.Namespace, site: Site) -> Any:
+def _console(options: argparse.Namespace, site: Site) -> OpenConsole | None:
     """Return what makes the web console; None if there is to be none."""
     from console.site import WebConsole  # noqa: PLC0415
 
@@ -139,66 +141,17 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    """Print what is configured and every prompt; 1 if a prompt is not as it should be."""
     # Twisted installs its reactor on import, and few commands need one
-    from ivr.speech.prompt_check import prompt_rows  # noqa: PLC0415
-    from ivr.speech.prompt_report import table  # noqa: PLC0415
+    from ivr.speech.check_command import run  # noqa: PLC0415
 
-    site = _site(options)
-    rows = prompt_rows(site)
-    flagged = [row for row in rows if row.flags]
-    facts = {
-        "matters": len(site.directory.matters),
-        "units": len(site.directory.units),
-        "seats": len(site.directory.seats),
-        "calendar": site.calendar.version,
-        "workdays_known_until": site.calendar.covers_until.isoformat(),
-        "prompts": len(rows),
-        "prompts_flagged": len(flagged),
-    }
-    if options.json:
-        print(json.dumps(facts | {"rows": [asdict(row) for row in rows]}, ensure_ascii=False, indent=2))
-    else:
-        print(table(rows))
-        print("\n" + "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in facts.items()))
-    return 1 if flagged else 0
+    return run(_site(options), as_json=options.json)
 
 
 def _verify(options: argparse.Namespace) -> int:
-    """Print how many records journal and audit log have, and the first that is not what was written; 1 if there is."""
     # only this command reads journal and Redis by itself
-    from callback_scheduler.errors import JournalCorrupt  # noqa: PLC0415
-    from callback_scheduler.ledger.verification import head_in_redis, journal_id, verify  # noqa: PLC0415
-    from callback_scheduler.store.redis_socket import socket_url  # noqa: PLC0415
-    from console.people.audit import audit_folder  # noqa: PLC0415
+    from console.verify_command import run  # noqa: PLC0415
 
-    settings = _site(options).settings
-    folder = settings.data_dir / "journal"
-    if not folder.is_dir():
-        print(f"there is no journal in {folder}", file=sys.stderr)
-        return 2
-    url = settings.redis_address() or socket_url(settings.data_dir / "redis")
-    # Redis is asked before the files are read: what a running node appends meanwhile is no contradiction
-    in_redis = head_in_redis(journal_id(folder), url)
-    found = verify(folder, [in_redis] if in_redis else [])
-    acts = verify(audit_folder(settings.data_dir)) if audit_folder(settings.data_dir).is_dir() else None
-    if options.json:
-        facts = asdict(found) | {"is_whole": found.is_whole, "was_compared_with_redis": in_redis is not None}
-        facts["audit"] = asdict(acts) | {"is_whole": acts.is_whole} if acts else None
-        print(json.dumps(facts, ensure_ascii=False, indent=2, default=str))
-    else:
-        print(found.broken or f"{found.records} records in {found.segments} files, whole and unchanged")
-        if found.archived:
-            print(f"{found.archived} records before these were archived")
-        if found.torn:
-            print(f"an append was cut off by a crash, never acknowledged: {found.torn}")
-        if in_redis is None:
-            print("Redis does not run or knows nothing of this journal: not compared with it")
-        last = f"chain of record {found.archived + found.records}: {found.head}"
-        print(last if found.is_whole else f"{found.records} good records before it\n{JournalCorrupt.what_to_do}")
-        if acts:
-            print("audit log of the console:", acts.broken or f"{acts.records} acts, whole and unchanged")
-    return 0 if found.is_whole and (acts is None or acts.is_whole) else 1
+    return run(_site(options).settings, as_json=options.json)
 
 
 def _rehearse(options: argparse.Namespace) -> int:
@@ -254,51 +207,21 @@ def _restore(options: argparse.Namespace) -> int:
 
 
 def _notices(options: argparse.Namespace) -> int:
-    """Print receivers and dead letters, or what came of a retry; 1 if there are dead letters (left)."""
-    from callback_scheduler.notices import command as notices_report  # noqa: PLC0415
+    from node.listings import notices  # noqa: PLC0415
 
-    retried = ask(_control(options), "retry_notice", event_id=options.retry) if options.retry else []
-    found = ask(_control(options), "notices") | {"retried": retried}
-    print(json.dumps(found, ensure_ascii=False, indent=2) if options.json else notices_report.text(found))
-    return 1 if found["dead_letters"] else 0
+    return notices(_control(options), retry=options.retry, as_json=options.json)
 
 
 def _orders(options: argparse.Namespace) -> int:
-    from routing.phone_numbers import masked  # noqa: PLC0415
+    from node.listings import orders  # noqa: PLC0415
 
-    orders: list[dict[str, Any]] = ask(_control(options), "orders", limit=options.limit)
-    if options.json:
-        print(json.dumps(orders, ensure_ascii=False, indent=2))
-        return 0
-    for order in orders:
-        print(
-            order["order_id"], order["state"], order["kind"], "due", _local(order["due_at"]), order["unit_id"],
-            order["matter_id"], masked(order["callback_number"]), f"+{len(order['merged_calls'])} calls", sep="  ",
-        )
-    return 0
+    return orders(_control(options), limit=options.limit, as_json=options.json)
 
 
 def _calls(options: argparse.Namespace) -> int:
-    from routing.phone_numbers import masked  # noqa: PLC0415
+    from node.listings import calls  # noqa: PLC0415
 
-    calls: list[dict[str, Any]] = ask(_control(options), "calls", limit=options.limit)
-    if options.json:
-        print(json.dumps(calls, ensure_ascii=False, indent=2))
-        return 0
-    for call in calls:
-        if "outcome" not in call:  # only its offer is known so far
-            print(call["call_id"], masked(call["caller"]), "not over yet", sep="  ")
-            continue
-        print(
-            call["call_id"], _local(call["offered_at"]), masked(call["caller_number"]), call["outcome"],
-            f"transfer {call['transfer']}", f"talked {call['two_way_s']} s", f"{len(call['legs'])} legs",
-            " ".join(call["order_ids"]), sep="  ",
-        )
-    return 0
-
-
-def _local(instant: str) -> str:
-    return f"{in_shanghai(datetime.fromisoformat(instant)):%Y-%m-%d %H:%M}"
+    return calls(_control(options), limit=options.limit, as_json=options.json)
 
 
 def _site(options: argparse.Namespace) -> Site:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import sys
-import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Any, cast
+from contextlib import AsyncExitStack
+from typing import Any
 
 import structlog
-from twisted.internet import protocol
 from twisted.internet import reactor as installed_reactor
-from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.stdio import StandardIO
-from twisted.logger import LogLevel, formatEvent, globalLogBeginner
-from twisted.python.failure import Failure
 
-from callback_scheduler.errors import SchedulerError
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.notices.notices import Notices
 from callback_scheduler.timetable.housekeeping import Housekeeping
@@ -35,16 +25,26 @@ from ivr.dispatch.outgoing import OutgoingCalls
 from ivr.dispatch.recovery import recover
 from ivr.door.door import Door
 from ivr.line.messages import LineConfig
-from ivr.pool.pool import LinePool, LineSlot
+from ivr.pool.pool import LinePool
 from ivr.speech.prompts import Prompt, PromptBook
 from node.console_port import OpenConsole, WebConsole
 from node.control import Control
-from node.control_answers import call_answerers
+from node.control_answers import answerers
+from node.lines import NodeLines
+from node.operations.call_view import CallView
+from node.operations.calls import CallOperations
 from node.operations.happenings import HappeningsFeed
-from node.operations.operations import NodeOperations, order_fields
-from node.order_answers import order_answerers
-from node.rooms import Rooms
-from routing.clock import Clock, MovableClock, SystemClock
+from node.operations.number_check import NumberCheck
+from node.operations.online import OnlineOperations
+from node.operations.operations import NodeOperations
+from node.operations.orders import OrderOperations
+from node.operations.reports import Reports
+from node.operations.running_calls import RunningCalls
+from node.operations.seats import SeatOperations
+from node.operations.site.site import SiteOperations
+from node.operations.status import NodeStatus
+from node.operations.supervision import SupervisionOperations
+from routing.clock import Clock
 from routing.site import Site
 from routing.site_changes import FOLDER as SITE_FOLDER
 from routing.site_changes import PROMPTS, changed_calendar, with_changes
@@ -58,8 +58,7 @@ class Node:
 
     def __init__(self, site: Site, clock: Clock, open_console: OpenConsole | None = None) -> None:
         settings = self._settings = site.settings
-        self._open_console, self._console = open_console, cast(WebConsole | None, None)
-        self._clock = clock
+        self._open_console, self._clock = open_console, clock
         self._data_dir = create_data_dir(settings)
         site = with_changes(site, self._data_dir / SITE_FOLDER)
         self._recordings = self._data_dir / "recordings"
@@ -77,18 +76,26 @@ class Node:
             tell=self._feed.on_call,
         )  # fmt: skip
         self._desk = IncomingCalls(services, self._office, self._orders)
-        self._door = Door(settings.sip, self, reactor, self._desk.on_call)
-        self._callbacks = OutgoingCalls(services, self._office, self._orders, self._ledger, lambda: self._lines)
+        self._pool = LinePool(
+            settings.lines, self._line_config, reactor, self._line_died,
+            on_line_ready=self._line_ready, on_change=self._on_lines_changed,
+        )  # fmt: skip
+        self._lines = NodeLines(self._pool)
+        self._door = Door(settings.sip, self._lines, reactor, self._desk.on_call)
+        self._callbacks = OutgoingCalls(services, self._office, self._orders, self._ledger, self._lines)
         self._notices = Notices(
             self._ledger, settings.notices, self._data_dir / "notices",
             directory=site.directory, clock=clock, reactor=reactor,
         )  # fmt: skip
         hands = self._make_hands()
         self._timetable = self._make_timetable(site, hands)
-        self._lines: LinePool | None = None
-        self._is_stopping = False
-        self.operations = NodeOperations(self._rooms(site, services, hands))
-        self._control = Control(self._data_dir / "control.sock", reactor, self._answerers())
+        self._begun = AsyncExitStack()
+        self.operations = self._make_operations(services, hands)
+        self._ledger.watch(self.operations.on_event)
+        self._door.on_trunk_changed = self._on_lines_changed
+        self._control = Control(
+            self._data_dir / "control.sock", reactor, answerers(self.operations, self._ledger, self._notices, clock)
+        )
 
     def _make_hands(self) -> Hands:
         return Hands(
@@ -100,25 +107,39 @@ class Node:
             keep_house=Housekeeping(self._ledger, self._settings.keeping, self._notices, self._recordings).run,
         )
 
-    def _rooms(self, site: Site, services: CallServices, hands: Hands) -> Rooms:
-        return Rooms(
-            site=site,
+    def _make_operations(self, services: CallServices, hands: Hands) -> NodeOperations:
+        settings, ledger, office, clock, presence = (
+            self._settings, self._ledger, self._office, self._clock, services.presence
+        )  # fmt: skip
+        running = RunningCalls(self._desk.calls, self._callbacks.calls)
+        orders = OrderOperations(
+            ledger, timetable=self._timetable, hands=hands, callbacks=self._callbacks, office=office,
+            presence=presence, clock=clock, own_numbers=settings.sip.own_numbers,
+        )  # fmt: skip
+        seats = SeatOperations(
+            presence, manners=services.manners, office=office, ledger=ledger, feed=self._feed, clock=clock,
             reactor=reactor,
-            clock=self._clock,
-            data_dir=self._data_dir,
-            services=services,
-            office=self._office,
-            ledger=self._ledger,
-            promises=self._orders,
-            desk=self._desk,
-            callbacks=self._callbacks,
-            timetable=self._timetable,
-            hands=hands,
-            notices=self._notices,
-            door=self._door,
-            lines=lambda: self._lines,
-            feed=self._feed,
-        )
+        )  # fmt: skip
+        status = NodeStatus(
+            office=office, desk=self._desk, callbacks=self._callbacks, seats=seats, lines=self._lines, door=self._door,
+            ledger=ledger, timetable=self._timetable, notices=self._notices, clock=clock,
+        )  # fmt: skip
+        site = SiteOperations(
+            settings, self._data_dir, office=office, ledger=ledger, timetable=self._timetable,
+            prompts=self._prompts, feed=self._feed, clock=clock, reactor=reactor,
+        )  # fmt: skip
+        return NodeOperations(
+            settings, office=office, ledger=ledger, recordings=self._recordings, clock=clock, feed=self._feed,
+            status=status, reports=Reports(ledger, office), orders=orders,
+            online=OnlineOperations(
+                orders, promises=self._orders, ledger=ledger, timetable=self._timetable, office=office, clock=clock
+            ),
+            calls=CallOperations(running, office), call_view=CallView(running, seats, office, ledger, clock),
+            seats=seats, supervision=SupervisionOperations(running, office),
+            number_check=NumberCheck(
+                self._callbacks, office=office, presence=presence, ledger=ledger, clock=clock
+            ), site=site,
+        )  # fmt: skip
 
     def _make_timetable(self, site: Site, hands: Hands) -> Timetable:
         return Timetable(
@@ -128,18 +149,16 @@ class Node:
             on_calendar=self._office.take_calendar,
         )  # fmt: skip
 
-    def take(self) -> LineSlot | None:
-        """Give the door a line for a new call; None while there is none."""
-        return self._lines.take() if self._lines else None
+    # -- what lines need of rooms that are built after the pool -------------------------------------------------------
 
-    @property
-    def is_growing(self) -> bool:
-        """Tell the door whether a line is on its way; while the service starts, all are."""
-        return self._lines.is_growing if self._lines else not self._is_stopping
+    def _line_died(self, sip_port: int) -> None:
+        self._door.line_died(sip_port)
 
-    def is_line(self, sip_port: int) -> bool:
-        """Tell the door whether one of our lines listens at a loopback port: nobody else may call out through it."""
-        return self._lines is not None and self._lines.is_line(sip_port)
+    def _line_ready(self) -> None:
+        self._door.line_ready()
+
+    def _on_lines_changed(self) -> None:
+        self.operations.on_lines_changed()
 
     def _line_config(self) -> LineConfig:
         """What all lines have in common; the door must be open, since its inner port is the lines' way out."""
@@ -170,50 +189,49 @@ class Node:
     # -- life -------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start every room; the service answers calls when this returns, and 503 before."""
-        await self._ledger.start()
-        await self._notices.start()  # first of all: a receiver new to the site is owed everything from now on
+        """Start every room; the service answers calls when this returns, and 503 before.
+
+        A start that fails half way is ended by `stop`, as one that succeeded: each room has its end here beside its
+        beginning, and the last to begin is the first to end.
+        """
+        await self._begin(self._ledger.start, self._ledger.stop)
+        await self._begin(self._notices.start, self._notices.stop)  # a receiver new to the site is owed all from now on
         await recover(self._ledger, self._orders, self._clock, self._recordings)
         await self.operations.start()
-        await self._prompts.warm(self._filled_prompts())
-        await self._door.start()
-        lines = LinePool(
-            self._settings.lines,
-            self._line_config(),
-            reactor,
-            self._door.line_died,
-            on_line_ready=self._door.line_ready,
-            on_change=self.operations.on_lines_changed,
-        )
-        await lines.start()
-        self._lines = lines
+        await self._begin(lambda: self._prompts.warm(self._filled_prompts()), self._prompts.stop)
+        await self._begin(self._door.start, self._door.stop)
+        await self._begin(self._pool.start, self._pool.stop)
+        # calls come from here on: who rings is released before the lines end
+        self._begun.push_async_callback(self._desk.stop)
+        self._begun.push_async_callback(self.operations.stop)
+        self._lines.open()
         self._door.line_ready()
+        self._begun.push_async_callback(self._timetable.stop)
         self._timetable.start()
+        self._begun.push_async_callback(self._callbacks.stop)
+        # the operator's socket begins before the console, and ends before it
+        console = self._make_console()
+        if console is not None:
+            self._begun.push_async_callback(console.stop)
+        self._begun.push_async_callback(self._control.stop)
         self._control.start()
-        if self._open_console is not None:
-            self._console = self._open_console(
-                self.operations, self._ledger.shelf("console"), self._settings, reactor
-            )
-            await self._console.start()
+        if console is not None:
+            await console.start()
         log.info("service_started", sip=self._settings.sip.listen, data_dir=str(self._data_dir), pid=os.getpid())
+
+    async def _begin(self, start: Callable[[], Awaitable[object]], stop: Callable[[], Awaitable[object]]) -> None:
+        self._begun.push_async_callback(stop)  # first: what fails while it starts may have left something behind
+        await start()
+
+    def _make_console(self) -> WebConsole | None:
+        if self._open_console is None:
+            return None
+        return self._open_console(self.operations, self._ledger.shelf("console"), self._settings, reactor)
 
     async def stop(self) -> None:
         """Let nobody in, release the callers, write everything, end every process."""
-        self._is_stopping = True
-        lines, self._lines = self._lines, None
-        await self._control.stop()
-        if self._console is not None:
-            await self._console.stop()
-        await self._callbacks.stop()
-        await self._timetable.stop()
-        await self.operations.stop()
-        await self._desk.stop()
-        if lines is not None:
-            await lines.stop()
-        await self._door.stop()
-        await self._prompts.stop()
-        await self._notices.stop()
-        await self._ledger.stop()
+        self._lines.close()
+        await self._begun.aclose()
         log.info("service_stopped")
 
     def _filled_prompts(self) -> list[tuple[Prompt, dict[str, Any]]]:
@@ -229,116 +247,3 @@ class Node:
         served = [matter for matter in matters if not matter.belongs_elsewhere]
         filled += [(whisper, {"matter": matter.name}) for matter in served for whisper in whispers]
         return filled
-
-    # -- what an operator may ask (see `control.py`) ----------------------------------------------------------------
-
-    def _answerers(self) -> dict[str, Callable[..., Awaitable[Any]]]:
-        return {
-            "status": self._status,
-            "orders": self._list_orders,
-            "order": self._one_order,
-            "order_events": self.operations.orders.events,
-            "calls": lambda limit=20: self.operations.recent_calls(limit),
-            "surveys": lambda limit=20: self._ledger.surveys(limit),
-            "notices": self._list_notices,
-            "retry_notice": self._notices.retry,
-            "set_clock": self._set_clock,
-            **call_answerers(self.operations),
-            **order_answerers(self.operations),
-        }
-
-    async def _status(self) -> dict[str, Any]:
-        return self.operations.status()
-
-    async def _list_notices(self) -> dict[str, Any]:
-        return {"receivers": self._notices.status(), "dead_letters": self._notices.dead_letters()}
-
-    async def _list_orders(self, limit: int = 20) -> list[dict[str, Any]]:
-        return [order_fields(order) for order in await self._ledger.orders(limit)]
-
-    async def _one_order(self, order_id: str) -> dict[str, Any] | None:
-        order = await self.operations.orders.one(order_id)
-        return order_fields(order) if order else None
-
-    async def _set_clock(self, at: str) -> str:
-        if not isinstance(self._clock, MovableClock):
-            raise PermissionError("the clock moves only in a rehearsal: start the service with --at")
-        self._clock.set(datetime.fromisoformat(at))
-        log.warning("clock_set", at=at)
-        return self._clock.now().isoformat()
-
-
-class _EndsWithStdin(protocol.Protocol):
-    """Ends the service when whoever started it is gone."""
-
-    def __init__(self, end: Callable[[], None]) -> None:
-        self._end = end
-
-    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
-        self._end()
-
-
-def serve(
-    site: Site, at: datetime | None = None, ends_with_stdin: bool = False, open_console: OpenConsole | None = None
-) -> int:
-    """Run the service until SIGTERM or SIGINT; return the exit status: 0, or 1 if it could not start.
-
-    With `at` the clock is set to that moment and can be moved by an operator. Log lines go to standard error;
-    standard output gets one line of JSON when the service is ready.
-    """
-    _log_as_json()
-    # Twisted counts by the wall clock: set back an hour, it would leave every timer waiting for an hour
-    reactor.seconds = time.monotonic
-    node = Node(site, MovableClock(at) if at else SystemClock(), open_console)
-    status = 0
-    stopping: list[Deferred[None]] = []
-
-    def stop() -> None:
-        if not stopping:
-            stopping.append(ensureDeferred(node.stop()))
-            stopping[0].addErrback(lambda failure: log.error("stop_failed", error=str(failure)))
-            stopping[0].addBoth(lambda _: reactor.stop())
-
-    def ready(_: object) -> None:
-        print(json.dumps({"event": "service_started", "sip": site.settings.sip.listen, "pid": os.getpid()}), flush=True)
-
-    def broken(failure: Failure) -> None:
-        nonlocal status
-        status = 1
-        if isinstance(failure.value, SchedulerError):  # its message says where and what
-            log.error("start_failed", error=str(failure.value), what_to_do=failure.value.what_to_do)
-        else:
-            log.error("start_failed", error=failure.getErrorMessage(), traceback=failure.getTraceback())
-        stop()
-
-    def start() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: reactor.callFromThread(stop))
-        if ends_with_stdin:
-            StandardIO(_EndsWithStdin(stop), reactor=reactor)
-        ensureDeferred(node.start()).addCallbacks(ready, broken)
-
-    reactor.callWhenRunning(start)
-    reactor.run(installSignalHandlers=True)
-    return status
-
-
-def _log_twisted(event: dict[str, Any]) -> None:
-    """Log what Twisted has to say only when something went wrong: an error nobody handled must not be silent."""
-    if event["log_level"] >= LogLevel.error:
-        failure = event.get("log_failure")
-        log.error("twisted_error", text=formatEvent(event), traceback=failure.getTraceback() if failure else "")
-
-
-def _log_as_json() -> None:
-    globalLogBeginner.beginLoggingTo([cast(Any, _log_twisted)], redirectStandardIO=False, discardBuffer=True)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=False),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )

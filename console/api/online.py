@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderState
 from console.api.declared import Answer, Asked, Body, Query, operation, path_id
@@ -100,7 +101,7 @@ async def ask_online(asked: Asked) -> OnlineOpened:
     if asked.unit_id and not any(one.matter_id == matter_id for one in _matters(asked)):
         raise NotAllowed(key="api.other_unit")
     opened = await request.operations.online.open_for_online(
-        matter_id, wish.number, wish.text, wish.wants, request.actor
+        matter_id, wish.number, wish.text, wish.wants, Actor.read(request.actor)
     )
     request.note(about=opened["order_id"])
     return OnlineOpened(matter_id=matter_id, **opened)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import Order
 from console.api.declared import Asked, Body, operation
 from console.api.hidden import note_numbers
@@ -43,7 +44,7 @@ class Reassign(Why):
     unit_id: str = Field(pattern=r"^[a-z0-9_]{1,64}$")
 
 
-Act = Callable[[Orders, str, Any, str], Awaitable[Order]]  # operations on orders, order_id, body, who
+Act = Callable[[Orders, str, Any, Actor], Awaitable[Order]]  # operations on orders, order_id, body, who
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def _register(declared: _Declared) -> None:
         order, request = await visible_order(asked), asked.request
         request.note(about=order.order_id, why=getattr(asked.body, "why", ""))
         await note_numbers(asked, order.order_id)
-        changed = await declared.act(request.operations.orders, order.order_id, asked.body, request.actor)
+        changed = await declared.act(request.operations.orders, order.order_id, asked.body, Actor.read(request.actor))
         return order_answer(asked, changed)
 
     work.__name__, work.__doc__, work.__module__ = declared.name, declared.about, __name__

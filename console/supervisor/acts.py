@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import TRANSITIONS, OrderEvent
 from node.operations.interfaces import Orders
 
-Do = Callable[[Orders, str, str, str, str], Awaitable[Order]]
+Do = Callable[[Orders, str, str, str, Actor], Awaitable[Order]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from callback_scheduler.orders.actor import Actor
 from console.http.errors import BadInput, NotFound
 from console.http.messages import Request, Response
 from console.http.routes import route
@@ -32,7 +33,7 @@ async def do_act(request: Request) -> Response:
     if act.needs_why and not why:
         raise BadInput(request.t("order.why_missing"))
     unit_id = request.needed("unit_id") if act.needs_unit else ""
-    order = await act.do(request.operations.orders, order_id, why, unit_id, request.actor)
+    order = await act.do(request.operations.orders, order_id, why, unit_id, Actor.read(request.actor))
     request.note(about=f"{order_id} {act.name}", result=unit_id)
     text = request.t(f"order.done.{act.name}", number=order_id)
     if "application/json" in request.headers.get("accept", ""):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderEvent, OrderState
 from callback_scheduler.store.search import OrderFilter
@@ -74,7 +75,7 @@ async def recording(request: Request) -> Response:
 async def acknowledge(request: Request) -> Response:
     """签收: say that the order is seen."""
     order = await own_order(request)
-    await request.operations.orders.acknowledge(order.order_id, request.actor)
+    await request.operations.orders.acknowledge(order.order_id, Actor.read(request.actor))
     back = "/unit" if request.form.get("back") == "inbox" else f"/unit/orders/{order.order_id}"
     return request.go(back).saying(request.t("unit.said.acknowledge", number=order.order_id))
 
@@ -87,7 +88,7 @@ async def ring_back(request: Request) -> Response:
     number = request.form.get("number", "").strip() or request.account.number
     if not number:
         raise Impossible(key="unit.no_phone")
-    await request.operations.orders.ring_back(order.order_id, number, request.actor, request.account.number)
+    await request.operations.orders.ring_back(order.order_id, number, Actor.read(request.actor), request.account.number)
     return request.go(f"/unit/orders/{order.order_id}").saying(request.t("unit.said.ring_back"))
 
 
@@ -95,7 +96,7 @@ async def ring_back(request: Request) -> Response:
 async def give_back(request: Request) -> Response:
     """退单: say why the order is not the unit's."""
     order, why = await own_order(request), request.needed("why")
-    await request.operations.orders.give_back(order.order_id, why, request.actor)
+    await request.operations.orders.give_back(order.order_id, why, Actor.read(request.actor))
     return request.go("/unit").saying(request.t("unit.said.give_back", number=order.order_id))
 
 
@@ -103,7 +104,7 @@ async def give_back(request: Request) -> Response:
 async def self_report(request: Request) -> Response:
     """自行填报: say that the unit has rung by itself; kept apart from evidence."""
     order, text = await own_order(request), request.needed("text")
-    await request.operations.orders.self_report(order.order_id, text, request.actor)
+    await request.operations.orders.self_report(order.order_id, text, Actor.read(request.actor))
     return request.go(f"/unit/orders/{order.order_id}").saying(request.t("unit.said.self_report"))
 
 
@@ -111,7 +112,7 @@ async def self_report(request: Request) -> Response:
 async def answer(request: Request) -> Response:
     """答复: write what the unit answers."""
     order, text = await own_order(request), request.needed("text")
-    await request.operations.orders.write_answer(order.order_id, text, request.actor)
+    await request.operations.orders.write_answer(order.order_id, text, Actor.read(request.actor))
     return request.go(f"/unit/orders/{order.order_id}").saying(request.t("unit.said.answer"))
 
 

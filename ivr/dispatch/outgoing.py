@@ -41,7 +41,7 @@ class CallbackLines(Protocol):
 
 
 class OutgoingCalls:
-    """Places the calls of a node that nobody has rung in for. `lines` gives the pool, None while there is none."""
+    """Places the calls of a node that nobody has rung in for. `lines` are those of the pool."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class OutgoingCalls:
         office: Office,
         orders: Orders,
         ledger: Ledger,
-        lines: Callable[[], CallbackLines | None],
+        lines: CallbackLines,
     ) -> None:
         self._services = services
         self._office = office
@@ -63,8 +63,7 @@ class OutgoingCalls:
 
     def free_lines(self) -> int:
         """Return how many callbacks may begin now without keeping live callers waiting."""
-        lines = self._lines()
-        return lines.free_for_callbacks() if lines is not None and not self._is_stopping else 0
+        return 0 if self._is_stopping else self._lines.free_for_callbacks()
 
     def phones_in_use(self) -> frozenset[str]:
         """Return the numbers that are in a call of this node, ringing or talking."""
@@ -149,8 +148,8 @@ class OutgoingCalls:
         """Return a line, waiting for one to be forked; None if there is none in time."""
         reactor = self._services.reactor
         give_up_at = reactor.seconds() + _LINE_WITHIN_S
-        while not self._is_stopping and (lines := self._lines()) is not None:
-            slot = lines.take(for_callback=True)
+        while not self._is_stopping:
+            slot = self._lines.take(for_callback=True)
             if slot is not None or reactor.seconds() >= give_up_at:
                 return slot
             await deferLater(reactor, _LOOK_EVERY_S)

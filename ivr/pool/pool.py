@@ -45,7 +45,7 @@ class LinePool:
     def __init__(
         self,
         settings: LineSettings,
-        line_config: m.LineConfig,
+        line_config: Callable[[], m.LineConfig],
         reactor: Any,
         on_line_died: Callable[[int], None] = lambda _sip_port: None,
         spawn: Spawn = WarmParent.spawn,
@@ -54,14 +54,14 @@ class LinePool:
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
-        self._template = line_config
+        self._line_config = line_config  # what all lines have in common, once they are started
         self._reactor = reactor
         self._on_line_died = on_line_died
         self._on_line_ready, self._on_change = on_line_ready, on_change
         self._asked_in_vain = 0  # since the last look: so many lines are wanted at once
         self._spawn = spawn
         self._lines: dict[int, LineProcess] = {}
-        self._next_number = line_config.line
+        self._next_number = 0
         self._capacity = 1
         self._recycled = self._died = 0
         self._parent: WarmParent | None = None
@@ -118,7 +118,7 @@ class LinePool:
             self._folder = None
 
     def _make_socket_path(self) -> str:
-        configured = self._template.socket_path
+        configured = self._line_config().socket_path
         if configured and len(os.fsencode(os.path.abspath(configured))) <= _LONGEST_SOCKET_PATH:
             path = Path(configured).absolute()
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -224,7 +224,7 @@ class LinePool:
         for _ in range(min(missing, self._settings.count - len(living))):
             number, self._next_number = self._next_number, self._next_number + 1
             self._lines[number] = LineProcess(number, self, self._reactor, _RELEASE_WITHIN_S)
-            self._parent.fork(dataclasses.replace(self._template, line=number, socket_path=self._socket_path))
+            self._parent.fork(dataclasses.replace(self._line_config(), line=number, socket_path=self._socket_path))
 
     def line_forked(self, number: int, pid: int) -> None:
         """A line has been born."""

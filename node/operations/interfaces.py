@@ -1,8 +1,8 @@
 """All that people may see and do on a running node: the seam between the console and the node.
 
 The console and the tests' fakes know only these; node/operations/operations.py has the real thing. Everything runs in
-the reactor's thread. `who` is "role:name", for a unit "unit:<unit_id>:<name>". Acts raise OperationRefused (with a
-text and a key) when they are not possible now, and StoreUnavailable while Redis is away.
+the reactor's thread. `who` is an `Actor` where it bounds what may be done, else the text of one ("role:name"). Acts
+raise OperationRefused (with a text and a key) when they are not possible now, and StoreUnavailable while Redis is away.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import Order
 from callback_scheduler.reports.report import Question, Report
 from callback_scheduler.store.search import OrderFilter
@@ -56,38 +57,38 @@ class Orders(Protocol):
     async def events(self, order_id: str) -> list[dict[str, Any]]:
         """Return what has happened to an order, oldest first: event_id, type, at (ISO 8601) and payload."""
 
-    async def acknowledge(self, order_id: str, who: str) -> Order:
+    async def acknowledge(self, order_id: str, who: Actor) -> Order:
         """Note that the unit has seen the order."""
 
-    async def give_back(self, order_id: str, why: str, who: str) -> Order:
+    async def give_back(self, order_id: str, why: str, who: Actor) -> Order:
         """退单: the unit says that it is not responsible; the deadline stays."""
 
-    async def self_report(self, order_id: str, text: str, who: str) -> Order:
+    async def self_report(self, order_id: str, text: str, who: Actor) -> Order:
         """Note that the unit says it has rung: kept apart from evidence, and never counted as on time by itself."""
 
-    async def write_answer(self, order_id: str, text: str, who: str) -> Order:
+    async def write_answer(self, order_id: str, text: str, who: Actor) -> Order:
         """Keep what the unit answers in writing (答复) with the order; the last one counts, all are in the journal."""
 
-    async def ring_back(self, order_id: str, number: str, who: str, own_number: str = "") -> Order:
+    async def ring_back(self, order_id: str, number: str, who: Actor, own_number: str = "") -> Order:
         """Ring `number` at the unit, and once 1 is pressed there the enterprise; returns when the attempt has begun.
 
         `number` is one of the unit's in the directory, or `own_number`: the phone of the account that asks, which the
         caller of this has checked.
         """
 
-    async def ring_unit_now(self, order_id: str, who: str) -> Order:
+    async def ring_unit_now(self, order_id: str, who: Actor) -> Order:
         """Begin the callback of an order now, as the timetable would; returns when the attempt has begun."""
 
-    async def remind_leader(self, order_id: str, who: str) -> Order:
+    async def remind_leader(self, order_id: str, who: Actor) -> Order:
         """Ring the leader of the unit (else the head of section) about an order; returns when that has begun."""
 
-    async def reassign(self, order_id: str, unit_id: str, why: str, who: str) -> Order:
+    async def reassign(self, order_id: str, unit_id: str, why: str, who: Actor) -> Order:
         """改派: give an order to another unit, which is told; the deadline stays (design rule 19)."""
 
-    async def close(self, order_id: str, why: str, who: str) -> Order:
+    async def close(self, order_id: str, why: str, who: Actor) -> Order:
         """End an order: nothing is owed any more."""
 
-    async def reopen(self, order_id: str, why: str, who: str) -> Order:
+    async def reopen(self, order_id: str, why: str, who: Actor) -> Order:
         """Open an order that was settled once more."""
 
 
@@ -95,7 +96,7 @@ class Online(Protocol):
     """Opens orders for chats, and measures the time up to the first response."""
 
     async def open_for_online(
-        self, matter_id: str, number: str, text: str, wants: Wish, who: str
+        self, matter_id: str, number: str, text: str, wants: Wish, who: Actor
     ) -> dict[str, Any]:
         """Open an order, and in hours begin its callback at once if the chat wants a call now.
 

@@ -7,11 +7,14 @@ from enum import Enum
 from typing import Any
 
 from callback_scheduler.errors import SchedulerError
+from callback_scheduler.ledger.ledger import Ledger
 from ivr.calls.cdr import LegRecord
+from ivr.calls.office import Office
+from ivr.calls.presence import Presence
 from ivr.calls.refusals import Refusal, refused
-from node.rooms import Rooms
+from ivr.dispatch.outgoing import OutgoingCalls
 from routing.calendar import DayType
-from routing.clock import in_shanghai
+from routing.clock import Clock, in_shanghai
 from routing.errors import UnknownUnit
 from routing.tiers import Specialist
 
@@ -38,8 +41,11 @@ _BUSY, _WRONG, _NO_ANSWER = {486, 600}, {404, 410, 484, 604}, {408, 480, 487}
 class NumberCheck:
     """Rings the numbers of a unit one after the other, on workdays from 8 to 18, one check a unit at a time."""
 
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
+    def __init__(
+        self, callbacks: OutgoingCalls, *, office: Office, presence: Presence, ledger: Ledger, clock: Clock
+    ) -> None:
+        self._callbacks, self._office, self._presence = callbacks, office, presence
+        self._ledger, self._clock = ledger, clock
         self._running: set[str] = set()
         self._last: dict[str, dict[str, Any]] = {}
 
@@ -49,15 +55,15 @@ class NumberCheck:
         Absent people are rung too: it is their number that is checked. The journal keeps it as "numbers_checked"; a
         check that it cannot keep is none, and the one before is the last.
         """
-        rooms, at = self._rooms, self._rooms.clock.now()
+        at = self._clock.now()
         try:
-            tiers = rooms.office.directory.unit(unit_id).tiers
+            tiers = self._office.directory.unit(unit_id).tiers
         except UnknownUnit as wrong:
             raise refused(Refusal.UNKNOWN_UNIT) from wrong
         self._check_hour()
         if unit_id in self._running:
             raise refused(Refusal.CHECK_RUNS)
-        if rooms.callbacks.free_lines() < 1:
+        if self._callbacks.free_lines() < 1:
             raise refused(Refusal.NO_LINE)
         self._running.add(unit_id)
         before = self._last.get(unit_id)
@@ -67,7 +73,7 @@ class NumberCheck:
             self._last[unit_id] = {"at": at, "who": who, "numbers": len(people), "results": results}
             for person, tier in people:
                 results.append(await self._check(unit_id, person, tier))
-            await rooms.ledger.write("numbers_checked", {"unit_id": unit_id, "who": who, "results": results}, at)
+            await self._ledger.write("numbers_checked", {"unit_id": unit_id, "who": who, "results": results}, at)
         except SchedulerError as wrong:
             self._put_back(unit_id, before)
             raise refused(Refusal.CHECK_NOT_STORED) from wrong
@@ -87,17 +93,17 @@ class NumberCheck:
         return None if found is None else found | {"is_running": unit_id in self._running}
 
     def _check_hour(self) -> None:
-        at = in_shanghai(self._rooms.clock.now())
-        is_workday = self._rooms.office.calendar.day(at.date()).day_type in _WORKDAYS
+        at = in_shanghai(self._clock.now())
+        is_workday = self._office.calendar.day(at.date()).day_type in _WORKDAYS
         if not is_workday or not _FROM <= at.time() < _UNTIL:
             raise refused(Refusal.NOT_AT_THIS_HOUR)
 
     async def _check(self, unit_id: str, person: Specialist, tier: int) -> dict[str, Any]:
         leg: LegRecord | None = None
-        if not self._rooms.services.presence.is_free(person.number):
+        if not self._presence.is_free(person.number):
             result = CheckResult.IN_CALL
         else:
-            leg = await self._rooms.callbacks.check_number(unit_id, person.name, person.number)
+            leg = await self._callbacks.check_number(unit_id, person.name, person.number)
             result = result_of(leg) if leg is not None else CheckResult.NO_LINE
         return {
             "number": person.number,

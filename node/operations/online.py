@@ -10,15 +10,20 @@ from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.errors import SchedulerError
 from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.order import Order, OrderKind
 from callback_scheduler.store.store import Outcome
+from callback_scheduler.timetable.timetable import Timetable
 from ivr.calls.cdr import new_call_id
+from ivr.calls.office import Office
+from ivr.calls.orders import Orders
 from ivr.calls.request import Request
 from ivr.refused import OperationRefused
 from node.operations.interfaces import Wish
 from node.operations.order_refusals import OrderRefusal
 from node.operations.orders import OrderOperations
-from node.rooms import Rooms
+from routing.clock import Clock
 from routing.errors import UnknownMatter
 from routing.matters import Matter
 
@@ -32,13 +37,17 @@ _RESPONSES = frozenset({"acknowledged", "reached", "returned", "self_reported", 
 class OnlineOperations:
     """Opens orders for chats and measures the time up to the first response; `who` as for other orders."""
 
-    def __init__(self, rooms: Rooms, orders: OrderOperations) -> None:
-        self._rooms = rooms
-        self._orders = orders
+    def __init__(
+        self, orders: OrderOperations, *, promises: Orders, ledger: Ledger, timetable: Timetable, office: Office,
+        clock: Clock,
+    ) -> None:  # fmt: skip
+        """`promises` are the orders as calls open them."""
+        self._orders, self._promises, self._ledger = orders, promises, ledger
+        self._timetable, self._office, self._clock = timetable, office, clock
         self._under_way: set[Deferred[None]] = set()
 
     async def open_for_online(
-        self, matter_id: str, number: str, text: str, wants: Wish, who: str
+        self, matter_id: str, number: str, text: str, wants: Wish, who: Actor
     ) -> dict[str, Any]:
         """Open an order, and in hours begin its callback at once if the chat wants a call now.
 
@@ -48,15 +57,15 @@ class OnlineOperations:
         """
         if wants not in ("call_now", "callback"):
             raise OrderRefusal.UNKNOWN_WISH.error()
-        matter, callback_number = self._matter(matter_id), self._rooms.promises.allowed(number)
+        matter, callback_number = self._matter(matter_id), self._promises.allowed(number)
         if callback_number is None:
             raise OrderRefusal.NOT_DIALABLE.error()
-        at, is_open = self._rooms.clock.now(), self._rooms.office.opening().is_open
+        at, is_open = self._clock.now(), self._office.opening().is_open
         request = Request(number, callback_number, matter.matter_id, matter.unit_id, _KEY_PATH, was_closed=not is_open)
-        opened = await self._rooms.promises.open_request(request, f"online-{new_call_id(at)}", OrderKind.ONLINE, at)
+        opened = await self._promises.open_request(request, f"online-{new_call_id(at)}", OrderKind.ONLINE, at)
         written = {"written_request": text.strip()}
         is_text_kept = not text.strip() or await self._note(opened.order_id, "online_request", written, who)
-        self._rooms.timetable.wake()
+        self._timetable.wake()
         why_not = await self._ring(opened.order_id, is_open, who) if wants == "call_now" else ""
         return {
             "order_id": opened.order_id,
@@ -70,7 +79,7 @@ class OnlineOperations:
 
     async def first_response_s(self, order_id: str) -> float | None:
         """Return the seconds from the chat's wish to the first response; None if there is none yet."""
-        order = await self._rooms.ledger.order(order_id)
+        order = await self._ledger.order(order_id)
         if order is None or order.first_response_at is None:
             return None
         asked_at = online_since(order)
@@ -96,14 +105,14 @@ class OnlineOperations:
 
     def _matter(self, matter_id: str) -> Matter:
         try:
-            matter = self._rooms.office.directory.matter(matter_id)
+            matter = self._office.directory.matter(matter_id)
         except UnknownMatter as wrong:
             raise OrderRefusal.UNKNOWN_MATTER.error() from wrong
         if matter.belongs_elsewhere is not None:
             raise OrderRefusal.UNKNOWN_MATTER.error()
         return matter
 
-    async def _ring(self, order_id: str, is_open: bool, who: str) -> str:
+    async def _ring(self, order_id: str, is_open: bool, who: Actor) -> str:
         """Begin the callback; return why it does not ring, "" if it does."""
         if not is_open:
             return "line.closed"
@@ -116,10 +125,10 @@ class OnlineOperations:
             return "order.taken"  # it is on disk, and the timetable dials it
         return ""
 
-    async def _note(self, order_id: str, note: str, changes: dict[str, Any], who: str) -> bool:
-        at = self._rooms.clock.now()
+    async def _note(self, order_id: str, note: str, changes: dict[str, Any], who: Actor) -> bool:
+        at = self._clock.now()
         try:
-            await self._rooms.ledger.note_order(order_id, note, who=who, changes=changes, at=at)
+            await self._ledger.note_order(order_id, note, who=str(who), changes=changes, at=at)
         except SchedulerError as wrong:
             log.warning("order_not_noted", order_id=order_id, note=note, error=str(wrong))
             return False
@@ -127,10 +136,11 @@ class OnlineOperations:
 
     async def _note_response(self, order_id: str, event: JournalEvent, what: str) -> None:
         try:
-            order = await self._rooms.ledger.order(order_id)
+            order = await self._ledger.order(order_id)
             if order is not None and online_since(order) is not None and order.first_response_at is None:
                 at = order.reached_at if what == "reached" and order.reached_at else event.at
-                await self._note(order_id, "first_response", {"first_response_at": at}, f"online:{what}")
+                who = Actor(ActorRole.OTHER, f"online:{what}")
+                await self._note(order_id, "first_response", {"first_response_at": at}, who)
         except SchedulerError as wrong:
             log.warning("first_response_not_noted", order_id=order_id, error=str(wrong))
         except Exception:

@@ -4,128 +4,105 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from callback_scheduler.orders.causes import timeline
+from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.order import Order
 from callback_scheduler.reports.report import Question, Report
+from callback_scheduler.store.store import Outcome
 from config.settings import Settings
+from ivr.calls.office import Office
 from ivr.refused import OperationRefused
 from node.operations.call_view import CallView
 from node.operations.calls import CallOperations
+from node.operations.happenings import HappeningsFeed
 from node.operations.interfaces import Listener
 from node.operations.number_check import NumberCheck
 from node.operations.online import OnlineOperations
 from node.operations.orders import OrderOperations
-from node.operations.running_calls import RunningCalls
+from node.operations.reports import Reports
 from node.operations.seats import SeatOperations
 from node.operations.site.site import SiteOperations
+from node.operations.status import NodeStatus
 from node.operations.supervision import SupervisionOperations
-from node.rooms import Rooms
 from routing.calendar import Calendar
+from routing.clock import Clock
 from routing.directory import Directory
 from routing.hours import Hours
-from routing.working_time import WorkingTime
 
 __all__ = ["NodeOperations", "OperationRefused", "order_fields"]
 
-_MISSES_TOLD = 100
-_REPORT_KEPT_S, _REPORTS_KEPT = 5.0, 3  # each holds all its orders
 
 
 class NodeOperations:
     """Reads here, acts in its parts; what each promises is said in `interfaces`."""
 
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
-        self.orders = OrderOperations(rooms)
-        self.online = OnlineOperations(rooms, self.orders)
-        running = RunningCalls(rooms.desk.calls, rooms.callbacks.calls)
-        self.calls = CallOperations(running, rooms.office)
-        self.seats = SeatOperations(rooms)
-        self.call_view = CallView(running, self.seats, rooms.office, rooms.ledger, rooms.clock)
-        self.supervision = SupervisionOperations(running, rooms.office)
-        self.number_check = NumberCheck(rooms)
-        self.site = SiteOperations(
-            rooms.site.settings, rooms.data_dir, office=rooms.office, ledger=rooms.ledger, timetable=rooms.timetable,
-            prompts=rooms.services.prompts, feed=rooms.feed, clock=rooms.clock, reactor=rooms.reactor,
-        )  # fmt: skip
-        self._reports: dict[tuple[Any, ...], Report] = {}
-        rooms.ledger.watch(self._on_event)
-        rooms.door.on_trunk_changed = self.on_lines_changed
+    def __init__(
+        self, settings: Settings, *, office: Office, ledger: Ledger, recordings: Path, clock: Clock,
+        feed: HappeningsFeed, status: NodeStatus, reports: Reports, orders: OrderOperations, online: OnlineOperations,
+        calls: CallOperations, call_view: CallView, seats: SeatOperations, supervision: SupervisionOperations,
+        number_check: NumberCheck, site: SiteOperations,
+    ) -> None:  # fmt: skip
+        """`settings` are those the node was started with; `recordings` is the folder of all recordings."""
+        self._settings, self._office, self._ledger, self._recordings = settings, office, ledger, recordings
+        self._clock, self._feed, self._status, self._reports = clock, feed, status, reports
+        self.orders, self.online = orders, online
+        self.calls, self.call_view, self.seats = calls, call_view, seats
+        self.supervision, self.number_check, self.site = supervision, number_check, site
 
     # -- what is there ------------------------------------------------------------------------------------------------
 
     @property
     def settings(self) -> Settings:
-        return self._rooms.site.settings
+        return self._settings
 
     @property
     def directory(self) -> Directory:
-        return self._rooms.office.directory
+        return self._office.directory
 
     @property
     def calendar(self) -> Calendar:
-        return self._rooms.office.calendar
+        return self._office.calendar
 
     @property
     def hours(self) -> Hours:
-        return self._rooms.office.hours
+        return self._office.hours
 
     def now(self) -> datetime:
         """Return the time of the node's clock, which a rehearsal may move."""
-        return self._rooms.clock.now()
+        return self._clock.now()
 
     def status(self) -> dict[str, Any]:
         """Return how the node is at this moment: calls, seats, lines, trunks, ledger, timetable, notices."""
-        rooms = self._rooms
-        door, opening = rooms.door.status(), rooms.office.opening()
-        calls = rooms.desk.status() + rooms.callbacks.status()
-        return {
-            "at": self.now().isoformat(),
-            "opening": {
-                "is_open": opening.is_open,
-                "reason": opening.reason,
-                "until": opening.until.isoformat() if opening.until else None,
-            },
-            "calls": calls,
-            # of calls that are over
-            "records_unwritten": len(rooms.desk.calls()) + len(rooms.callbacks.calls()) - len(calls),
-            "seats": self.seats.statuses(),
-            "lines": self._lines(),
-            "door": door,
-            "trunks": door["registrations"],
-            "ledger": rooms.ledger.status(),
-            "timetable": rooms.timetable.status(),
-            "notices": rooms.notices.status(),
-        }
+        return self._status.status()
 
     # -- calls that were, and recordings ------------------------------------------------------------------------------
 
     async def recent_calls(self, limit: int = 100, after: str = "") -> list[dict[str, Any]]:
         """Return the last call records, newest first; with `after`, the id of a call, those older than it."""
-        return await self._rooms.ledger.calls(limit, after)
+        return await self._ledger.calls(limit, after)
 
     async def call(self, call_id: str) -> dict[str, Any] | None:
         """Return the record of a call; None if it is not kept."""
-        found = await self._rooms.ledger.calls_named([call_id])
+        found = await self._ledger.calls_named([call_id])
         return found[0] if found else None
 
     async def calls_of(self, order_id: str) -> list[dict[str, Any]]:
         """Return the records of the calls an order was made by, and of its attempts, oldest first."""
-        order = await self._rooms.ledger.order(order_id)
+        order = await self._ledger.order(order_id)
         if order is None:
             return []
         evidence = [attempt.evidence.call_id for attempt in order.attempts if attempt.evidence]
         ids = [order.call_id, *(repeated.call_id for repeated in order.merged_calls), *evidence]
-        return await self._rooms.ledger.calls_named(list(dict.fromkeys(ids)))
+        return await self._ledger.calls_named(list(dict.fromkeys(ids)))
 
     def recording(self, path: str) -> Path:
         """Return a recording named in a record; OperationRefused if it is none of ours, or is not there any more."""
-        folder = self._rooms.services.recordings.resolve()
+        folder = self._recordings.resolve()
         try:
             file = (folder / path).resolve()
             is_ours = file.is_relative_to(folder) and file.suffix == ".wav"
@@ -142,25 +119,7 @@ class NodeOperations:
 
     async def report(self, question: Question) -> Report:
         """Return a report; of the same question some seconds apart only one is counted."""
-        same = (question.rule.name, question.since, question.until, question.unit_id, question.by)
-        kept = self._reports.get(same)
-        if kept is not None and abs((kept.question.at - question.at).total_seconds()) < _REPORT_KEPT_S:
-            return kept
-        units = {unit.unit_id: unit.name for unit in self.directory.units}
-        report = await self._rooms.ledger.report(question, WorkingTime(self.hours, self.calendar), units)
-        told = report.misses[:_MISSES_TOLD]
-        orders = {order.order_id: order for order in await self.orders.named([miss.facts.order_id for miss in told])}
-        misses = [
-            replace(miss, timeline=tuple(timeline(orders[miss.facts.order_id])))
-            if miss.facts.order_id in orders
-            else miss
-            for miss in told
-        ]
-        report = replace(report, misses=(*misses, *report.misses[_MISSES_TOLD:]))
-        if len(self._reports) >= _REPORTS_KEPT:
-            self._reports.clear()
-        self._reports[same] = report
-        return report
+        return await self._reports.report(question)
 
     # -- what happens -------------------------------------------------------------------------------------------------
 
@@ -170,24 +129,16 @@ class NodeOperations:
         Kinds: call (what: offered, step, changed, ended), seat, lines, order (event_id, what, order_id, unit_id),
         notice, site.
         """
-        return self._rooms.feed.subscribe(listener)
-
-    def _lines(self) -> dict[str, Any]:
-        """Return the lines' figures, how many callers wait for one, and how many were turned away since the start."""
-        lines, door = self._rooms.lines(), self._rooms.door
-        if lines is None:
-            return {}
-        full = door.counters.get("rejected_full", 0)
-        return lines.status() | {"waiting": door.waiting_for_line, "turned_away": full, "trunks": door.trunks()}
+        return self._feed.subscribe(listener)
 
     def on_lines_changed(self) -> None:
         """Hear that a line was taken, came, or went, or that a trunk took us or lost us."""
-        lines = self._rooms.lines()
-        if lines is not None:
-            self._rooms.feed.tell("lines", self._lines())
+        if lines := self._status.lines():
+            self._feed.tell("lines", lines)
 
-    def _on_event(self, event: Any, outcome: Any) -> None:
-        self._rooms.feed.on_event(event, outcome)
+    def on_event(self, event: JournalEvent, outcome: Outcome) -> None:
+        """Hear of an event that counts: listeners are told, and what a chat waits for is noted."""
+        self._feed.on_event(event, outcome)
         self.online.on_event(event, outcome)
 
     # -- for the node -------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,33 +10,42 @@ import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.errors import IllegalTransition, SchedulerError, StaleOrder, UnknownOrder
+from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import AttemptOutcome, Order
 from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
 from callback_scheduler.orders.words import STATES
 from callback_scheduler.store.search import OrderFilter
+from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.timetable import Timetable
 from callback_scheduler.timetable.under_way import BY_UNIT, TIMETABLE, Asked
+from ivr.calls.office import Office
+from ivr.calls.presence import Presence
+from ivr.dispatch.outgoing import OutgoingCalls
 from ivr.refused import OperationRefused
 from node.operations.order_refusals import EVENT_WORDS, OrderRefusal
-from node.rooms import Rooms
+from routing.clock import Clock
 from routing.directory import Unit
 from routing.errors import UnknownUnit
 
 log = structlog.get_logger()
 
 _LONGEST_TEXT = 4000
-_UNIT = "unit:"
 
 
 class OrderOperations:
-    """Reads orders and acts on them. `who` is "role:name", for a unit "unit:<unit_id>:<name>": it acts on its own only.
+    """Reads orders and acts on them: `who` acts for a unit on that unit's only.
 
     Every act is on disk on return, and gives the order as it is then. OperationRefused if it is not possible now;
     StoreUnavailable while Redis is away.
     """
 
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
-        self._ledger = rooms.ledger
+    def __init__(
+        self, ledger: Ledger, *, timetable: Timetable, hands: Hands, callbacks: OutgoingCalls, office: Office,
+        presence: Presence, clock: Clock, own_numbers: Sequence[str],
+    ) -> None:  # fmt: skip
+        self._ledger, self._timetable, self._hands, self._callbacks = ledger, timetable, hands, callbacks
+        self._office, self._presence, self._clock, self._own_numbers = office, presence, clock, own_numbers
         self._reminding: set[str] = set()
         self._under_way: set[Deferred[None]] = set()
 
@@ -72,29 +81,29 @@ class OrderOperations:
 
     # -- what a unit does -------------------------------------------------------------------------------------------
 
-    async def acknowledge(self, order_id: str, who: str) -> Order:
+    async def acknowledge(self, order_id: str, who: Actor) -> Order:
         """Note that the unit has seen the order."""
         return await self._change(order_id, OrderEvent.ACKNOWLEDGED, who)
 
-    async def give_back(self, order_id: str, why: str, who: str) -> Order:
+    async def give_back(self, order_id: str, why: str, who: Actor) -> Order:
         """退单: the unit says that it is not responsible; the deadline stays."""
         return await self._change(order_id, OrderEvent.RETURNED, who, _text(why))
 
-    async def self_report(self, order_id: str, text: str, who: str) -> Order:
+    async def self_report(self, order_id: str, text: str, who: Actor) -> Order:
         """Note that the unit says it has rung: kept apart from evidence, and never counted as on time by itself."""
         return await self._change(order_id, OrderEvent.SELF_REPORTED, who, _text(text))
 
-    async def write_answer(self, order_id: str, text: str, who: str) -> Order:
+    async def write_answer(self, order_id: str, text: str, who: Actor) -> Order:
         """Keep what the unit answers in writing (答复) with the order; the last one counts, all are in the journal."""
         text = _text(text)
         await self._own(order_id, who)
-        at = self._rooms.clock.now()
-        changes = {"written_answer": text, "written_answer_at": at, "written_answer_by": who}
+        at = self._clock.now()
+        changes = {"written_answer": text, "written_answer_at": at, "written_answer_by": str(who)}
         return await self._ledger.note_order(
-            order_id, "answer_written", who=who, why="书面答复", changes=changes, at=at
+            order_id, "answer_written", who=str(who), why="书面答复", changes=changes, at=at
         )
 
-    async def ring_back(self, order_id: str, number: str, who: str, own_number: str = "") -> Order:
+    async def ring_back(self, order_id: str, number: str, who: Actor, own_number: str = "") -> Order:
         """Ring `number` at the unit, and once 1 is pressed there the enterprise; returns when the attempt has begun.
 
         `number` is one of the unit's in the directory, or `own_number`: the phone of the account that asks, which the
@@ -103,29 +112,29 @@ class OrderOperations:
         order = await self._own(order_id, who)
         if number not in self._numbers_of(order.unit_id) | ({own_number} - {""}):
             raise OrderRefusal.FOREIGN_NUMBER.error()
-        if number in self._rooms.site.settings.sip.own_numbers or number == order.callback_number:
+        if number in self._own_numbers or number == order.callback_number:
             raise OrderRefusal.FOREIGN_NUMBER.error()
-        if not self._rooms.services.presence.is_free(number):
+        if not self._presence.is_free(number):
             raise OrderRefusal.PHONE_BUSY.error()
-        return await self._dial(order, Asked(BY_UNIT, who, "单位点击回电", number))
+        return await self._dial(order, Asked(BY_UNIT, str(who), "单位点击回电", number), who)
 
     # -- what supervisors do ----------------------------------------------------------------------------------------
 
-    async def ring_unit_now(self, order_id: str, who: str) -> Order:
+    async def ring_unit_now(self, order_id: str, who: Actor) -> Order:
         """Begin the callback of an order now, as the timetable would; returns when the attempt has begun."""
         order = await self._own(order_id, who)
-        tiers = self._rooms.office.unit_tiers(self._unit(order.unit_id).unit_id)
+        tiers = self._office.unit_tiers(self._unit(order.unit_id).unit_id)
         phones = {person.number for tier in tiers for person in tier.specialists}
         if not phones:
             raise OrderRefusal.NOBODY_THERE.error()
-        if not any(self._rooms.services.presence.is_free(phone) for phone in phones):
+        if not any(self._presence.is_free(phone) for phone in phones):
             raise OrderRefusal.UNIT_BUSY.error()
-        return await self._dial(order, Asked(TIMETABLE, who, "人工要求立即拨打"))
+        return await self._dial(order, Asked(TIMETABLE, str(who), "人工要求立即拨打"), who)
 
-    async def remind_leader(self, order_id: str, who: str) -> Order:
+    async def remind_leader(self, order_id: str, who: Actor) -> Order:
         """Ring the leader of the unit (else the head of section) about an order; returns when that has begun.
 
-        What he did with it is noted in the order afterwards.
+        What they did with it is noted in the order afterwards.
         """
         order = await self._own(order_id, who)
         if not order.state.is_open:
@@ -134,14 +143,14 @@ class OrderOperations:
         number = unit.leader_number or unit.head_number
         if not number:
             raise OrderRefusal.NO_LEADER.error(unit=unit.name)
-        if order.order_id in self._reminding or not self._rooms.services.presence.is_free(number):
+        if order.order_id in self._reminding or not self._presence.is_free(number):
             raise OrderRefusal.PHONE_BUSY.error()
-        if self._rooms.hands.free_lines() <= 0:
+        if self._hands.free_lines() <= 0:
             raise OrderRefusal.NO_LINE.error()
         self._reminding.add(order.order_id)  # before anything is waited for: nobody is rung twice
         try:
             noted = await self._ledger.note_order(
-                order.order_id, "leader_reminder_begun", who=who, why="督办提醒负责人", at=self._rooms.clock.now()
+                order.order_id, "leader_reminder_begun", who=str(who), why="督办提醒负责人", at=self._clock.now()
             )
         except BaseException:
             self._reminding.discard(order.order_id)
@@ -151,7 +160,7 @@ class OrderOperations:
         reminder.addBoth(lambda _: self._under_way.discard(reminder))
         return noted
 
-    async def reassign(self, order_id: str, unit_id: str, why: str, who: str) -> Order:
+    async def reassign(self, order_id: str, unit_id: str, why: str, who: Actor) -> Order:
         """改派: give an order to another unit, which is told; the deadline stays (design rule 19)."""
         order = await self._own(order_id, who)
         unit = self._unit(unit_id)
@@ -160,14 +169,14 @@ class OrderOperations:
         changed = await self._change(order_id, OrderEvent.REASSIGNED, who, _text(why), {"unit_id": unit_id})
         if changed.state is OrderState.SENT:  # one not handed over yet is told of by the timetable
             key = f"{changed.order_id}/reassigned@{changed.version}"
-            await self._rooms.hands.notices.tell("new_order", changed, {"key": key}, self._rooms.clock.now())
+            await self._hands.notices.tell("new_order", changed, {"key": key}, self._clock.now())
         return changed
 
-    async def close(self, order_id: str, why: str, who: str) -> Order:
+    async def close(self, order_id: str, why: str, who: Actor) -> Order:
         """End an order: nothing is owed any more."""
         return await self._change(order_id, OrderEvent.CLOSED, who, _text(why))
 
-    async def reopen(self, order_id: str, why: str, who: str) -> Order:
+    async def reopen(self, order_id: str, why: str, who: Actor) -> Order:
         """Open an order that was settled once more."""
         return await self._change(order_id, OrderEvent.REOPENED, who, _text(why))
 
@@ -177,22 +186,22 @@ class OrderOperations:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    async def _own(self, order_id: str, who: str) -> Order:
+    async def _own(self, order_id: str, who: Actor) -> Order:
         """Return an order that `who` may act on."""
         order = await self._ledger.order(order_id)
         if order is None:
             raise OrderRefusal.UNKNOWN.error(order_id=order_id)
-        if who.startswith(_UNIT) and who.split(":")[1] != order.unit_id:
+        if not who.may_act_for(order.unit_id):
             raise OrderRefusal.NOT_YOURS.error()
         return order
 
     async def _change(
-        self, order_id: str, event: OrderEvent, who: str, why: str = "", changes: dict[str, Any] | None = None
+        self, order_id: str, event: OrderEvent, who: Actor, why: str = "", changes: dict[str, Any] | None = None
     ) -> Order:
         order = await self._own(order_id, who)
         try:
             changed = await self._ledger.change_order(
-                order.order_id, event, who=who, why=why, changes=changes, at=self._rooms.clock.now()
+                order.order_id, event, who=str(who), why=why, changes=changes, at=self._clock.now()
             )
         except IllegalTransition as wrong:
             raise self._illegal(order, EVENT_WORDS[event]) from wrong
@@ -200,7 +209,7 @@ class OrderOperations:
             raise OrderRefusal.CHANGED.error() from wrong
         except UnknownOrder as wrong:
             raise OrderRefusal.UNKNOWN.error(order_id=order_id) from wrong
-        self._rooms.timetable.wake()
+        self._timetable.wake()
         return changed
 
     def _illegal(self, order: Order, what: str) -> OperationRefused:
@@ -210,7 +219,7 @@ class OrderOperations:
 
     def _unit(self, unit_id: str) -> Unit:
         try:
-            return self._rooms.office.directory.unit(unit_id)
+            return self._office.directory.unit(unit_id)
         except UnknownUnit as wrong:
             raise OrderRefusal.UNKNOWN_UNIT.error(unit=unit_id) from wrong
 
@@ -221,23 +230,23 @@ class OrderOperations:
 
     # -- ringing ----------------------------------------------------------------------------------------------------
 
-    async def _dial(self, order: Order, asked: Asked) -> Order:
+    async def _dial(self, order: Order, asked: Asked, who: Actor) -> Order:
         self._check_may_be_dialled(order)
-        has_begun = await self._rooms.timetable.dial_now(order.order_id, self._may_be_dialled(order), asked)
+        has_begun = await self._timetable.dial_now(order.order_id, self._may_be_dialled(order), asked)
         if not has_begun:
             raise OrderRefusal.TAKEN.error()
-        return await self._own(order.order_id, asked.who)
+        return await self._own(order.order_id, who)
 
     def _check_may_be_dialled(self, order: Order) -> None:
         if (order.state, OrderEvent.ATTEMPT_BEGUN) not in TRANSITIONS:
             raise self._illegal(order, EVENT_WORDS[OrderEvent.ATTEMPT_BEGUN])
         if not order.callback_number:
             raise OrderRefusal.NO_NUMBER.error()
-        if _may_be_talking(order, self._rooms.clock.now()):
+        if _may_be_talking(order, self._clock.now()):
             raise OrderRefusal.MAY_BE_TALKING.error()
-        if not self._rooms.services.presence.is_free(order.callback_number):
+        if not self._presence.is_free(order.callback_number):
             raise OrderRefusal.ENTERPRISE_BUSY.error()
-        if self._rooms.hands.free_lines() <= 0:
+        if self._hands.free_lines() <= 0:
             raise OrderRefusal.NO_LINE.error()
 
     def _may_be_dialled(self, seen: Order) -> Callable[[Order], bool]:
@@ -246,26 +255,26 @@ class OrderOperations:
         def may(order: Order) -> bool:
             is_possible = (order.state, OrderEvent.ATTEMPT_BEGUN) in TRANSITIONS
             is_same = (order.unit_id, order.callback_number) == (seen.unit_id, seen.callback_number)
-            return is_possible and is_same and not _may_be_talking(order, self._rooms.clock.now())
+            return is_possible and is_same and not _may_be_talking(order, self._clock.now())
 
         return may
 
-    async def _remind(self, order: Order, number: str, who: str) -> None:
+    async def _remind(self, order: Order, number: str, who: Actor) -> None:
         async def acknowledged() -> bool:
             return await self._note_reminded(order, who, "已按键确认")
 
         try:
-            if not await self._rooms.callbacks.remind_leader(order, number, acknowledged):
+            if not await self._callbacks.remind_leader(order, number, acknowledged):
                 await self._note_reminded(order, who, "未确认")
         except Exception:
             log.exception("leader_reminder_failed", order_id=order.order_id)
         finally:
             self._reminding.discard(order.order_id)
 
-    async def _note_reminded(self, order: Order, who: str, what: str) -> bool:
-        why, at = f"督办提醒负责人：{what}", self._rooms.clock.now()
+    async def _note_reminded(self, order: Order, who: Actor, what: str) -> bool:
+        why, at = f"督办提醒负责人：{what}", self._clock.now()
         try:
-            await self._ledger.note_order(order.order_id, "leader_reminded", who=who, why=why, at=at)
+            await self._ledger.note_order(order.order_id, "leader_reminded", who=str(who), why=why, at=at)
         except SchedulerError as wrong:
             log.warning("leader_reminder_not_noted", order_id=order.order_id, error=str(wrong))
             return False

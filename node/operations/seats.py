@@ -10,12 +10,16 @@ import structlog
 from twisted.internet.defer import ensureDeferred
 
 from callback_scheduler.errors import SchedulerError
+from callback_scheduler.ledger.ledger import Ledger
+from config.settings import PhoneManners
 from ivr.calls.call import Call
 from ivr.calls.cdr import PartyRole
+from ivr.calls.office import Office
+from ivr.calls.presence import Presence
 from ivr.calls.refusals import Refusal, refused
 from ivr.calls.seat_states import NotOffered, SeatState, SeatStatus
-from node.rooms import Rooms
-from routing.clock import in_shanghai
+from node.operations.happenings import HappeningsFeed
+from routing.clock import Clock, in_shanghai
 from routing.directory import Seat
 from routing.phone_numbers import masked
 
@@ -33,9 +37,12 @@ class SeatOperations:
     See `SeatStates` for what counts when.
     """
 
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
-        self._presence = rooms.services.presence
+    def __init__(
+        self, presence: Presence, *, manners: PhoneManners, office: Office, ledger: Ledger, feed: HappeningsFeed,
+        clock: Clock, reactor: Any,
+    ) -> None:  # fmt: skip
+        self._presence, self._manners, self._office = presence, manners, office
+        self._ledger, self._feed, self._clock, self._reactor = ledger, feed, clock, reactor
         self._last_call: dict[str, str] = {}
         self._wrap_up_timers: dict[str, Any] = {}
         self._is_stopping = False
@@ -46,7 +53,7 @@ class SeatOperations:
 
     async def start(self) -> None:
         """Bring back the states of before the node stopped; a wrap-up has had its time meanwhile."""
-        for event in await self._rooms.ledger.history("seat_state_set"):
+        for event in await self._ledger.history("seat_state_set"):
             told = event.payload
             status = SeatStatus(SeatState(told["state"]), told["reason"], told["why"], told["who"], event.at)
             if status.state is SeatState.WRAP_UP:
@@ -68,7 +75,7 @@ class SeatOperations:
         State is ringing or talking in a call, else ready, away or wrap_up, `since` an instant in ISO 8601. `why` is
         what was typed, `next_state` what a seat in a call will be afterwards.
         """
-        return [self._shown(seat) for seat in self._rooms.office.seats]
+        return [self._shown(seat) for seat in self._office.seats]
 
     async def set_seat_state(self, number: str, state: SeatState | str, why: str, who: str) -> None:
         """Offer a seat calls, or none; on disk on return. In a call, the state counts from its end on.
@@ -100,7 +107,7 @@ class SeatOperations:
             raise refused(Refusal.TEXT_TOO_LONG)
         told = {"call_id": call_id, "seat_number": seat_number, "text": text.strip(), "who": who}
         try:
-            await self._rooms.ledger.write("wrap_up_noted", told, self._rooms.clock.now())
+            await self._ledger.write("wrap_up_noted", told, self._clock.now())
         except SchedulerError as wrong:
             raise refused(Refusal.TEXT_NOT_STORED) from wrong
         ready = self._status(SeatState.READY, "", who)
@@ -111,19 +118,19 @@ class SeatOperations:
 
     async def wrap_ups(self, call_id: str) -> list[dict[str, Any]]:
         """Return what was written about a call, oldest first: at, seat_number, text, who."""
-        events = await self._rooms.ledger.history("wrap_up_noted")
+        events = await self._ledger.history("wrap_up_noted")
         return [{"at": event.at, **event.payload} for event in events if event.payload["call_id"] == call_id]
 
     # -- changes ------------------------------------------------------------------------------------------------------
 
     def _status(self, state: SeatState, why: str, who: str) -> SeatStatus:
-        return SeatStatus(state, _REASONS[state], why, who, self._rooms.clock.now())
+        return SeatStatus(state, _REASONS[state], why, who, self._clock.now())
 
     async def _write(self, number: str, status: SeatStatus) -> None:
         told = {"number": number, "state": status.state.value, "reason": status.reason, "why": status.why,
                 "who": status.who}  # fmt: skip
         try:
-            await self._rooms.ledger.write("seat_state_set", told, status.since or self._rooms.clock.now())
+            await self._ledger.write("seat_state_set", told, status.since or self._clock.now())
         except SchedulerError as wrong:
             log.error("seat_state_not_written", seat=masked(number), state=status.state.value, error=str(wrong))
             raise
@@ -144,16 +151,16 @@ class SeatOperations:
     def _settled(self, number: str, is_made: bool) -> None:
         """Let a change that is on disk be seen, and see to its end; one that is not withholds the seat no longer."""
         if is_made:
-            self._time_wrap_up(number, self._rooms.services.manners.wrap_up_max_s)
+            self._time_wrap_up(number, self._manners.wrap_up_max_s)
         elif number not in self._wrap_up_timers:  # its end was not written
             self._time_wrap_up(number, _AGAIN_AFTER_S)
         self._presence.wake()
         self._tell(number)
 
     def _taken_or_freed(self, number: str, holder: object, is_free: bool) -> None:
-        if not any(seat.number == number for seat in self._rooms.office.seats):
+        if not any(seat.number == number for seat in self._office.seats):
             return
-        manners = self._rooms.services.manners
+        manners = self._manners
         self._time_wrap_up(number, manners.wrap_up_max_s)
         if isinstance(holder, Call) and any(leg.number == number and leg.accepted_at for leg in holder.record.legs):
             self._last_call[number] = holder.call_id
@@ -169,16 +176,16 @@ class SeatOperations:
             timer.cancel()
         is_wrapping_up = self._presence.seats.of(number).state is SeatState.WRAP_UP
         if is_wrapping_up and self._presence.is_free(number) and not self._is_stopping:
-            self._wrap_up_timers[number] = self._rooms.reactor.callLater(most_s, self._end_wrap_up, number)
+            self._wrap_up_timers[number] = self._reactor.callLater(most_s, self._end_wrap_up, number)
 
     def _end_wrap_up(self, number: str) -> None:
         del self._wrap_up_timers[number]
         self._begin(number, self._status(SeatState.READY, "", _SERVICE), SeatState.WRAP_UP)
 
     def _tell(self, number: str) -> None:
-        shown = next((self._shown(seat) for seat in self._rooms.office.seats if seat.number == number), None)
+        shown = next((self._shown(seat) for seat in self._office.seats if seat.number == number), None)
         if shown is not None:
-            self._rooms.feed.tell("seat", shown)
+            self._feed.tell("seat", shown)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
@@ -206,7 +213,7 @@ class SeatOperations:
         return holder if any(leg.role is PartyRole.SEAT for leg in legs) else None
 
     def _seat(self, number: str) -> Seat:
-        found = next((seat for seat in self._rooms.office.seats if seat.number == number), None)
+        found = next((seat for seat in self._office.seats if seat.number == number), None)
         if found is None:
             raise refused(Refusal.UNKNOWN_SEAT)
         return found

@@ -60,7 +60,7 @@ class CallbackStory:
             lambda number: (f"sip:{number}@127.0.0.1", "12345"), self.time.seconds,
         )
         orders = Orders(self.ledger, office)  # type: ignore[arg-type]
-        self.callbacks = OutgoingCalls(services, office, orders, self.ledger, lambda: self.lines)  # type: ignore[arg-type]
+        self.callbacks = OutgoingCalls(services, office, orders, self.ledger, self.lines)  # type: ignore[arg-type]
         self.ended: list[Attempt] = []
         self.reminded: list[bool] = []
 

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import Order
 from callback_scheduler.reports.report import Question, Report
 from callback_scheduler.store.search import OrderFilter
@@ -87,35 +88,35 @@ class FakeOrders(_Part):
     async def events(self, order_id: str) -> list[dict[str, Any]]:
         return self._whole.events_there.get(order_id, [])
 
-    async def acknowledge(self, order_id: str, who: str) -> Order:
-        return self._act("acknowledge", order_id, who)
+    async def acknowledge(self, order_id: str, who: Actor) -> Order:
+        return self._act("acknowledge", order_id, str(who))
 
-    async def give_back(self, order_id: str, why: str, who: str) -> Order:
-        return self._act("give_back", order_id, why, who)
+    async def give_back(self, order_id: str, why: str, who: Actor) -> Order:
+        return self._act("give_back", order_id, why, str(who))
 
-    async def self_report(self, order_id: str, text: str, who: str) -> Order:
-        return self._act("self_report", order_id, text, who)
+    async def self_report(self, order_id: str, text: str, who: Actor) -> Order:
+        return self._act("self_report", order_id, text, str(who))
 
-    async def write_answer(self, order_id: str, text: str, who: str) -> Order:
-        return self._act("write_answer", order_id, text, who)
+    async def write_answer(self, order_id: str, text: str, who: Actor) -> Order:
+        return self._act("write_answer", order_id, text, str(who))
 
-    async def ring_back(self, order_id: str, number: str, who: str, own_number: str = "") -> Order:
-        return self._act("ring_back", order_id, number, who, *([own_number] if own_number else []))
+    async def ring_back(self, order_id: str, number: str, who: Actor, own_number: str = "") -> Order:
+        return self._act("ring_back", order_id, number, str(who), *([own_number] if own_number else []))
 
-    async def ring_unit_now(self, order_id: str, who: str) -> Order:
-        return self._act("ring_unit_now", order_id, who)
+    async def ring_unit_now(self, order_id: str, who: Actor) -> Order:
+        return self._act("ring_unit_now", order_id, str(who))
 
-    async def remind_leader(self, order_id: str, who: str) -> Order:
-        return self._act("remind_leader", order_id, who)
+    async def remind_leader(self, order_id: str, who: Actor) -> Order:
+        return self._act("remind_leader", order_id, str(who))
 
-    async def reassign(self, order_id: str, unit_id: str, why: str, who: str) -> Order:
-        return self._act("reassign", order_id, unit_id, why, who)
+    async def reassign(self, order_id: str, unit_id: str, why: str, who: Actor) -> Order:
+        return self._act("reassign", order_id, unit_id, why, str(who))
 
-    async def close(self, order_id: str, why: str, who: str) -> Order:
-        return self._act("close", order_id, why, who)
+    async def close(self, order_id: str, why: str, who: Actor) -> Order:
+        return self._act("close", order_id, why, str(who))
 
-    async def reopen(self, order_id: str, why: str, who: str) -> Order:
-        return self._act("reopen", order_id, why, who)
+    async def reopen(self, order_id: str, why: str, who: Actor) -> Order:
+        return self._act("reopen", order_id, why, str(who))
 
     def _act(self, verb: str, order_id: str, *arguments: str) -> Order:
         if order_id not in self._whole.orders_there:
@@ -130,9 +131,9 @@ class FakeOnline(_Part):
     name = "online"
 
     async def open_for_online(
-        self, matter_id: str, number: str, text: str, wants: Wish, who: str
+        self, matter_id: str, number: str, text: str, wants: Wish, who: Actor
     ) -> dict[str, Any]:
-        opened: dict[str, Any] = self._do("open_for_online", matter_id, number, text, wants, who)
+        opened: dict[str, Any] = self._do("open_for_online", matter_id, number, text, wants, str(who))
         return opened
 
     async def first_response_s(self, order_id: str) -> float | None:

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import ensureDeferred
 
 from ivr.calls.call import Call
+from ivr.calls.services import CallServices
 from ivr.refused import OperationRefused
 from ivr.speech.prompts import Prompt
 from node.operations.call_view import CallView
@@ -27,13 +28,21 @@ ACCEPTS = Behaviour(answers_after_s=1.0, presses="1", presses_after_s=1.0)
 BUSY = Behaviour(refuses_with=486)
 
 
+def seats_of(rooms: Any, services: CallServices) -> SeatOperations:
+    """Return the operations on seats of a node with the journal of `rooms`."""
+    return SeatOperations(
+        services.presence, manners=services.manners, office=rooms.office, ledger=rooms.ledger, feed=rooms.feed,
+        clock=rooms.clock, reactor=rooms.reactor,
+    )  # fmt: skip
+
+
 class StoryOperations:
     """The operations on calls and seats, built as those of a node."""
 
     def __init__(self, rooms: Any) -> None:
         running = RunningCalls(rooms.desk.calls, rooms.callbacks.calls)
         self.calls = CallOperations(running, rooms.office)
-        self.seats = SeatOperations(rooms)
+        self.seats = seats_of(rooms, rooms.services)
         self.call_view = CallView(running, self.seats, rooms.office, rooms.ledger, rooms.clock)
         self.supervision = SupervisionOperations(running, rooms.office)
 

@@ -31,7 +31,7 @@ async def until(reactor, holds):
 async def scene(reactor):
     died = []
     settings = LineSettings(count=4, spare=2, reserved_for_callbacks_percent=0)
-    pool = LinePool(settings, m.LineConfig(line=0, socket_path=sys.argv[1]), reactor, died.append)
+    pool = LinePool(settings, lambda: m.LineConfig(line=0, socket_path=sys.argv[1]), reactor, died.append)
     await pool.start()
     seen = {"socket": pool._socket_path, "modes": oct(os.stat(pool._socket_path).st_mode & 0o777)}
     caller, called = pool.take(), pool.take()

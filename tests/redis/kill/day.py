@@ -118,7 +118,7 @@ class Day:
             lambda number: (f"sip:{number}@127.0.0.1", "12345"), self._time.seconds,
         )  # fmt: skip
         self._desk = IncomingCalls(services, self._office, self._orders)
-        self._callbacks = OutgoingCalls(services, self._office, self._orders, self.ledger, lambda: self.lines)
+        self._callbacks = OutgoingCalls(services, self._office, self._orders, self.ledger, self.lines)
         self._notices = Notices(
             self.ledger, self._notice_settings(), folder / "notices",
             directory=site.directory, clock=self.clock, reactor=reactor, chance=Random(plan.seed),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -68,11 +67,11 @@ class Check:
             lambda number: (f"sip:{number}@127.0.0.1", "12345"), self.time.seconds,
         )
         orders = Orders(self.ledger, office)  # type: ignore[arg-type]
-        self.callbacks = OutgoingCalls(services, office, orders, self.ledger, lambda: self.lines)  # type: ignore[arg-type]
-        rooms: Any = SimpleNamespace(
-            services=services, office=office, ledger=self.ledger, clock=clock, callbacks=self.callbacks
+        self.callbacks = OutgoingCalls(services, office, orders, self.ledger, self.lines)  # type: ignore[arg-type]
+        ledger: Any = self.ledger
+        self.check = NumberCheck(
+            self.callbacks, office=office, presence=self.presence, ledger=ledger, clock=clock
         )
-        self.check = NumberCheck(rooms)
         self.results: list[dict[str, Any]] = []
         self.refusals: list[str] = []
 

@@ -19,6 +19,7 @@ from config.hours import HoursSettings
 from ivr.refused import OperationRefused
 from node.operations.happenings import HappeningsFeed
 from node.operations.operations import NodeOperations
+from node.operations.reports import Reports
 from routing.hours import Hours
 from tests.fakes.orders import done, moment
 
@@ -30,13 +31,12 @@ class House(NodeOperations):
 
     def __init__(self, recordings: Path) -> None:
         self.made: list[Question] = []
-        ledger = SimpleNamespace(report=self._make, orders_of=self._none)
-        self._rooms: Any = SimpleNamespace(
-            services=SimpleNamespace(recordings=recordings), ledger=ledger,
-            office=SimpleNamespace(directory=SimpleNamespace(units=()), hours=Hours(HoursSettings()), calendar=None),
-        )  # fmt: skip
-        self.orders = SimpleNamespace(named=self._none)  # type: ignore[assignment]
-        self._reports = {}
+        self._recordings = recordings
+        ledger: Any = SimpleNamespace(report=self._make, orders_of=self._none)
+        office: Any = SimpleNamespace(
+            directory=SimpleNamespace(units=()), hours=Hours(HoursSettings()), calendar=None
+        )
+        self._reports = Reports(ledger, office)
 
     async def _make(self, question: Question, working: Any, units: Any) -> Report:
         self.made.append(question)

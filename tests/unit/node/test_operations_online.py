@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import MergedCall, OpenedOrder, OrderKind
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.store.store import Outcome
@@ -20,7 +21,7 @@ from routing.clock import SHANGHAI
 from tests.fakes.orders import done
 from tests.unit.node.test_operations_orders import TAX, Desk
 
-CHAT = "online:chat-7"
+CHAT = Actor.read("online:chat-7")
 NUMBER = "13800138000"
 
 
@@ -31,12 +32,15 @@ class Chat(Desk):
         super().__init__("03-04 09:30")
         self.is_open = True
         self.requests: list[tuple[Request, OrderKind]] = []
-        rooms: Any = self.orders._rooms
-        rooms.promises = SimpleNamespace(
+        promises: Any = SimpleNamespace(
             allowed=lambda number: number if number.startswith("1") else None, open_request=self._open
         )
-        rooms.office.opening = lambda: SimpleNamespace(is_open=self.is_open)
-        self.online = OnlineOperations(rooms, self.orders)
+        self.office.opening = lambda: SimpleNamespace(is_open=self.is_open)
+        ledger: Any = self.ledger
+        self.online = OnlineOperations(
+            self.orders, promises=promises, ledger=ledger, timetable=self.timetable_made, office=self.office,
+            clock=self.clock,
+        )  # fmt: skip
 
     async def _open(self, request: Request, call_id: str, kind: OrderKind, at: Any) -> OpenedOrder:
         self.requests.append((request, kind))

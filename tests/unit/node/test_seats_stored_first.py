@@ -12,10 +12,9 @@ from twisted.internet.defer import ensureDeferred
 import config
 from ivr.calls.presence import Presence
 from ivr.refused import OperationRefused
-from node.operations.seats import SeatOperations
 from routing.site import Site, load_site
 from tests.fakes.line import MORNING, Behaviour, Story
-from tests.fakes.seat_story import ANSWERS, SEAT, WHO, SeatStory, now
+from tests.fakes.seat_story import ANSWERS, SEAT, WHO, SeatStory, now, seats_of
 
 OTHERS = ("8002", "8003")
 Tell = Callable[..., SeatStory]
@@ -77,8 +76,7 @@ def is_offered(desk: SeatStory) -> bool:
 def after_a_crash(desk: SeatStory, tell: Tell) -> str:
     """Return the state of the seat in a node that is started with the same journal."""
     rooms = desk.rooms()
-    rooms.services = tell(presence=Presence()).story.services
-    again = SeatOperations(rooms)
+    again = seats_of(rooms, tell(presence=Presence()).story.services)
     now(again.start())
     return next(str(seat["state"]) for seat in again.statuses() if seat["number"] == SEAT)
 

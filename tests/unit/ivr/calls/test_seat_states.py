@@ -11,10 +11,9 @@ import config
 from ivr.calls.presence import Presence
 from ivr.calls.seat_states import NotOffered
 from ivr.speech.prompts import Prompt
-from node.operations.seats import SeatOperations
 from routing.site import Site, load_site
 from tests.fakes.line import MORNING, Behaviour, Story
-from tests.fakes.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, WHO, SeatStory, now
+from tests.fakes.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, WHO, SeatStory, StoryOperations, now
 
 SILENT = Behaviour(answers_after_s=None)
 Tell = Callable[..., SeatStory]
@@ -168,7 +167,7 @@ def test_states_are_back_after_a_restart_and_a_wrap_up_is_over(tell: Tell) -> No
     desk.do(desk.operations.seats.set_seat_state("8002", "wrap_up", "", WHO))
     rooms = desk.rooms()
     rooms.services = tell(presence=Presence()).story.services
-    after = SeatOperations(rooms)
+    after = StoryOperations(rooms).seats
     now(after.start())
     seats = {seat["number"]: seat for seat in after.statuses()}
     assert (seats[SEAT]["state"], seats[SEAT]["why"], seats[SEAT]["since"]) == ("away", "午餐", MORNING.isoformat())

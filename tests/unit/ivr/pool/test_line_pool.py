@@ -123,7 +123,7 @@ class Pool:
         self.lines = Lines(max_legs)
         self.died: list[int] = []
         template = m.LineConfig(line=0, socket_path="")
-        self.pool = LinePool(settings(**changes), template, self.lines, self.died.append, self.lines.spawn)
+        self.pool = LinePool(settings(**changes), lambda: template, self.lines, self.died.append, self.lines.spawn)
         started = ensureDeferred(self.pool.start())
         self.lines.pump([0.01, 0.01])
         assert started.called
@@ -431,7 +431,7 @@ def test_a_stranger_on_the_socket_is_not_taken_for_a_line(make: Make) -> None:
 def test_lines_that_never_come_up_are_an_error_at_start() -> None:
     lines = Lines()
     lines.answers = False
-    pool = LinePool(settings(), m.LineConfig(line=0, socket_path=""), lines, spawn=lines.spawn)
+    pool = LinePool(settings(), lambda: m.LineConfig(line=0, socket_path=""), lines, spawn=lines.spawn)
     started = ensureDeferred(pool.start())
     for _ in range(60):
         lines.advance(1)
