@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, ensureDeferred
 
 from callback_scheduler.errors import FencedOff, IllegalTransition, SchedulerError, StaleOrder, UnknownOrder
 from callback_scheduler.ledger.orders import OrderKeeping
-from callback_scheduler.orders.breach import breach_cause
+from callback_scheduler.orders.causes import breach_cause
 from callback_scheduler.orders.order import AttemptOutcome, Order
 from callback_scheduler.orders.states import OrderEvent, OrderState
 from callback_scheduler.timetable.in_batches import each

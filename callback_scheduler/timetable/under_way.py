@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.errors import FencedOff, IllegalTransition, SchedulerError, StaleOrder, StoreUnavailable
 from callback_scheduler.ledger.orders import OrderKeeping
-from callback_scheduler.orders.breach import breach_cause
+from callback_scheduler.orders.causes import breach_cause
 from callback_scheduler.orders.evidence import proves
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
 from callback_scheduler.orders.states import OrderEvent, OrderState
