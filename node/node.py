@@ -122,7 +122,7 @@ class Node:
 
     def _make_timetable(self, site: Site, hands: Hands) -> Timetable:
         return Timetable(
-            self._ledger, site.settings.ladder, site.directory,
+            self._ledger.orders, site.settings.ladder, site.directory,
             calendar=site.calendar, clock=self._clock, reactor=reactor, hands=hands,
             read_calendar=lambda: changed_calendar(site.settings, self._data_dir / SITE_FOLDER),
             on_calendar=self._office.take_calendar,
@@ -254,7 +254,7 @@ class Node:
         return {"receivers": self._notices.status(), "dead_letters": self._notices.dead_letters()}
 
     async def _list_orders(self, limit: int = 20) -> list[dict[str, Any]]:
-        return [order_fields(order) for order in await self._ledger.orders(limit)]
+        return [order_fields(order) for order in await self._ledger.orders.latest(limit)]
 
     async def _one_order(self, order_id: str) -> dict[str, Any] | None:
         order = await self.operations.orders.one(order_id)

@@ -6,7 +6,7 @@ their own numbers, and if an open order turns out to have taken one up, its numb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -28,12 +28,9 @@ from callback_scheduler.ledger.retention import Forgotten
 from callback_scheduler.orders.fields import instant, to_payload
 from callback_scheduler.orders.numbers import OrderNumbers
 from callback_scheduler.orders.order import OpenedOrder, OrderDraft
-from callback_scheduler.reports.reader import read_material
-from callback_scheduler.reports.report import Question, Report, make_report
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
 from callback_scheduler.store.expiring_texts import Shelf
 from callback_scheduler.store.store import Outcome, Store
-from routing.working_time import WorkingTime
 
 log = structlog.get_logger()
 
@@ -50,10 +47,11 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class Ledger(OrderKeeping):
+class Ledger:
     """Journal and store of one node below `data_dir`; `redis_url` None starts a Redis of our own.
 
-    `reactor` gives time, callFromThread and nothing else. All methods are called in the reactor's thread.
+    `orders` reads and changes what is owed. `reactor` gives time, callFromThread and nothing else. All methods are
+    called in the reactor's thread.
     """
 
     def __init__(
@@ -67,7 +65,6 @@ class Ledger(OrderKeeping):
         calls_kept: int = 100_000,
     ) -> None:
         self._reactor = reactor
-        self.node_number = node_number
         self._numbers = OrderNumbers(node_number)
         self._embedded = EmbeddedRedis(data_dir / "redis") if redis_url is None else None
         url = self._embedded.url if self._embedded else str(redis_url)
@@ -75,6 +72,7 @@ class Ledger(OrderKeeping):
         self._journal = Journal(data_dir / "journal", reactor, on_durable=self._offer)
         self._applier = Applier(self._journal, self._store, self._on_applied)
         self._answers: dict[str, Deferred[Outcome]] = {}
+        self.orders = OrderKeeping(self._store, self._apply, self._in_thread, node_number)
         self._threads = ThreadPool(minthreads=0, maxthreads=4, name="ledger")
         self._is_closing = False
         self.feed = Feed(self._journal, self._applied_to, self._store.verdicts)
@@ -177,7 +175,7 @@ class Ledger(OrderKeeping):
         finally:
             del self._answers[event.event_id]
 
-    # -- reading; StoreUnavailable while Redis is away; more of it in OrderKeeping --------------------------------
+    # -- reading; StoreUnavailable while Redis is away; of orders in `orders` ------------------------------------
 
     async def calls(self, limit: int = 100, after: str = "") -> list[dict[str, Any]]:
         """Return the last call records, newest first; with `after`, the id of a call, those older than it."""
@@ -187,17 +185,13 @@ class Ledger(OrderKeeping):
         """Return the records of calls, in the order of their ids; those that are not kept are left out."""
         return await self._in_thread(self._store.calls_named, call_ids)
 
-    async def report(self, question: Question, working: WorkingTime, units: Mapping[str, str]) -> Report:
-        """Return a report, put together in a thread; `units` are the names by id."""
-
-        def put_together() -> Report:
-            return make_report(question, read_material(self._store, question.since, question.at), working, units)
-
-        return await self._in_thread(put_together)
-
     async def surveys(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last answers to the survey, newest first."""
         return await self._in_thread(self._store.surveys, limit)
+
+    async def read(self, work: Callable[[Store], _T]) -> _T:
+        """Let `work` read the store in a thread, and return what it returns: a report, which looks at everything."""
+        return await self._in_thread(work, self._store)
 
     async def history(self, *event_types: str) -> list[JournalEvent]:
         """Return all events of these types in the journal, in the order they were written."""

@@ -1,12 +1,10 @@
-"""The half of the ledger that is about the lives of orders: changing them, reading them, holding them by a lease."""
+"""The part of the ledger that is about the lives of orders: changing them, reading them, holding them by a lease."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ParamSpec, TypeVar
-
-from twisted.internet.defer import Deferred
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from callback_scheduler.errors import FencedOff, SchedulerError, StaleOrder, StoreUnavailable, UnknownOrder
 from callback_scheduler.journal.journal import JournalEvent
@@ -25,18 +23,26 @@ _T = TypeVar("_T")
 _REFUSALS: dict[str, type[SchedulerError]] = {"stale": StaleOrder, "fenced": FencedOff, "unknown": UnknownOrder}
 
 
+class InThread(Protocol):
+    """Runs what blocks in a thread of the ledger's."""
+
+    def __call__(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Awaitable[_T]:
+        """Return what `work` returns, or raise what it raises."""
+        ...
+
+
+Apply = Callable[[JournalEvent], Awaitable[Outcome | None]]
+
+
 class OrderKeeping:
-    """What `Ledger` does with orders that are there; all methods raise StoreUnavailable while Redis is away."""
+    """The orders of a ledger (`Ledger.orders`); all methods raise StoreUnavailable while Redis is away.
 
-    _store: Store
-    node_number: int
+    `apply` puts an event on disk and returns what Redis said to it, None if that takes too long; `in_thread` runs what
+    blocks. `node_number` stands in every event.
+    """
 
-    async def _apply(self, event: JournalEvent) -> Outcome | None:
-        """Put an event on disk and return what Redis said to it; None if that takes too long."""
-        raise NotImplementedError
-
-    def _in_thread(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
-        raise NotImplementedError
+    def __init__(self, store: Store, apply: Apply, in_thread: InThread, node_number: int) -> None:
+        self._store, self._apply, self._in_thread, self._node_number = store, apply, in_thread, node_number
 
     # -- changing -------------------------------------------------------------------------------------------------
 
@@ -62,7 +68,7 @@ class OrderKeeping:
         `epoch` is that of a lease that is over; StoreUnavailable, if not before then after a second: then the event
         is on disk and will be tried once Redis is back.
         """
-        order = await self._known(order_id)
+        order = await self._existing(order_id)
         payload = order_life.changed(order, event, who=who, why=why, changes=changes, attempt=attempt, at=at)
         if request_id:
             payload["request_id"] = request_id
@@ -81,25 +87,25 @@ class OrderKeeping:
         at: datetime,
     ) -> Order:
         """Note something about an order that does not move its state; arguments and errors as in `change_order`."""
-        order = await self._known(order_id)
+        order = await self._existing(order_id)
         payload = order_life.noted(order, who=who, why=why, changes=changes, attempt=attempt)
         return await self._happen("order_noted", payload | {"note": note}, epoch, at)
 
-    async def _known(self, order_id: str) -> Order:
+    async def _existing(self, order_id: str) -> Order:
         order = await self._in_thread(self._store.order, order_id)
         if order is None:
             raise UnknownOrder(f"there is no order {order_id}")
         return order
 
     async def _happen(self, event_type: str, payload: dict[str, Any], epoch: int | None, at: datetime) -> Order:
-        payload |= {"node": self.node_number, "epoch": epoch}
+        payload |= {"node": self._node_number, "epoch": epoch}
         outcome = await self._apply(JournalEvent.new(event_type, payload, at))
         if outcome is None:
             raise StoreUnavailable(f"{event_type} of order {payload['order_id']} is on disk, and waits for Redis")
         if outcome.status == "refused":
             kind, _, what = outcome.order_id.partition(": ")
             raise _REFUSALS.get(kind, SchedulerError)(f"order {payload['order_id']}: {what or kind}")
-        return await self._known(payload["order_id"])
+        return await self._existing(payload["order_id"])
 
     # -- leases ---------------------------------------------------------------------------------------------------
 
@@ -117,7 +123,7 @@ class OrderKeeping:
 
     # -- reading --------------------------------------------------------------------------------------------------
 
-    async def orders(self, limit: int = 100) -> list[Order]:
+    async def latest(self, limit: int = 100) -> list[Order]:
         """Return the last orders, newest first."""
         return await self._in_thread(self._store.orders, limit)
 

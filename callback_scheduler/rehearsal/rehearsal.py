@@ -141,7 +141,7 @@ class _Stage:
             phones_in_use=lambda: self._phones,
         )
         self._timetable = Timetable(
-            self.ledger,
+            self.ledger.orders,
             site.settings.ladder.model_copy(update={"lease_s": _LEASE_S}),
             site.directory,
             calendar=site.calendar,
@@ -168,7 +168,7 @@ class _Stage:
             else:
                 break
         await self._timetable.stop()
-        found = await self.ledger.all_orders(drafts[0].opened_at, ends_at) if drafts else []
+        found = await self.ledger.orders.all_orders(drafts[0].opened_at, ends_at) if drafts else []
         events = self.ledger.status()["journal"]["position"]
         return Rehearsal(tuple(found), ends_at, len(drafts), events, self._reminders_rung)
 
@@ -221,7 +221,7 @@ class _Stage:
             return replace(attempt, outcome=goes.outcome, ended_at=self._clock.now())
         await deferLater(self._time, rung_after_s)
         attempt = replace(attempt, enterprise_rung_at=self._clock.now())
-        await self.ledger.note_order(
+        await self.ledger.orders.note_order(
             order.order_id, "attempt_phase",
             who=f"unit:{order.unit_id}:", attempt=attempt, epoch=lease.epoch, at=self._clock.now(),
         )  # fmt: skip

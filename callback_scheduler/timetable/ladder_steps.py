@@ -57,9 +57,9 @@ class Sweeps:
     """Does what is due for orders; `ringing` are the leaders being rung, which no sweep waits for."""
 
     def __init__(
-        self, ledger: OrderKeeping, ladder: LadderSettings, directory: Directory, clock: Clock, hands: Hands
+        self, orders: OrderKeeping, ladder: LadderSettings, directory: Directory, clock: Clock, hands: Hands
     ) -> None:
-        self._ledger = ledger
+        self._orders = orders
         self._ladder = ladder
         self._directory = directory
         self._clock = clock
@@ -80,7 +80,7 @@ class Sweeps:
             await self._hand_over(order, at)
 
         async def climb(order: Order) -> None:
-            fresh = await self._ledger.order(order.order_id)
+            fresh = await self._orders.order(order.order_id)
             if fresh is not None:
                 await self._climb(fresh, due_steps(fresh, at, self._ladder, calendar), at, for_unit)
 
@@ -93,7 +93,7 @@ class Sweeps:
     async def _hand_over(self, order: Order, at: datetime) -> None:
         await self._hands.notices.tell("new_order", order, {"key": f"{order.order_id}/sent/{order.version}"}, at)
         try:
-            await self._ledger.change_order(order.order_id, OrderEvent.SENT, who=TIMETABLE, at=at)
+            await self._orders.change_order(order.order_id, OrderEvent.SENT, who=TIMETABLE, at=at)
         except _CHANGED_MEANWHILE as changed:
             log.info("order_changed_meanwhile", order_id=order.order_id, error=str(changed))
 
@@ -124,7 +124,7 @@ class Sweeps:
         cause = breach_cause(order, order.due_at)
         await self._tell("breach", order, Step.BREACH, {"cause": cause}, at)
         changes = {"overdue_at": order.due_at, "breach_cause": cause, "steps_done": [step_key(Step.BREACH, order)]}
-        await self._ledger.note_order(
+        await self._orders.note_order(
             order.order_id, "breach_frozen", who=TIMETABLE, why=cause, changes=changes, at=at
         )  # fmt: skip
         log.warning("breach_frozen", order_id=order.order_id, unit_id=order.unit_id, cause=cause)
@@ -134,7 +134,7 @@ class Sweeps:
         last = order.attempts[-1].outcome if order.attempts else None
         if step in _WIDENS and last in UNIT_FAILED:
             changes["dial_after"] = None  # other phones are rung now: those need not wait for a retry
-        await self._ledger.note_order(order.order_id, "step_done", who=TIMETABLE, why=why, changes=changes, at=at)
+        await self._orders.note_order(order.order_id, "step_done", who=TIMETABLE, why=why, changes=changes, at=at)
 
     async def _tell(self, kind: str, order: Order, step: Step, extra: dict[str, Any], at: datetime) -> None:
         key = {"key": f"{order.order_id}/{step_key(step, order)}", "step": step.value}
@@ -180,7 +180,7 @@ class Sweeps:
             why = f"{_WORDS[step]}：{'已按键确认' if has_acknowledged else '未确认'}"
             key = step_key(step, order).replace("@", f"_{result}@", 1)
             changes, at = {"steps_done": [key]}, self._clock.now()
-            await self._ledger.note_order(order.order_id, "step_done", who=TIMETABLE, why=why, changes=changes, at=at)
+            await self._orders.note_order(order.order_id, "step_done", who=TIMETABLE, why=why, changes=changes, at=at)
         except SchedulerError as wrong:
             log.warning("leader_reminder_not_noted", order_id=order.order_id, error=str(wrong))
         except Exception:

@@ -69,7 +69,7 @@ class Timetable:
 
     def __init__(
         self,
-        ledger: OrderKeeping,
+        orders: OrderKeeping,
         ladder: LadderSettings,
         directory: Directory,
         *,
@@ -81,7 +81,7 @@ class Timetable:
         on_calendar: Callable[[Calendar], None] = lambda calendar: None,
     ) -> None:
         self.calendar = calendar
-        self._ledger = ledger
+        self._orders = orders
         self._ladder = ladder
         self._clock = clock
         self._reactor = reactor
@@ -89,10 +89,10 @@ class Timetable:
         self._read_calendar = read_calendar or (lambda: self.calendar)
         self._on_calendar = on_calendar
         self._watch = ClockWatch(clock, reactor.seconds, ladder.clock_jump_s)
-        self._sweeps = Sweeps(ledger, ladder, directory, clock, hands)
-        self._dials = Dials(ledger, ladder, clock=clock, reactor=reactor, hands=hands, on_ended=self._on_ended)
+        self._sweeps = Sweeps(orders, ladder, directory, clock, hands)
+        self._dials = Dials(orders, ladder, clock=clock, reactor=reactor, hands=hands, on_ended=self._on_ended)
         self._waiting = WaitingOrders(
-            ledger, ladder, directory, clock=clock, watch=self._watch, hands=hands, dials=self._dials
+            orders, ladder, directory, clock=clock, watch=self._watch, hands=hands, dials=self._dials
         )
         self._one_at_a_time = DeferredLock()
         self._scheduler: TwistedScheduler | None = None
@@ -216,15 +216,15 @@ class Timetable:
         await self._dial(at)
 
     async def _do_steps(self, orders: list[Order], at: datetime) -> bool:
-        lease = await self._ledger.lease(_SWEEPS_LEASE, self._ladder.lease_s)
+        lease = await self._orders.lease(_SWEEPS_LEASE, self._ladder.lease_s)
         if lease is None:
             return False  # another node is at it
         try:
             for order in orders:
                 await self._dials.recover(order, at)
-            return await self._sweeps.run(orders, at, self.calendar, lambda: self._ledger.renew(lease))
+            return await self._sweeps.run(orders, at, self.calendar, lambda: self._orders.renew(lease))
         finally:
-            await self._ledger.release(lease)
+            await self._orders.release(lease)
 
     async def _dial(self, at: datetime | None = None) -> None:
         if self._is_stopping:
@@ -283,7 +283,7 @@ class Timetable:
             log.warning("calendar_changed", before=self.calendar.version, now=calendar.version)
             self.calendar = calendar
             self._on_calendar(calendar)
-        if await redate_all(self._ledger, self._hands, calendar, at, self._ladder.lease_s):
+        if await redate_all(self._orders, self._hands, calendar, at, self._ladder.lease_s):
             self.wake()
 
 

@@ -61,7 +61,7 @@ class Dials:
 
     def __init__(
         self,
-        ledger: OrderKeeping,
+        orders: OrderKeeping,
         ladder: LadderSettings,
         *,
         clock: Clock,
@@ -69,7 +69,7 @@ class Dials:
         hands: Hands,
         on_ended: Callable[[str, Order | None], None],
     ) -> None:
-        self._ledger = ledger
+        self._orders = orders
         self._ladder = ladder
         self._clock = clock
         self._reactor = reactor
@@ -91,13 +91,13 @@ class Dials:
         None if somebody else has the order. If it has changed so that it is not its turn any more, it is left as it is.
         `asked` tells who wants it: the timetable itself, or somebody by hand.
         """
-        lease = await self._ledger.lease(order_id, self._ladder.lease_s)
+        lease = await self._orders.lease(order_id, self._ladder.lease_s)
         if lease is None:
             return None
         try:
-            fresh = await self._ledger.order(order_id)
+            fresh = await self._orders.order(order_id)
             if fresh is None or not is_its_turn(fresh) or await self._is_on_the_phone(fresh, at):
-                await self._ledger.release(lease)
+                await self._orders.release(lease)
                 return fresh
             attempt = Attempt(
                 attempt_id=fresh.next_attempt_id,
@@ -107,13 +107,13 @@ class Dials:
                 unit_number=asked.unit_number,
                 epoch=lease.epoch,
             )
-            begun = await self._ledger.change_order(
+            begun = await self._orders.change_order(
                 fresh.order_id, OrderEvent.ATTEMPT_BEGUN, who=asked.who, why=asked.why, attempt=attempt,
                 epoch=lease.epoch, at=at, changes={"dial_after": None},
             )  # fmt: skip
         except (StaleOrder, IllegalTransition, FencedOff) as changed:
             log.info("order_changed_meanwhile", order_id=order_id, error=str(changed))
-            await self._ledger.release(lease)
+            await self._orders.release(lease)
             return None
         dial = self._dials[begun.order_id] = _Dial(begun, lease)
         self._renew_later(dial)
@@ -122,7 +122,7 @@ class Dials:
 
     async def _is_on_the_phone(self, order: Order, at: datetime) -> bool:
         """Whether another order of the same enterprise is being dialled: the other node's picture is not ours."""
-        owed = await self._ledger.open_orders_of(order.callback_number)
+        owed = await self._orders.open_orders_of(order.callback_number)
         same = [one for one in owed if one.callback_number == order.callback_number and one.order_id != order.order_id]
         return any(may_be_on_the_phone(one, at) for one in same)
 
@@ -135,7 +135,7 @@ class Dials:
 
     async def _renew(self, dial: _Dial) -> None:
         try:
-            is_ours = await self._ledger.renew(dial.lease)
+            is_ours = await self._orders.renew(dial.lease)
         except SchedulerError as away:
             log.warning("lease_not_renewed", order_id=dial.order.order_id, error=str(away))
             is_ours = True  # the next one may come through; who rings asks again before he rings
@@ -162,7 +162,7 @@ class Dials:
         if dial.renewing.active():
             dial.renewing.cancel()
         try:
-            await self._ledger.release(dial.lease)
+            await self._orders.release(dial.lease)
         except SchedulerError as away:
             log.warning("lease_not_released", order_id=dial.order.order_id, error=str(away))
         finally:
@@ -176,7 +176,7 @@ class Dials:
             order_id = finished.attempt_id.rpartition("-a")[0]
             if order_id in self._dials:
                 continue
-            lease = await self._ledger.lease(order_id, self._ladder.lease_s)
+            lease = await self._orders.lease(order_id, self._ladder.lease_s)
             if lease is None:
                 continue
             try:
@@ -184,11 +184,11 @@ class Dials:
             except (StaleOrder, IllegalTransition, FencedOff) as changed:
                 log.info("order_changed_meanwhile", order_id=order_id, error=str(changed))
             finally:
-                await self._ledger.release(lease)
+                await self._orders.release(lease)
 
     async def _settle(self, order_id: str, finished: Attempt, lease: Lease) -> Order | None:
         """Write the end of an attempt, whatever has been thought of it meanwhile; each once. Return the order then."""
-        order = await self._ledger.order(order_id)
+        order = await self._orders.order(order_id)
         known = {one.attempt_id: one for one in order.attempts}.get(finished.attempt_id) if order else None
         if order is None or known is None:
             log.error("attempt_unknown", attempt_id=finished.attempt_id)
@@ -207,7 +207,7 @@ class Dials:
             event, changes = OrderEvent.REACHED, {"promised_at": None, "promised_by": None}
         else:
             event, changes = OrderEvent.ATTEMPT_FAILED, self._next_try(order, finished, ended_at)
-        return await self._ledger.change_order(
+        return await self._orders.change_order(
             order.order_id, event, who=TIMETABLE, changes=changes, attempt=finished, epoch=lease.epoch, at=ended_at
         )  # fmt: skip
 
@@ -237,7 +237,7 @@ class Dials:
         cause = breach_cause(replace(order, state=OrderState.REACHED, reached_at=reached_at, attempts=attempts), at)
         await self._hands.notices.tell("breach", order, {"key": f"{order.order_id}/late", "cause": cause}, at)
         changes = {"overdue_at": order.due_at, "breach_cause": cause}
-        await self._ledger.note_order(
+        await self._orders.note_order(
             order.order_id, "breach_frozen", who=TIMETABLE, why=cause, changes=changes, epoch=lease.epoch, at=at
         )  # fmt: skip
 
@@ -246,12 +246,12 @@ class Dials:
         finished = replace(finished, outcome=AttemptOutcome.REACHED)
         at, why = self._clock.now(), "补记：失去租约的拨打实际已接通"
         if order.state not in DIALLED:
-            await self._ledger.note_order(
+            await self._orders.note_order(
                 order.order_id, "late_evidence", who=TIMETABLE, why=why, attempt=finished, epoch=lease.epoch, at=at
             )  # fmt: skip
             return
         for event in (OrderEvent.ATTEMPT_BEGUN, OrderEvent.REACHED):
-            await self._ledger.change_order(
+            await self._orders.change_order(
                 order.order_id, event, who=TIMETABLE, why=why, attempt=finished, epoch=lease.epoch, at=at
             )  # fmt: skip
 
@@ -264,11 +264,11 @@ class Dials:
         """
         if order.state is not OrderState.CALLING_BACK or self._is_ours(order):
             return
-        lease = await self._ledger.lease(order.order_id, self._ladder.lease_s)
+        lease = await self._orders.lease(order.order_id, self._ladder.lease_s)
         if lease is None:
             return  # somebody is at it
         try:
-            fresh = await self._ledger.order(order.order_id)
+            fresh = await self._orders.order(order.order_id)
             last = fresh.attempts[-1] if fresh and fresh.attempts else None
             if fresh and last and fresh.state is OrderState.CALLING_BACK:
                 # counted from now: this node may have stood still since the sweep began
@@ -276,7 +276,7 @@ class Dials:
         except (StaleOrder, IllegalTransition, FencedOff) as changed:
             log.info("order_changed_meanwhile", order_id=order.order_id, error=str(changed))
         finally:
-            await self._ledger.release(lease)
+            await self._orders.release(lease)
 
     def _is_ours(self, order: Order) -> bool:
         waiting = {attempt_id.rpartition("-a")[0] for attempt_id in self._unsettled}
@@ -290,7 +290,7 @@ class Dials:
         is_open_end = last.outcome is AttemptOutcome.UNDER_WAY
         outcome = AttemptOutcome.UNKNOWN if is_open_end else last.outcome
         log.warning("attempt_lost", order_id=order.order_id, attempt_id=last.attempt_id, redial_after_s=pause_s)
-        await self._ledger.change_order(
+        await self._orders.change_order(
             order.order_id,
             OrderEvent.ATTEMPT_FAILED,
             who=TIMETABLE,

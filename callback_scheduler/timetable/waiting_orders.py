@@ -39,7 +39,7 @@ class WaitingOrders:
 
     def __init__(
         self,
-        ledger: OrderKeeping,
+        orders: OrderKeeping,
         ladder: LadderSettings,
         directory: Directory,
         *,
@@ -48,7 +48,7 @@ class WaitingOrders:
         hands: Hands,
         dials: Dials,
     ) -> None:
-        self._ledger = ledger
+        self._orders = orders
         self._ladder = ladder
         self._directory = directory
         self._clock = clock
@@ -71,8 +71,8 @@ class WaitingOrders:
         last_day = calendar.next_workday(at.astimezone(SHANGHAI).date()).on
         seen: dict[str, Order] = {}
         next_steps: dict[str, _NextStep] = {}
-        for stretch in await self._ledger.due_stretches(datetime.combine(last_day, time.max, SHANGHAI)):
-            for order in await self._ledger.due_in(stretch, self._seen):
+        for stretch in await self._orders.due_stretches(datetime.combine(last_day, time.max, SHANGHAI)):
+            for order in await self._orders.due_in(stretch, self._seen):
                 seen[order.order_id] = order
                 next_steps[order.order_id] = self._next_step(order, calendar)
         self._seen, self._next_steps, self._planned_by = seen, next_steps, calendar

@@ -44,7 +44,7 @@ class RunningAttempt:
     async def is_ours(self) -> bool:
         """Renew the lease and tell whether the order is still ours; without an answer it is not."""
         try:
-            if not self._is_lost and not await self._ledger.renew(self.lease):
+            if not self._is_lost and not await self._ledger.orders.renew(self.lease):
                 self._is_lost = True
                 self._log.warning("lease_lost", epoch=self.lease.epoch)
         except SchedulerError as away:
@@ -91,7 +91,7 @@ class RunningAttempt:
             self._log.warning("evidence_not_noted", error=str(wrong))  # it is written again with the outcome
 
     async def _note(self, call: Call, who: str) -> None:
-        await self._ledger.note_order(
+        await self._ledger.orders.note_order(
             self.order.order_id, "attempt_phase",
             who=who, attempt=self.attempt, epoch=self.lease.epoch, at=call.clock.now(),
         )  # fmt: skip

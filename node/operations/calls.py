@@ -58,7 +58,7 @@ class CallOperations(SeatOperations):
         found["open_orders"] = found["last_calls"] = None
         try:
             caller = call.record.caller_number
-            found["open_orders"] = await self._rooms.ledger.open_orders_of(caller)
+            found["open_orders"] = await self._rooms.ledger.orders.open_orders_of(caller)
             found["last_calls"] = await self._calls_before(call)
         except StoreUnavailable as away:
             log.warning("caller_not_looked_up", call_id=call.call_id, error=str(away))

@@ -67,7 +67,7 @@ class OnlineOperations:
 
     async def first_response_s(self, order_id: str) -> float | None:
         """Return the seconds from the chat's wish to the first response; None if there is none yet."""
-        order = await self._rooms.ledger.order(order_id)
+        order = await self._rooms.ledger.orders.order(order_id)
         if order is None or order.first_response_at is None:
             return None
         asked_at = online_since(order)
@@ -106,13 +106,13 @@ class OnlineOperations:
     async def _note(self, order_id: str, note: str, changes: dict[str, Any], who: str) -> None:
         at = self._rooms.clock.now()
         try:
-            await self._rooms.ledger.note_order(order_id, note, who=who, changes=changes, at=at)
+            await self._rooms.ledger.orders.note_order(order_id, note, who=who, changes=changes, at=at)
         except SchedulerError as wrong:
             log.warning("order_not_noted", order_id=order_id, note=note, error=str(wrong))
 
     async def _note_response(self, order_id: str, event: JournalEvent, what: str) -> None:
         try:
-            order = await self._rooms.ledger.order(order_id)
+            order = await self._rooms.ledger.orders.order(order_id)
             if order is not None and online_since(order) is not None and order.first_response_at is None:
                 at = order.reached_at if what == "reached" and order.reached_at else event.at
                 await self._note(order_id, "first_response", {"first_response_at": at}, f"online:{what}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from callback_scheduler.orders.causes import timeline
 from callback_scheduler.orders.order import Order
+from callback_scheduler.reports.reader import report_from
 from callback_scheduler.reports.report import Question, Report
 from config.settings import Settings
 from ivr.refused import OperationRefused
@@ -103,7 +104,7 @@ class Operations:
 
     async def calls_of(self, order_id: str) -> list[dict[str, Any]]:
         """Return the records of the calls an order was made by, and of its attempts, oldest first."""
-        order = await self._rooms.ledger.order(order_id)
+        order = await self._rooms.ledger.orders.order(order_id)
         if order is None:
             return []
         evidence = [attempt.evidence.call_id for attempt in order.attempts if attempt.evidence]
@@ -134,7 +135,7 @@ class Operations:
         if kept is not None and abs((kept.question.at - question.at).total_seconds()) < _REPORT_KEPT_S:
             return kept
         units = {unit.unit_id: unit.name for unit in self.directory.units}
-        report = await self._rooms.ledger.report(question, WorkingTime(self.hours, self.calendar), units)
+        report = await report_from(self._rooms.ledger.read, question, WorkingTime(self.hours, self.calendar), units)
         told = report.misses[:_MISSES_TOLD]
         orders = {order.order_id: order for order in await self.orders.named([miss.facts.order_id for miss in told])}
         misses = [

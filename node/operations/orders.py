@@ -36,7 +36,7 @@ class OrderOperations:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
-        self._ledger = rooms.ledger
+        self._ledger = rooms.ledger.orders
         self._reminding: set[str] = set()
         self._under_way: set[Deferred[None]] = set()
 

@@ -78,8 +78,6 @@ def an_order(opened_at: str = "03-03 20:00", **changes: Any) -> Order:
 class FakeKeeping(OrderKeeping):
     """Orders as documents, their events, their leases; `is_away` makes it answer as a ledger whose Redis is away."""
 
-    node_number = 1
-
     def __init__(self, time: VirtualTime) -> None:
         self.documents: dict[str, dict[str, Any]] = {}
         self.events: list[tuple[str, dict[str, Any], datetime]] = []
@@ -96,6 +94,11 @@ class FakeKeeping(OrderKeeping):
                 **to_payload(order, order.order_id), **change_fields(life),
                 "state": order.state.value, "is_open": order.state.is_open, "version": 1, "attempts": attempts,
             }  # fmt: skip
+
+    @property
+    def orders(self) -> FakeKeeping:
+        """Itself: it stands for a ledger as well, which has its orders as a part."""
+        return self
 
     def _ask(self) -> None:
         if self.is_away:
@@ -127,7 +130,7 @@ class FakeKeeping(OrderKeeping):
     async def open_orders_of(self, phone: str) -> list[Order]:
         return [order for order in await self.open_orders() if phone in (order.callback_number, order.caller_number)]
 
-    async def _known(self, order_id: str) -> Order:
+    async def _existing(self, order_id: str) -> Order:
         order = await self.order(order_id)
         if order is None:
             raise UnknownOrder(order_id)

@@ -52,7 +52,7 @@ class SiteOperations(PromptOperations):
             calendar = await self._in_thread(self._calendar_with, name, csv_text.encode())
         except ConfigError as wrong:
             return CalendarPreview(year=int(name[:4]), faults=bad_lines(wrong))
-        orders = await self._rooms.ledger.all_open_orders()
+        orders = await self._rooms.ledger.orders.all_open_orders()
         return calendar_preview(int(name[:4]), self._rooms.office.calendar, calendar, orders, self._rooms.clock.now())
 
     async def apply_calendar(self, csv_text: str, who: str, why: str = "") -> CalendarPreview:
@@ -163,7 +163,8 @@ class SiteOperations(PromptOperations):
             directory = await self._in_thread(self._directory_of, yaml_text.encode())
         except ConfigError as wrong:
             return DirectoryPreview(faults=bad_lines(wrong))
-        return directory_preview(self._rooms.office.directory, directory, await self._rooms.ledger.all_open_orders())
+        owed = await self._rooms.ledger.orders.all_open_orders()
+        return directory_preview(self._rooms.office.directory, directory, owed)
 
     async def apply_directory(self, yaml_text: str, who: str, why: str = "") -> DirectoryPreview:
         """Go by another directory from now on; a call that runs keeps what it began with. Returns the preview."""
@@ -185,7 +186,8 @@ class SiteOperations(PromptOperations):
             before = await self._in_thread(self._directory_of, content)
         except ConfigError as wrong:
             raise OperationRefused("更改前的名录已不可用。", "directory.faults") from wrong
-        removed = directory_preview(self._rooms.office.directory, before, await self._rooms.ledger.all_open_orders())
+        owed = await self._rooms.ledger.orders.all_open_orders()
+        removed = directory_preview(self._rooms.office.directory, before, owed)
         if removed.still_owed:
             raise OperationRefused(
                 f"要删除的单位还有{len(removed.still_owed)}件未办结工单，请先改派。", "directory.still_owed"

@@ -124,7 +124,7 @@ class Day:
             directory=site.directory, clock=self.clock, reactor=reactor, chance=Random(plan.seed),
         )  # fmt: skip
         self._timetable = Timetable(
-            self.ledger, ladder_of(site), site.directory,
+            self.ledger.orders, ladder_of(site), site.directory,
             calendar=site.calendar, clock=self.clock, reactor=self._time, hands=self._hands(),
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,7 +14,7 @@ from twisted.internet.defer import ensureDeferred
 
 from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.orders.verdict import OWN_RULE
-from callback_scheduler.reports.report import Material, Question, Report, make_report
+from callback_scheduler.reports.report import Question, Report
 from callback_scheduler.store.store import Outcome
 from config.hours import HoursSettings
 from ivr.refused import OperationRefused
@@ -26,11 +27,11 @@ ASKED = Question(moment("03-04 09:00"), OWN_RULE, date(2026, 3, 1))
 
 
 class House(Operations):
-    """The reads of a node with nothing but a folder of recordings and a ledger that makes reports."""
+    """The reads of a node with nothing but a folder of recordings and a ledger without any orders."""
 
     def __init__(self, recordings: Path) -> None:
-        self.made: list[Question] = []
-        ledger = SimpleNamespace(report=self._make, orders_of=self._none)
+        self.made: list[Report] = []
+        ledger = SimpleNamespace(read=self._read)
         self._rooms: Any = SimpleNamespace(
             services=SimpleNamespace(recordings=recordings), ledger=ledger,
             office=SimpleNamespace(directory=SimpleNamespace(units=()), hours=Hours(HoursSettings()), calendar=None),
@@ -38,9 +39,10 @@ class House(Operations):
         self.orders = SimpleNamespace(named=self._none)  # type: ignore[assignment]
         self._reports = {}
 
-    async def _make(self, question: Question, working: Any, units: Any) -> Report:
-        self.made.append(question)
-        return make_report(question, Material((), (), ()), working, units)
+    async def _read(self, work: Callable[[Any], Report]) -> Report:
+        empty_store = SimpleNamespace(facts=lambda kind, since, until: iter(()))
+        self.made.append(work(empty_store))
+        return self.made[-1]
 
     async def _none(self, *_: Any) -> list[Any]:
         return []
