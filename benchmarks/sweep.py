@@ -37,7 +37,7 @@ def took_s(work: Callable[[], object]) -> float:
 def fill_with_open_orders(store: Store, wanted: int, at: datetime) -> None:
     """Put copies of one order into the keys that a sweep reads; all but `_DUE` are due in ten days or later."""
     client = store._redis  # the keys of the store, faster than a million events
-    (pattern,) = store.orders(1)
+    (pattern,) = store.orders.latest(1)
     document = json.loads(client.get(store.key("order", pattern.order_id)))
     document |= {"state": "sent", "is_open": True, "version": 2}
     client.delete(store.key("due"), store.key("stamps"))

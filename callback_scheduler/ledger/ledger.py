@@ -179,15 +179,15 @@ class Ledger:
 
     async def calls(self, limit: int = 100, after: str = "") -> list[dict[str, Any]]:
         """Return the last call records, newest first; with `after`, the id of a call, those older than it."""
-        return await self._in_thread(self._store.calls, limit, after)
+        return await self._in_thread(self._store.records.calls, limit, after)
 
     async def calls_named(self, call_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the records of calls, in the order of their ids; those that are not kept are left out."""
-        return await self._in_thread(self._store.calls_named, call_ids)
+        return await self._in_thread(self._store.records.calls_named, call_ids)
 
     async def surveys(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last answers to the survey, newest first."""
-        return await self._in_thread(self._store.surveys, limit)
+        return await self._in_thread(self._store.records.surveys, limit)
 
     async def read(self, work: Callable[[Store], _T]) -> _T:
         """Let `work` read the store in a thread, and return what it returns: a report, which looks at everything."""

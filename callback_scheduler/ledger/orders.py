@@ -92,7 +92,7 @@ class OrderKeeping:
         return await self._happen("order_noted", payload | {"note": note}, epoch, at)
 
     async def _existing(self, order_id: str) -> Order:
-        order = await self._in_thread(self._store.order, order_id)
+        order = await self._in_thread(self._store.orders.order, order_id)
         if order is None:
             raise UnknownOrder(f"there is no order {order_id}")
         return order
@@ -111,53 +111,53 @@ class OrderKeeping:
 
     async def lease(self, order_id: str, ttl_s: float) -> Lease | None:
         """Take an order for `ttl_s` by Redis's clock; None while another lease of it runs."""
-        return await self._in_thread(self._store.lease, order_id, ttl_s)
+        return await self._in_thread(self._store.leases.take, order_id, ttl_s)
 
     async def renew(self, lease: Lease) -> bool:
         """Hold a lease for its `ttl_s` from now on; False if it is over, and then the work must be dropped."""
-        return await self._in_thread(self._store.renew, lease)
+        return await self._in_thread(self._store.leases.renew, lease)
 
     async def release(self, lease: Lease) -> bool:
         """Give a lease back; False if it was over."""
-        return await self._in_thread(self._store.release, lease)
+        return await self._in_thread(self._store.leases.release, lease)
 
     # -- reading --------------------------------------------------------------------------------------------------
 
     async def latest(self, limit: int = 100) -> list[Order]:
         """Return the last orders, newest first."""
-        return await self._in_thread(self._store.orders, limit)
+        return await self._in_thread(self._store.orders.latest, limit)
 
     async def find_orders(self, asked: OrderFilter) -> list[Order]:
         """Return a page of the orders that are asked for, newest first."""
-        return await self._in_thread(self._store.find, asked)
+        return await self._in_thread(self._store.orders.find, asked)
 
     async def orders_of(self, numbers: Sequence[str]) -> list[Order]:
         """Return the orders with these numbers, in their order; those that are not there are left out."""
-        return await self._in_thread(self._store.orders_of, numbers)
+        return await self._in_thread(self._store.orders.orders_of, numbers)
 
     async def all_orders(self, since: datetime, until: datetime) -> list[Order]:
         """Return all orders opened at `since` or later and before `until`, oldest first."""
-        return await self._in_thread(self._store.all_orders, since, until)
+        return await self._in_thread(self._store.orders.all_orders, since, until)
 
     async def order(self, order_id: str) -> Order | None:
         """Return the order a number counts as; None if it was never given."""
-        return await self._in_thread(self._store.order, order_id)
+        return await self._in_thread(self._store.orders.order, order_id)
 
     async def due_before(self, at: datetime, limit: int = 1000) -> list[Order]:
         """Return open orders due at `at` or before, earliest deadline first."""
-        return await self._in_thread(self._store.due_before, at, limit)
+        return await self._in_thread(self._store.orders.due_before, at, limit)
 
     async def due_stretches(self, until: datetime) -> list[Stretch]:
         """Cut the time up to `until` into stretches, earliest first, in each of which a few thousand orders are due."""
-        return await self._in_thread(self._store.due_stretches, until)
+        return await self._in_thread(self._store.orders.due_stretches, until)
 
     async def due_in(self, stretch: Stretch, known: Mapping[str, Order]) -> list[Order]:
         """Return the open orders due in a stretch; those that are still as they are `known` are not read again."""
-        return await self._in_thread(self._store.due_in, stretch, known)
+        return await self._in_thread(self._store.orders.due_in, stretch, known)
 
     async def open_orders(self, limit: int = 10_000) -> list[Order]:
         """Return open orders, earliest deadline first."""
-        return await self._in_thread(self._store.open_orders, limit)
+        return await self._in_thread(self._store.orders.open_orders, limit)
 
     async def all_open_orders(self) -> list[Order]:
         """Return every open order, earliest deadline first, however many there are: for changes of the whole site."""
@@ -168,16 +168,16 @@ class OrderKeeping:
 
     async def reached_orders(self) -> list[Order]:
         """Return the orders whose callback reached the enterprise and that are not closed, longest reached first."""
-        return await self._in_thread(self._store.reached_orders)
+        return await self._in_thread(self._store.orders.reached_orders)
 
     async def open_orders_of(self, phone: str) -> list[Order]:
         """Return the open orders to be rung back at `phone`, or left from it; the longest open one first."""
-        return await self._in_thread(self._store.open_orders_of, phone)
+        return await self._in_thread(self._store.orders.open_orders_of, phone)
 
     async def count_orders(self) -> dict[tuple[str, str], int]:
         """Return how many orders each unit has in each state, by unit and state."""
-        return await self._in_thread(self._store.count_orders)
+        return await self._in_thread(self._store.orders.count_orders)
 
     async def order_events(self, order_id: str) -> list[dict[str, Any]]:
         """Return what has happened to an order, oldest first: event_id, type, at (ISO 8601, Shanghai) and payload."""
-        return await self._in_thread(self._store.order_events, order_id)
+        return await self._in_thread(self._store.orders.order_events, order_id)

@@ -76,7 +76,7 @@ def _ask(site: Site, question: Question, units: Mapping[str, str], tells_all: bo
         cut_at = middle(store, question.since, question.at, _MANY)
         report = report_of(question, _count(url, site, question, cut_at), units)
         told = report.misses if tells_all else report.misses[:_MISSES_SHOWN]
-        orders = {order.order_id: order for order in store.orders_of([miss.facts.order_id for miss in told])}
+        orders = {order.order_id: order for order in store.orders.orders_of([miss.facts.order_id for miss in told])}
     finally:
         store.close()
     misses = [

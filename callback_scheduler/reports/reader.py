@@ -38,9 +38,9 @@ def read_material(
     until = min(at + timedelta(milliseconds=1), before)
     since_call = max(first, after)
     return Material(
-        orders=map(order_facts, store.facts("order", max(first - _OPENED_BEFORE_DUE, after), until)),
-        calls=map(_as_call, store.facts("call", since_call, until)),
-        surveys=map(_as_survey, store.facts("survey", since_call, until)),
+        orders=map(order_facts, store.records.facts("order", max(first - _OPENED_BEFORE_DUE, after), until)),
+        calls=map(_as_call, store.records.facts("call", since_call, until)),
+        surveys=map(_as_survey, store.records.facts("survey", since_call, until)),
     )
 
 

@@ -140,12 +140,12 @@ def test_an_order_is_not_reached_without_evidence(order: OneOrder, proof: Eviden
 
 def test_a_change_made_on_a_stale_picture_is_refused_and_stays_so_after_a_rebuild(order: OneOrder) -> None:
     node = order.node
-    real = node.ledger._store.order
+    real = node.ledger._store.orders.order
     seen = real(order.order_id)
     order.happens(E.SENT)
     order.happens(E.ACKNOWLEDGED)
     looks = iter([seen])
-    node.ledger._store.order = lambda order_id: next(looks, None) or real(order_id)  # type: ignore[method-assign]
+    node.ledger._store.orders.order = lambda order_id: next(looks, None) or real(order_id)  # type: ignore[method-assign]
     with pytest.raises(StaleOrder, match="was opened, and is acknowledged"):
         order.happens(E.CLOSED)
     assert order.now().state is S.ACKNOWLEDGED

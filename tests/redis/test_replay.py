@@ -146,7 +146,7 @@ def play(world: World, happenings: list[tuple[Any, ...]]) -> None:
         if kind == "open":
             world.open(*about)
             continue
-        orders = world.live.orders(1000)
+        orders = world.live.orders.latest(1000)
         order = orders[about[0] % len(orders)]
         if kind == "note":
             world.note(order, *about[1:])
@@ -182,7 +182,7 @@ def test_journals_of_two_nodes_give_the_same_store_whichever_is_read_first(
         world.open(phone, "tax")
     journals: dict[str, list[JournalEvent]] = {"first node": list(world.events), "second node": []}
     for which, choice, unit, is_second in happenings:
-        order = world.live.orders()[which]
+        order = world.live.orders.latest()[which]
         possible = [event for state, event in TRANSITIONS if state is order.state and event is not OrderEvent.MERGED]
         world.change(order, possible[choice % len(possible)], unit, None)
         journals["second node" if is_second else "first node"].append(world.events[-1])
@@ -198,17 +198,17 @@ def orders_in(dump: dict[str, Any]) -> dict[str, Any]:
 
 def check(world: World) -> None:
     """What is true of any store."""
-    orders = world.live.orders(1000)
+    orders = world.live.orders.latest(1000)
     numbers = {event.payload["order_id"] for event in world.events if event.event_type == "order_opened"}
     counted = [order.order_id for order in orders] + [call.order_id for order in orders for call in order.merged_calls]
     assert sorted(counted) == sorted(numbers)
-    by_deadline = world.live.open_orders(1000)
+    by_deadline = world.live.orders.open_orders(1000)
     assert {order.order_id for order in by_deadline} == {order.order_id for order in orders if order.state.is_open}
     assert by_deadline == sorted(by_deadline, key=lambda order: (order.due_at, order.order_id))
     for order in orders:
         known_by = {order.callback_number, order.caller_number}
-        assert all((order in world.live.open_orders_of(phone)) == order.state.is_open for phone in known_by)
+        assert all((order in world.live.orders.open_orders_of(phone)) == order.state.is_open for phone in known_by)
         assert (order.reached_at is not None) == (proving(order.attempts) is not None)
         assert order.state is not OrderState.REACHED or order.reached_at is not None
-    counting = sum(len(world.live.order_events(order.order_id)) for order in orders)
+    counting = sum(len(world.live.orders.order_events(order.order_id)) for order in orders)
     assert counting == len(world.events) - world.refused

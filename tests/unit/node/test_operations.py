@@ -40,7 +40,7 @@ class House(Operations):
         self._reports = {}
 
     async def _read(self, work: Callable[[Any], Report]) -> Report:
-        empty_store = SimpleNamespace(facts=lambda kind, since, until: iter(()))
+        empty_store = SimpleNamespace(records=SimpleNamespace(facts=lambda kind, since, until: iter(())))
         self.made.append(work(empty_store))
         return self.made[-1]
 
