@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from callback_scheduler.orders.call_facts import CallFacts, SurveyFacts
 from callback_scheduler.orders.verdict import Facts, Try, milliseconds
-from callback_scheduler.reports.calls import CallFacts, SurveyFacts
 from callback_scheduler.reports.report import Material, Question, Report, make_report
 from callback_scheduler.store.store import Store
 from routing.clock import SHANGHAI

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import redis
 from redis.exceptions import NoScriptError
 
+from callback_scheduler.orders.event_facts import call_facts_in, order_facts_in
 from callback_scheduler.store.connection import Connection, client_of, milliseconds
 from callback_scheduler.store.leases import Leases
 from callback_scheduler.store.orders import StoredOrders
@@ -39,6 +40,7 @@ _SCRIPT = Path(__file__).with_name("apply.lua").read_text(encoding="utf-8")
 _SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 # What an older version wrote in another form is not read: all is built anew from the journal.
 _FORM = "3:"
+_ORDER_EVENTS = frozenset({"order_opened", "order_changed", "order_noted"})
 _T = TypeVar("_T")
 
 
@@ -135,7 +137,7 @@ class Store:
         due_ms = _due_ms(event)
         at_ms = milliseconds(event.at)
         head = [self._connection.prefix, journal_id, position, event.event_id, event.event_type]
-        return [*head, at_ms, payload, due_ms, self._calls_kept, event.chain]
+        return [*head, at_ms, payload, due_ms, self._calls_kept, event.chain, _facts(event)]
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -164,6 +166,16 @@ class Store:
     def ask(self, question: Callable[[Any], _T]) -> _T:
         """Ask Redis something about keys that are not the ledger's own (see `expiring_texts`)."""
         return self._connection.ask(question)
+
+
+def _facts(event: JournalEvent) -> str:
+    """What the event adds to the facts that reports count, as JSON; "" if it adds nothing."""
+    if event.event_type == "call_ended":
+        facts = call_facts_in(event.payload)
+        return "" if facts is None else json.dumps(facts, ensure_ascii=False)
+    if event.event_type in _ORDER_EVENTS:
+        return json.dumps(order_facts_in(event.payload), ensure_ascii=False)
+    return ""
 
 
 def _due_ms(event: JournalEvent) -> int | str:

@@ -17,6 +17,8 @@ from callback_scheduler.orders.evidence import proving
 from callback_scheduler.orders.fields import to_payload
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Order
 from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
+from callback_scheduler.orders.verdict import facts_of
+from callback_scheduler.reports.reader import order_facts
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
 from callback_scheduler.store.store import Store
 from tests.redis.nodes import EVENING, draft
@@ -189,6 +191,36 @@ def test_journals_of_two_nodes_give_the_same_store_whichever_is_read_first(
     for name in ("second node", "first node"):
         world.again.apply(name, list(enumerate(journals[name], start=1)))
     assert orders_in(world.dump(world.again)) == orders_in(world.dump(world.live))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(HAPPENINGS, min_size=5, max_size=30), st.lists(HAPPENINGS, max_size=10))
+def test_the_facts_that_reports_count_are_those_of_the_orders_whatever_version_wrote_before(
+    world: World, happenings: list[tuple[Any, ...]], later: list[tuple[Any, ...]]
+) -> None:
+    world.begin()
+    play(world, happenings)
+    check_facts(world.live)
+    forget_facts_in_documents(world.live)
+    check_facts(world.live)
+    play(world, later)
+    check_facts(world.live)
+
+
+def check_facts(store: Store) -> None:
+    """The facts in Redis are those that are computed from the orders as they are read."""
+    lines = store.records.facts("order", EVENING - timedelta(days=1), EVENING + timedelta(days=9))
+    kept = {facts.order_id: facts for facts in map(order_facts, lines)}
+    assert kept == {order.order_id: facts_of(order) for order in store.orders.latest(1000)}
+
+
+def forget_facts_in_documents(store: Store) -> None:
+    """Leave the orders as a version left them that kept facts beside them only."""
+    for key in store._redis.keys(store.key("order", "2603031????")):
+        document = json.loads(store._redis.get(key))
+        for name in ("facts_at", "tries", "opened_ms", "acknowledged_ms", "self_reported_ms"):
+            document.pop(name, None)
+        store._redis.set(key, json.dumps(document))
 
 
 def orders_in(dump: dict[str, Any]) -> dict[str, Any]:

@@ -21,11 +21,12 @@ import pytest
 import hotline
 from callback_scheduler.errors import StoreUnavailable
 from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders.call_facts import CallFacts, SurveyFacts, call_facts
 from callback_scheduler.orders.fields import attempt_fields, to_payload
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence
 from callback_scheduler.orders.verdict import facts_of
 from callback_scheduler.reports import command as report_command
-from callback_scheduler.reports.calls import CallFacts, SurveyFacts, call_facts, total_calls
+from callback_scheduler.reports.calls import total_calls
 from callback_scheduler.reports.orders import By, total
 from callback_scheduler.reports.reader import middle, order_facts, read_material
 from callback_scheduler.reports.report import Counted, Question, Report, make_report
