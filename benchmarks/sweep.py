@@ -65,7 +65,7 @@ def look_figures(store: Store, open_orders: int, at: datetime) -> dict[str, floa
     unused: Any = None  # a look rings nobody and changes nothing
     waiting = WaitingOrders(
         OrderKeeping(store, unused, _at_once, 1), site.settings.ladder, site.directory, clock=clock,
-        hands=unused, dials=unused, watch=ClockWatch(clock, time.monotonic, site.settings.ladder.clock_jump_s),
+        ports=unused, dials=unused, watch=ClockWatch(clock, time.monotonic, site.settings.ladder.clock_jump_s),
     )  # fmt: skip
 
     def look() -> None:

@@ -23,7 +23,7 @@ from callback_scheduler.errors import SchedulerError
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.notices.notices import Notices
 from callback_scheduler.timetable.housekeeping import Housekeeping
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.timetable import Timetable
 from config.settings import create_data_dir
 from ivr.calls.office import Office
@@ -83,15 +83,15 @@ class Node:
             self._ledger, settings.notices, self._data_dir / "notices",
             directory=site.directory, clock=clock, reactor=reactor,
         )  # fmt: skip
-        hands = self._make_hands()
-        self._timetable = self._make_timetable(site, hands)
+        ports = self._make_ports()
+        self._timetable = self._make_timetable(site, ports)
         self._lines: LinePool | None = None
         self._is_stopping = False
-        self.operations = Operations(self._rooms(site, services, hands))
+        self.operations = Operations(self._rooms(site, services, ports))
         self._control = Control(self._data_dir / "control.sock", reactor, self._answerers())
 
-    def _make_hands(self) -> Hands:
-        return Hands(
+    def _make_ports(self) -> Ports:
+        return Ports(
             ring_back=self._callbacks.ring_back,
             remind_leader=self._callbacks.remind_leader,
             notices=self._notices,
@@ -100,7 +100,7 @@ class Node:
             keep_house=Housekeeping(self._ledger, self._settings.keeping, self._notices, self._recordings).run,
         )
 
-    def _rooms(self, site: Site, services: CallServices, hands: Hands) -> Rooms:
+    def _rooms(self, site: Site, services: CallServices, ports: Ports) -> Rooms:
         return Rooms(
             site=site,
             reactor=reactor,
@@ -113,17 +113,17 @@ class Node:
             desk=self._desk,
             callbacks=self._callbacks,
             timetable=self._timetable,
-            hands=hands,
+            ports=ports,
             notices=self._notices,
             door=self._door,
             lines=lambda: self._lines,
             feed=self._feed,
         )
 
-    def _make_timetable(self, site: Site, hands: Hands) -> Timetable:
+    def _make_timetable(self, site: Site, ports: Ports) -> Timetable:
         return Timetable(
             self._ledger.orders, site.settings.ladder, site.directory,
-            calendar=site.calendar, clock=self._clock, reactor=reactor, hands=hands,
+            calendar=site.calendar, clock=self._clock, reactor=reactor, ports=ports,
             read_calendar=lambda: changed_calendar(site.settings, self._data_dir / SITE_FOLDER),
             on_calendar=self._office.take_calendar,
         )  # fmt: skip
@@ -192,7 +192,7 @@ class Node:
         self._control.start()
         if self._open_console is not None:
             self._console = self._open_console(
-                self.operations, self._ledger.shelf("console"), self._settings, reactor
+                self.operations, self._ledger.expiring_texts("console"), self._settings, reactor
             )
             await self._console.start()
         log.info("service_started", sip=self._settings.sip.listen, data_dir=str(self._data_dir), pid=os.getpid())

@@ -9,7 +9,7 @@ from typing import Any
 
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.notices.notices import Notices
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.timetable import Timetable
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
@@ -41,7 +41,7 @@ class Rooms:
     desk: Desk
     callbacks: Callbacks
     timetable: Timetable
-    hands: Hands
+    ports: Ports
     notices: Notices
     door: Door
     lines: Callable[[], LinePool | None]

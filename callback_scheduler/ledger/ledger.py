@@ -29,8 +29,8 @@ from callback_scheduler.orders.fields import instant, to_payload
 from callback_scheduler.orders.numbers import OrderNumbers
 from callback_scheduler.orders.order import OpenedOrder, OrderDraft
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
-from callback_scheduler.store.expiring_texts import Shelf
-from callback_scheduler.store.store import Outcome, Store
+from callback_scheduler.store.expiring_texts import ExpiringTexts
+from callback_scheduler.store.store import EventOutcome, Store
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ _SETTLE_LOOK_S = 0.02
 # Events somebody waits for Redis to have its say about.
 _ANSWERED = ("order_opened", "order_changed", "order_noted")
 _TOLD = object()
-OnEvent = Callable[[JournalEvent, Outcome], None]
+OnEvent = Callable[[JournalEvent, EventOutcome], None]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -71,7 +71,7 @@ class Ledger:
         self._store = Store.connect(url, prefix=key_prefix, calls_kept=calls_kept)
         self._journal = Journal(data_dir / "journal", reactor, on_durable=self._offer)
         self._applier = Applier(self._journal, self._store, self._on_applied)
-        self._answers: dict[str, Deferred[Outcome]] = {}
+        self._answers: dict[str, Deferred[EventOutcome]] = {}
         self.orders = OrderKeeping(self._store, self._apply, self._in_thread, node_number)
         self._threads = ThreadPool(minthreads=0, maxthreads=4, name="ledger")
         self._is_closing = False
@@ -160,9 +160,9 @@ class Ledger:
         log.info("order_merged", order_id=order_id, merged_into=outcome.order_id)
         return OpenedOrder(outcome.order_id, True, instant(outcome.due_at), outcome.is_provisional)
 
-    async def _apply(self, event: JournalEvent) -> Outcome | None:
+    async def _apply(self, event: JournalEvent) -> EventOutcome | None:
         """Put an event on disk and return what Redis said to it; None if that takes more than a second."""
-        answer: Deferred[Outcome] = Deferred()
+        answer: Deferred[EventOutcome] = Deferred()
         self._answers[event.event_id] = answer
         try:
             await self._journal.append(event)
@@ -225,9 +225,9 @@ class Ledger:
             await deferLater(self._reactor, _SETTLE_LOOK_S)
         return True
 
-    def shelf(self, name: str) -> Shelf:
-        """Return a shelf for short-lived texts, whose keys begin with `name`."""
-        return Shelf(self._store, self._in_thread, name)
+    def expiring_texts(self, name: str) -> ExpiringTexts:
+        """Return a place for short-lived texts, whose keys begin with `name`."""
+        return ExpiringTexts(self._store, self._in_thread, name)
 
     def status(self) -> dict[str, Any]:
         """Return what an operator wants to know: journal, Redis, and how many events wait on the way."""
@@ -263,12 +263,12 @@ class Ledger:
         if answered:
             self._reactor.callFromThread(self._answer, answered)
 
-    def _tell(self, news: list[tuple[JournalEvent, Outcome]]) -> None:
+    def _tell(self, news: list[tuple[JournalEvent, EventOutcome]]) -> None:
         for event, outcome in news:
             if self._on_event is not None and outcome.status != "refused":
                 self._on_event(event, outcome)
 
-    def _answer(self, answered: list[tuple[JournalEvent, Outcome]]) -> None:
+    def _answer(self, answered: list[tuple[JournalEvent, EventOutcome]]) -> None:
         for event, outcome in answered:
             waiting = self._answers.get(event.event_id)
             if waiting is not None and not waiting.called:

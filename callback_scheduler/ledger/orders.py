@@ -9,11 +9,12 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from callback_scheduler.errors import FencedOff, SchedulerError, StaleOrder, StoreUnavailable, UnknownOrder
 from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.orders import life as order_life
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import Attempt, Lease, Order
 from callback_scheduler.orders.states import OrderEvent
 from callback_scheduler.store.search import OrderFilter
-from callback_scheduler.store.slices import Stretch
-from callback_scheduler.store.store import Outcome, Store
+from callback_scheduler.store.slices import TimeSlice
+from callback_scheduler.store.store import EventOutcome, Store
 from routing.clock import SHANGHAI
 
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=SHANGHAI)
@@ -31,7 +32,7 @@ class InThread(Protocol):
         ...
 
 
-Apply = Callable[[JournalEvent], Awaitable[Outcome | None]]
+Apply = Callable[[JournalEvent], Awaitable[EventOutcome | None]]
 
 
 class OrderKeeping:
@@ -51,7 +52,7 @@ class OrderKeeping:
         order_id: str,
         event: OrderEvent,
         *,
-        who: str,
+        who: Actor | str,
         why: str = "",
         changes: Mapping[str, Any] | None = None,
         attempt: Attempt | None = None,
@@ -63,7 +64,8 @@ class OrderKeeping:
 
         `changes` are fields of Order (`order_fields.CHANGEABLE`) by their new values, None to empty one; `steps_done`
         and `messages` are added to. `attempt` is kept under its id, in place of what was known of it. `request_id`
-        stands in the event, so that who asked for it from outside can find it again. Raises
+        stands in the event, so that a program that asked for it from outside can find it again. Of `who` the journal
+        keeps the text. Raises
         UnknownOrder, IllegalTransition, NotProved, StaleOrder if the order's state changed meanwhile, FencedOff if
         `epoch` is that of a lease that is over; StoreUnavailable, if not before then after a second: then the event
         is on disk and will be tried once Redis is back.
@@ -79,7 +81,7 @@ class OrderKeeping:
         order_id: str,
         note: str,
         *,
-        who: str,
+        who: Actor | str,
         why: str = "",
         changes: Mapping[str, Any] | None = None,
         attempt: Attempt | None = None,
@@ -147,13 +149,13 @@ class OrderKeeping:
         """Return open orders due at `at` or before, earliest deadline first."""
         return await self._in_thread(self._store.orders.due_before, at, limit)
 
-    async def due_stretches(self, until: datetime) -> list[Stretch]:
-        """Cut the time up to `until` into stretches, earliest first, in each of which a few thousand orders are due."""
-        return await self._in_thread(self._store.orders.due_stretches, until)
+    async def due_slices(self, until: datetime) -> list[TimeSlice]:
+        """Cut the time up to `until` into slices, earliest first, in each of which a few thousand orders are due."""
+        return await self._in_thread(self._store.orders.due_slices, until)
 
-    async def due_in(self, stretch: Stretch, known: Mapping[str, Order]) -> list[Order]:
-        """Return the open orders due in a stretch; those that are still as they are `known` are not read again."""
-        return await self._in_thread(self._store.orders.due_in, stretch, known)
+    async def due_in(self, time_slice: TimeSlice, known: Mapping[str, Order]) -> list[Order]:
+        """Return the open orders due in a slice; those that are still as they are `known` are not read again."""
+        return await self._in_thread(self._store.orders.due_in, time_slice, known)
 
     async def open_orders(self, limit: int = 10_000) -> list[Order]:
         """Return open orders, earliest deadline first."""
@@ -162,8 +164,8 @@ class OrderKeeping:
     async def all_open_orders(self) -> list[Order]:
         """Return every open order, earliest deadline first, however many there are: for changes of the whole site."""
         found: list[Order] = []
-        for stretch in await self.due_stretches(_END_OF_TIME):
-            found += await self.due_in(stretch, {})
+        for time_slice in await self.due_slices(_END_OF_TIME):
+            found += await self.due_in(time_slice, {})
         return found
 
     async def reached_orders(self) -> list[Order]:

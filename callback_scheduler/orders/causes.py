@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import NamedTuple
 
 from callback_scheduler.orders.cause_words import CHINESE, OUTCOME_WORDS, CauseWords
-from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, BegunBy, Order
 from callback_scheduler.orders.verdict import (
     TRIES_THAT_EXCUSE,
     Facts,
@@ -20,7 +20,12 @@ from callback_scheduler.orders.verdict import (
 )
 from routing.clock import SHANGHAI
 
-_BY_WORDS = {"timetable": "系统", "unit": "单位", "enterprise": "企业来电", "specialist": "专业人员"}
+_BY_WORDS: dict[str, str] = {
+    BegunBy.TIMETABLE: "系统",
+    BegunBy.UNIT: "单位",
+    BegunBy.ENTERPRISE: "企业来电",
+    BegunBy.SPECIALIST: "专业人员",
+}
 
 
 class Moment(NamedTuple):

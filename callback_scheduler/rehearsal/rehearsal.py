@@ -22,9 +22,9 @@ from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Lease, Order, OrderDraft
 from callback_scheduler.orders.verdict import Verdict, verdict
 from callback_scheduler.rehearsal.people import Answer, answer, callers
-from callback_scheduler.store.store import Outcome
+from callback_scheduler.store.store import EventOutcome
 from callback_scheduler.timetable.ladder import tiers_open
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.timetable import Timetable
 from routing.clock import SHANGHAI, MovableClock
 from routing.site import Site
@@ -99,7 +99,7 @@ class WatchedLedger(Ledger):
     def _done(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
         return super()._in_thread(work, *args, **kwargs)
 
-    async def _apply(self, event: JournalEvent) -> Outcome | None:
+    async def _apply(self, event: JournalEvent) -> EventOutcome | None:
         self._awaited += 1
         try:
             return await super()._apply(event)
@@ -133,7 +133,7 @@ class _Stage:
         self._calls = 0
         self._reminders_rung = 0
         self._looks_soon = False
-        hands = Hands(
+        ports = Ports(
             ring_back=self._ring_back,
             remind_leader=self._remind_leader,
             notices=self,
@@ -147,7 +147,7 @@ class _Stage:
             calendar=site.calendar,
             clock=self._clock,
             reactor=self._time,
-            hands=hands,
+            ports=ports,
         )
 
     async def play(self, drafts: list[OrderDraft], ends_at: datetime) -> Rehearsal:
@@ -189,7 +189,7 @@ class _Stage:
         self._looks_soon = False
         self._timetable.wake()
 
-    # -- hands --------------------------------------------------------------------------------------------------------
+    # -- ports --------------------------------------------------------------------------------------------------------
 
     async def tell(self, kind: str, order: Order, extra: dict[str, Any], at: datetime) -> None:
         """Nobody is told of what did not happen."""

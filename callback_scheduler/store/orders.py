@@ -15,7 +15,7 @@ from callback_scheduler.orders.order import Order
 from callback_scheduler.store import search as order_search
 from callback_scheduler.store.connection import Connection, milliseconds
 from callback_scheduler.store.search import OrderFilter
-from callback_scheduler.store.slices import Stretch, Stretches
+from callback_scheduler.store.slices import TimeSlice, TimeSlices
 from routing.clock import SHANGHAI
 
 _DUE_SCRIPT = Path(__file__).with_name("due.lua").read_text(encoding="utf-8")
@@ -25,10 +25,10 @@ _CHUNK = 2000
 class StoredOrders:
     """Reads the orders of a store; changes none."""
 
-    def __init__(self, connection: Connection, stretches: Stretches) -> None:
+    def __init__(self, connection: Connection, slices: TimeSlices) -> None:
         self._connection = connection
         self._ask, self._key = connection.ask, connection.key
-        self._stretches = stretches
+        self._slices = slices
 
     def order(self, order_id: str) -> Order | None:
         """Return the order a number counts as (another, if it was merged); None if the number was never given."""
@@ -74,16 +74,16 @@ class StoredOrders:
         found = self._ask(lambda redis: redis.zrangebyscore(self._key("due"), "-inf", until, start=0, num=limit))
         return self._orders(found)
 
-    def due_stretches(self, until: datetime) -> list[Stretch]:
-        """Cut the time up to `until` into stretches, earliest first, in each of which a few thousand orders are due."""
-        return self._stretches.cut("due", "-inf", str(milliseconds(until)))
+    def due_slices(self, until: datetime) -> list[TimeSlice]:
+        """Cut the time up to `until` into slices, earliest first, in each of which a few thousand orders are due."""
+        return self._slices.cut("due", "-inf", str(milliseconds(until)))
 
-    def due_in(self, stretch: Stretch, known: Mapping[str, Order]) -> list[Order]:
-        """Return the open orders due in a stretch, earliest deadline first.
+    def due_in(self, time_slice: TimeSlice, known: Mapping[str, Order]) -> list[Order]:
+        """Return the open orders due in a slice, earliest deadline first.
 
         Those that nothing has happened to since they were `known` are returned as they are there, and not read.
         """
-        (lines,) = self._stretches.read(_DUE_SCRIPT, over=[stretch])
+        (lines,) = self._slices.read(_DUE_SCRIPT, over=[time_slice])
         stamps: dict[str, str] = dict(line.split(" ") for line in lines.splitlines())
         as_known = {number: known[number] for number, stamp in stamps.items() if _is_known(known.get(number), stamp)}
         read = self._orders([number for number in stamps if number not in as_known])

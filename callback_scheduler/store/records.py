@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from callback_scheduler.store.connection import Connection, milliseconds
-from callback_scheduler.store.slices import Stretches
+from callback_scheduler.store.slices import TimeSlices
 
 _FACTS_SCRIPT = Path(__file__).with_name("facts.lua").read_text(encoding="utf-8")
 _ADDED_MEANWHILE = 20
@@ -21,9 +21,9 @@ _ADDED_MEANWHILE = 20
 class StoredRecords:
     """Reads the records of a store; changes none."""
 
-    def __init__(self, connection: Connection, stretches: Stretches) -> None:
+    def __init__(self, connection: Connection, slices: TimeSlices) -> None:
         self._ask, self._key = connection.ask, connection.key
-        self._stretches = stretches
+        self._slices = slices
 
     def calls(self, limit: int = 100, after: str = "") -> list[dict[str, Any]]:
         """Return the last call records (behind the call `after`), newest first; a running one has what was offered."""
@@ -45,8 +45,8 @@ class StoredRecords:
         They are the lists that apply.lua writes; `until` is not included. `reports.reader` knows what stands where.
         Redis looks for the next ones while the reader counts these.
         """
-        period = self._stretches.cut(f"{kind}s", str(milliseconds(since)), f"({milliseconds(until)}")
-        yield from chain.from_iterable(map(orjson.loads, self._stretches.read(_FACTS_SCRIPT, kind, over=period)))
+        period = self._slices.cut(f"{kind}s", str(milliseconds(since)), f"({milliseconds(until)}")
+        yield from chain.from_iterable(map(orjson.loads, self._slices.read(_FACTS_SCRIPT, kind, over=period)))
 
     def _records(self, kind: str, limit: int, after: str = "") -> list[dict[str, Any]]:
         ids = self._behind(self._key(kind + "s"), after, limit)

@@ -1,4 +1,4 @@
-"""Reads what a sorted set of the store leads to a stretch of time after another, so that nobody waits for long."""
+"""Reads what a sorted set of the store leads to a slice of time after another, so that nobody waits for long."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 from callback_scheduler.store.connection import Connection
 
-Stretch = tuple[str, str]  # from and to, as ZRANGEBYSCORE takes them
-_ABOUT = 2000  # orders or calls in a stretch
+TimeSlice = tuple[str, str]  # from and to, as ZRANGEBYSCORE takes them
+_ABOUT = 2000  # orders or calls in a slice
 
 
-class Stretches:
-    """Stretches of the sorted sets of `connection`."""
+class TimeSlices:
+    """TimeSlices of the sorted sets of `connection`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def cut(self, name: str, first: str, last: str) -> list[Stretch]:
-        """Cut a period by the times of a sorted set into stretches of about `_ABOUT`, earliest first.
+    def cut(self, name: str, first: str, last: str) -> list[TimeSlice]:
+        """Cut a period by the times of a sorted set into slices of about `_ABOUT`, earliest first.
 
-        Cut by time, nothing that is added meanwhile moves anything else from one stretch to another.
+        Cut by time, nothing that is added meanwhile moves anything else from one slice to another.
         """
         key = self._connection.key(name)
         before = self._connection.ask(lambda redis: redis.zcount(key, "-inf", f"({first}"))
@@ -32,13 +32,13 @@ class Stretches:
         edges = sorted({int(entry[0][1]) for entry in self._connection.execute(pipeline) if entry})
         return list(zip([first, *map(str, edges)], [*(f"({edge}" for edge in edges), last], strict=True))
 
-    def read(self, script: str, *arguments: str, over: Iterable[Stretch]) -> Iterator[Any]:
-        """Yield what `script` answers for each stretch; Redis is at the next one while its reader has one in hand."""
+    def read(self, script: str, *arguments: str, over: Iterable[TimeSlice]) -> Iterator[Any]:
+        """Yield what `script` answers for each slice; Redis is at the next one while its reader has one in hand."""
         client = self._connection.ask(lambda redis: redis.client())
         waiting = 0
         try:
-            for stretch in over:
-                command = ("EVAL", script, 0, self._connection.prefix, *arguments, *stretch)
+            for time_slice in over:
+                command = ("EVAL", script, 0, self._connection.prefix, *arguments, *time_slice)
                 self._connection.ask(partial(_send, client, command))
                 waiting += 1
                 if waiting == 2:

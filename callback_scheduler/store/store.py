@@ -31,7 +31,7 @@ from callback_scheduler.store.connection import Connection, client_of, milliseco
 from callback_scheduler.store.leases import Leases
 from callback_scheduler.store.orders import StoredOrders
 from callback_scheduler.store.records import StoredRecords
-from callback_scheduler.store.slices import Stretches
+from callback_scheduler.store.slices import TimeSlices
 
 if TYPE_CHECKING:  # a report reads the store without a journal, and without what that needs
     from callback_scheduler.journal.journal import Durable, JournalEvent
@@ -45,7 +45,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class EventOutcome:
     """What became of an event: `status` is applied, seen, refused (then `order_id` is the error) or gap.
 
     For an order `order_id` is the number it counts as: another than its own if it was merged.
@@ -59,7 +59,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Ruling:
     """Whether an event was refused, and the number its order counts as ("" if it is about none)."""
 
     was_refused: bool
@@ -76,9 +76,9 @@ class Store:
         self._connection = connection = Connection(client, prefix + _FORM)
         self._redis = connection.redis
         self._calls_kept = calls_kept
-        stretches = Stretches(connection)
-        self.orders = StoredOrders(connection, stretches)
-        self.records = StoredRecords(connection, stretches)
+        slices = TimeSlices(connection)
+        self.orders = StoredOrders(connection, slices)
+        self.records = StoredRecords(connection, slices)
         self.leases = Leases(connection)
 
     @classmethod
@@ -109,11 +109,11 @@ class Store:
         """Let the next event of a journal be the one behind `position`."""
         self.ask(lambda redis: redis.hset(self.key("applied"), journal_id, position))
 
-    def apply(self, journal_id: str, events: Durable) -> list[Outcome]:
+    def apply(self, journal_id: str, events: Durable) -> list[EventOutcome]:
         """Apply events in order, each once; after an outcome `gap` nothing more was done."""
         return self.ask(lambda _: self._apply(journal_id, events))
 
-    def _apply(self, journal_id: str, events: Durable) -> list[Outcome]:
+    def _apply(self, journal_id: str, events: Durable) -> list[EventOutcome]:
         answers = self._run(journal_id, events)
         if any(isinstance(answer, NoScriptError) for answer in answers):
             self._redis.script_load(_SCRIPT)
@@ -122,7 +122,8 @@ class Store:
             if isinstance(answer, Exception):
                 raise answer
         return [
-            Outcome(status, number, due_at, flag == "true", *unit) for status, number, due_at, flag, *unit in answers
+            EventOutcome(status, number, due_at, flag == "true", *unit)
+            for status, number, due_at, flag, *unit in answers
         ]
 
     def _run(self, journal_id: str, events: Durable) -> list[Any]:
@@ -141,14 +142,14 @@ class Store:
 
     # -- reading --------------------------------------------------------------------------------------------------
 
-    def verdicts(self, events: Sequence[JournalEvent]) -> list[Verdict]:
+    def verdicts(self, events: Sequence[JournalEvent]) -> list[Ruling]:
         """Return what became of events that were applied; the feed of notices asks."""
         ids = [event.event_id for event in events]
         numbers = [str(event.payload.get("order_id", "")) for event in events]
         refused = self.ask(lambda redis: redis.hmget(self.key("refused"), ids))
         counting = self.ask(lambda redis: redis.hmget(self.key("numbers"), numbers))
         found = zip(refused, counting, strict=True)
-        return [Verdict(why is not None, (known or "").partition(" ")[0]) for why, known in found]
+        return [Ruling(why is not None, (known or "").partition(" ")[0]) for why, known in found]
 
     def refused(self) -> dict[str, str]:
         """Return the events that could not be applied, with the error of each; they are in the journal."""

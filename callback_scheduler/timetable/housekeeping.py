@@ -12,6 +12,7 @@ from twisted.internet.threads import deferToThread
 from callback_scheduler.errors import IllegalTransition, StaleOrder, UnknownOrder
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.ledger.retention import recordings_of
+from callback_scheduler.orders.actor import TIMETABLE
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderEvent
 from callback_scheduler.timetable.ports import Notices
@@ -20,7 +21,6 @@ from routing.clock import SHANGHAI
 
 log = structlog.get_logger()
 
-_TIMETABLE = "timetable"
 _CHANGED_MEANWHILE = (StaleOrder, IllegalTransition, UnknownOrder)
 _EVER = datetime(1970, 1, 2, tzinfo=SHANGHAI)
 # A node that was started with the wrong year must not delete on its word.
@@ -59,7 +59,7 @@ class Housekeeping:
             return
         why = why_closed(order, at, self._settings.close_after_days)
         if why:
-            await self._ledger.orders.change_order(order.order_id, OrderEvent.CLOSED, who=_TIMETABLE, why=why, at=at)
+            await self._ledger.orders.change_order(order.order_id, OrderEvent.CLOSED, who=TIMETABLE, why=why, at=at)
 
     async def _follow_up(self, order: Order, at: datetime) -> None:
         """Tell supervisors and the unit of a bad rating, once for each talk; what then is theirs to say."""
@@ -70,7 +70,7 @@ class Housekeeping:
         await self._notices.tell("bad_rating", order, {"key": f"{order.order_id}/{step}", "cause": why}, at)
         changes = {"steps_done": [step]}
         await self._ledger.orders.note_order(
-            order.order_id, "step_done", who=_TIMETABLE, why=why, changes=changes, at=at
+            order.order_id, "step_done", who=TIMETABLE, why=why, changes=changes, at=at
         )  # fmt: skip
 
     async def _forget(self, at: datetime) -> None:

@@ -16,13 +16,13 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, ensureDeferred
 
 from callback_scheduler.errors import FencedOff, IllegalTransition, SchedulerError, StaleOrder, UnknownOrder
 from callback_scheduler.ledger.orders import OrderKeeping
+from callback_scheduler.orders.actor import TIMETABLE
 from callback_scheduler.orders.causes import breach_cause
-from callback_scheduler.orders.order import AttemptOutcome, Order
+from callback_scheduler.orders.order import AttemptOutcome, BegunBy, Order
 from callback_scheduler.orders.states import OrderEvent, OrderState
 from callback_scheduler.timetable.in_batches import each
 from callback_scheduler.timetable.ladder import DueStep, Step, due_steps, step_key, superseding
-from callback_scheduler.timetable.ports import Hands
-from callback_scheduler.timetable.under_way import BY_UNIT
+from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.whose_turn import UNIT_FAILED
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
@@ -32,11 +32,11 @@ from routing.errors import UnknownUnit
 
 log = structlog.get_logger()
 
-TIMETABLE = "timetable"
 MayGoOn = Callable[[], Awaitable[bool]]
 _CHANGED_MEANWHILE = (StaleOrder, IllegalTransition, UnknownOrder, FencedOff)
 _LEADERS_AT_ONCE = 2
-_PLACED_BY_US = (TIMETABLE, BY_UNIT)  # whoever asked for it: `Dials` settles it, and freezes what came too late
+# Whoever asked for it: `CallbacksUnderWay` settles it, and freezes what came too late.
+_PLACED_BY_US = (BegunBy.TIMETABLE, BegunBy.UNIT)
 _WIDENS = frozenset({Step.SECOND_TIER, Step.HEAD, Step.LEADER, Step.PROMISE})
 _WORDS = {
     Step.DIGEST: "前一工作日汇总",
@@ -53,17 +53,17 @@ _TOLD = {Step.REMINDER: "reminder", Step.SECOND_TIER: "escalation", Step.HEAD: "
          Step.PROMISE: "promise_broken"}
 
 
-class Sweeps:
+class LadderSteps:
     """Does what is due for orders; `ringing` are the leaders being rung, which no sweep waits for."""
 
     def __init__(
-        self, orders: OrderKeeping, ladder: LadderSettings, directory: Directory, clock: Clock, hands: Hands
+        self, orders: OrderKeeping, ladder: LadderSettings, directory: Directory, clock: Clock, ports: Ports
     ) -> None:
         self._orders = orders
         self._ladder = ladder
         self._directory = directory
         self._clock = clock
-        self._hands = hands
+        self._ports = ports
         self._leaders = DeferredSemaphore(_LEADERS_AT_ONCE)
         self.ringing: set[Deferred[Any]] = set()
 
@@ -91,7 +91,7 @@ class Sweeps:
         return bool(new or climbing)
 
     async def _hand_over(self, order: Order, at: datetime) -> None:
-        await self._hands.notices.tell("new_order", order, {"key": f"{order.order_id}/sent/{order.version}"}, at)
+        await self._ports.notices.tell("new_order", order, {"key": f"{order.order_id}/sent/{order.version}"}, at)
         try:
             await self._orders.change_order(order.order_id, OrderEvent.SENT, who=TIMETABLE, at=at)
         except _CHANGED_MEANWHILE as changed:
@@ -138,7 +138,7 @@ class Sweeps:
 
     async def _tell(self, kind: str, order: Order, step: Step, extra: dict[str, Any], at: datetime) -> None:
         key = {"key": f"{order.order_id}/{step_key(step, order)}", "step": step.value}
-        await self._hands.notices.tell(kind, order, key | extra, at)
+        await self._ports.notices.tell(kind, order, key | extra, at)
 
     # -- all orders of a unit: one list, one ring --------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ class Sweeps:
     async def _remind(self, step: Step, order: Order, number: str) -> None:
         """Ring a leader once, for all orders of his unit; what he did with it is noted with the first of them."""
         try:
-            has_acknowledged = await self._hands.remind_leader(order, number)
+            has_acknowledged = await self._ports.remind_leader(order, number)
             result = "acknowledged" if has_acknowledged else "unreached"
             why = f"{_WORDS[step]}：{'已按键确认' if has_acknowledged else '未确认'}"
             key = step_key(step, order).replace("@", f"_{result}@", 1)

@@ -27,7 +27,7 @@ async def _leave_it(at: datetime) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hands:
+class Ports:
     """`ring_back` places a callback under a lease and returns the attempt as it ended; `remind_leader` rings a number
     with a spoken reminder and tells whether it was acknowledged by key; `free_lines` counts the lines callbacks may
     take now, `phones_in_use` the numbers of units that are on the phone; `keep_house` closes and forgets what may be.

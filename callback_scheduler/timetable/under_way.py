@@ -12,34 +12,33 @@ from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.errors import FencedOff, IllegalTransition, SchedulerError, StaleOrder, StoreUnavailable
 from callback_scheduler.ledger.orders import OrderKeeping
+from callback_scheduler.orders.actor import TIMETABLE, Actor
 from callback_scheduler.orders.causes import breach_cause
 from callback_scheduler.orders.evidence import proves
-from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, BegunBy, Lease, Order
 from callback_scheduler.orders.states import OrderEvent, OrderState
 from callback_scheduler.timetable.ladder import tiers_open
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.whose_turn import DIALLED, UNIT_FAILED, may_be_on_the_phone, next_dial_at
 from config.ladder import LadderSettings
 from routing.clock import Clock
 
 log = structlog.get_logger()
 
-TIMETABLE = "timetable"
 _RENEWALS_PER_LEASE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CallbackRequest:
     """Who asked for a callback: `by` as in Attempt, `who` as in the journal; `unit_number` is rung first, if given."""
 
-    by: str
-    who: str
+    by: BegunBy
+    who: Actor | str
     why: str = ""
     unit_number: str = ""
 
 
-BY_ITSELF = Asked(TIMETABLE, TIMETABLE)
-BY_UNIT = "unit"  # somebody at the unit, by a click; see Attempt.by
+BY_ITSELF = CallbackRequest(BegunBy.TIMETABLE, TIMETABLE)
 
 
 @dataclass(slots=True)
@@ -52,8 +51,8 @@ class _Dial:
     carried: Deferred[None] | None = None
 
 
-class Dials:
-    """Places callbacks through `hands.ring_back`, writes what came of them, takes over those of dead nodes.
+class CallbacksUnderWay:
+    """Places callbacks through `ports.ring_back`, writes what came of them, takes over those of dead nodes.
 
     `on_ended` hears of each that is over: the order's number, and the order as it is then, None if that is not known.
     `reactor` gives callLater.
@@ -66,14 +65,14 @@ class Dials:
         *,
         clock: Clock,
         reactor: Any,
-        hands: Hands,
+        ports: Ports,
         on_ended: Callable[[str, Order | None], None],
     ) -> None:
         self._orders = orders
         self._ladder = ladder
         self._clock = clock
         self._reactor = reactor
-        self._hands = hands
+        self._ports = ports
         self._on_ended = on_ended
         self._dials: dict[str, _Dial] = {}
         self._unsettled: dict[str, Attempt] = {}  # ended, and not written yet: by attempt id
@@ -84,12 +83,12 @@ class Dials:
         return {number: dial.order for number, dial in self._dials.items()}
 
     async def begin(
-        self, order_id: str, at: datetime, is_its_turn: Callable[[Order], bool], asked: Asked = BY_ITSELF
+        self, order_id: str, at: datetime, is_its_turn: Callable[[Order], bool], request: CallbackRequest = BY_ITSELF
     ) -> Order | None:
         """Begin a callback and return the order as it is then; the intent is on disk by then.
 
         None if somebody else has the order. If it has changed so that it is not its turn any more, it is left as it is.
-        `asked` tells who wants it: the timetable itself, or somebody by hand.
+        `request` tells who wants it: the timetable itself, or somebody by hand.
         """
         lease = await self._orders.lease(order_id, self._ladder.lease_s)
         if lease is None:
@@ -102,13 +101,13 @@ class Dials:
             attempt = Attempt(
                 attempt_id=fresh.next_attempt_id,
                 begun_at=at,
-                by=asked.by,
+                by=request.by,
                 number=fresh.callback_number,
-                unit_number=asked.unit_number,
+                unit_number=request.unit_number,
                 epoch=lease.epoch,
             )
             begun = await self._orders.change_order(
-                fresh.order_id, OrderEvent.ATTEMPT_BEGUN, who=asked.who, why=asked.why, attempt=attempt,
+                fresh.order_id, OrderEvent.ATTEMPT_BEGUN, who=request.who, why=request.why, attempt=attempt,
                 epoch=lease.epoch, at=at, changes={"dial_after": None},
             )  # fmt: skip
         except (StaleOrder, IllegalTransition, FencedOff) as changed:
@@ -147,7 +146,7 @@ class Dials:
     async def _carry(self, dial: _Dial, attempt: Attempt) -> None:
         order_id, ended = dial.order.order_id, None
         try:
-            finished = await self._hands.ring_back(dial.order, attempt, dial.lease)
+            finished = await self._ports.ring_back(dial.order, attempt, dial.lease)
             self._unsettled[finished.attempt_id] = finished
             ended = await self._settle(order_id, finished, dial.lease)
         except SchedulerError as wrong:
@@ -235,7 +234,7 @@ class Dials:
             return
         attempts = tuple(finished if one.attempt_id == finished.attempt_id else one for one in order.attempts)
         cause = breach_cause(replace(order, state=OrderState.REACHED, reached_at=reached_at, attempts=attempts), at)
-        await self._hands.notices.tell("breach", order, {"key": f"{order.order_id}/late", "cause": cause}, at)
+        await self._ports.notices.tell("breach", order, {"key": f"{order.order_id}/late", "cause": cause}, at)
         changes = {"overdue_at": order.due_at, "breach_cause": cause}
         await self._orders.note_order(
             order.order_id, "breach_frozen", who=TIMETABLE, why=cause, changes=changes, epoch=lease.epoch, at=at

@@ -12,7 +12,7 @@ from twisted.internet.task import LoopingCall
 from callback_scheduler.errors import FencedOff, SchedulerError
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.evidence import proves
-from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Lease, Order
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, BegunBy, Evidence, Lease, Order
 from ivr.calls.call import Call
 from ivr.calls.cdr import LegRecord, Role
 from ivr.calls.leg import Leg
@@ -109,7 +109,7 @@ class RunningAttempt:
         if self.is_joined:
             return AttemptOutcome.TALK_TOO_SHORT
         # the one who waited has left: a specialist before the enterprise was on, an enterprise before a specialist was
-        return AttemptOutcome.CALLED_OFF if self.attempt.by == "enterprise" else AttemptOutcome.NOT_ACCEPTED
+        return AttemptOutcome.CALLED_OFF if self.attempt.by == BegunBy.ENTERPRISE else AttemptOutcome.NOT_ACCEPTED
 
     def finished(self, call: Call) -> Attempt:
         """Return the attempt as it ended."""

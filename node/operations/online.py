@@ -11,7 +11,7 @@ from twisted.internet.defer import ensureDeferred
 from callback_scheduler.errors import SchedulerError
 from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.orders.order import Order, OrderKind
-from callback_scheduler.store.store import Outcome
+from callback_scheduler.store.store import EventOutcome
 from ivr.calls.cdr import new_call_id
 from ivr.calls.request import Request
 from ivr.refused import OperationRefused
@@ -73,7 +73,7 @@ class OnlineOperations:
         asked_at = online_since(order)
         return (order.first_response_at - asked_at).total_seconds() if asked_at is not None else None
 
-    def on_event(self, event: JournalEvent, outcome: Outcome) -> None:
+    def on_event(self, event: JournalEvent, outcome: EventOutcome) -> None:
         """Hear of an event that counts: the first response to an order from a chat is stored with it."""
         what = event.payload.get("event") or event.payload.get("note")
         if what in _RESPONSES:

@@ -10,11 +10,11 @@ import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.errors import IllegalTransition, SchedulerError, StaleOrder, UnknownOrder
-from callback_scheduler.orders.order import AttemptOutcome, Order
+from callback_scheduler.orders.order import AttemptOutcome, BegunBy, Order
 from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
 from callback_scheduler.orders.words import STATES
 from callback_scheduler.store.search import OrderFilter
-from callback_scheduler.timetable.under_way import BY_UNIT, TIMETABLE, Asked
+from callback_scheduler.timetable.under_way import CallbackRequest
 from ivr.refused import OperationRefused
 from node.operations.order_refusals import EVENT_WORDS, OrderRefusal
 from node.rooms import Rooms
@@ -107,7 +107,7 @@ class OrderOperations:
             raise OrderRefusal.FOREIGN_NUMBER.error()
         if not self._rooms.services.presence.is_free(number):
             raise OrderRefusal.PHONE_BUSY.error()
-        return await self._dial(order, Asked(BY_UNIT, who, "单位点击回电", number))
+        return await self._dial(order, CallbackRequest(BegunBy.UNIT, who, "单位点击回电", number))
 
     # -- what supervisors do ----------------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class OrderOperations:
             raise OrderRefusal.NOBODY_THERE.error()
         if not any(self._rooms.services.presence.is_free(phone) for phone in phones):
             raise OrderRefusal.UNIT_BUSY.error()
-        return await self._dial(order, Asked(TIMETABLE, who, "人工要求立即拨打"))
+        return await self._dial(order, CallbackRequest(BegunBy.TIMETABLE, who, "人工要求立即拨打"))
 
     async def remind_leader(self, order_id: str, who: str) -> Order:
         """Ring the leader of the unit (else the head of section) about an order; returns when that has begun.
@@ -136,7 +136,7 @@ class OrderOperations:
             raise OrderRefusal.NO_LEADER.error(unit=unit.name)
         if order.order_id in self._reminding or not self._rooms.services.presence.is_free(number):
             raise OrderRefusal.PHONE_BUSY.error()
-        if self._rooms.hands.free_lines() <= 0:
+        if self._rooms.ports.free_lines() <= 0:
             raise OrderRefusal.NO_LINE.error()
         self._reminding.add(order.order_id)  # before anything is waited for: nobody is rung twice
         try:
@@ -160,7 +160,7 @@ class OrderOperations:
         changed = await self._change(order_id, OrderEvent.REASSIGNED, who, _text(why), {"unit_id": unit_id})
         if changed.state is OrderState.SENT:  # one not handed over yet is told of by the timetable
             key = f"{changed.order_id}/reassigned@{changed.version}"
-            await self._rooms.hands.notices.tell("new_order", changed, {"key": key}, self._rooms.clock.now())
+            await self._rooms.ports.notices.tell("new_order", changed, {"key": key}, self._rooms.clock.now())
         return changed
 
     async def close(self, order_id: str, why: str, who: str) -> Order:
@@ -221,12 +221,12 @@ class OrderOperations:
 
     # -- ringing ----------------------------------------------------------------------------------------------------
 
-    async def _dial(self, order: Order, asked: Asked) -> Order:
+    async def _dial(self, order: Order, asked: CallbackRequest) -> Order:
         self._check_may_be_dialled(order)
         has_begun = await self._rooms.timetable.dial_now(order.order_id, self._may_be_dialled(order), asked)
         if not has_begun:
             raise OrderRefusal.TAKEN.error()
-        return await self._own(order.order_id, asked.who)
+        return await self._own(order.order_id, str(asked.who))
 
     def _check_may_be_dialled(self, order: Order) -> None:
         if (order.state, OrderEvent.ATTEMPT_BEGUN) not in TRANSITIONS:
@@ -237,7 +237,7 @@ class OrderOperations:
             raise OrderRefusal.MAY_BE_TALKING.error()
         if not self._rooms.services.presence.is_free(order.callback_number):
             raise OrderRefusal.ENTERPRISE_BUSY.error()
-        if self._rooms.hands.free_lines() <= 0:
+        if self._rooms.ports.free_lines() <= 0:
             raise OrderRefusal.NO_LINE.error()
 
     def _may_be_dialled(self, seen: Order) -> Callable[[Order], bool]:

@@ -13,7 +13,7 @@ from callback_scheduler.orders.fields import to_payload
 from callback_scheduler.orders.order import Order, OrderDraft
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.store import slices as stretches
-from callback_scheduler.store.store import Outcome, Store
+from callback_scheduler.store.store import EventOutcome, Store
 from tests.redis.nodes import EVENING, draft
 
 JOURNAL = "j1"
@@ -25,7 +25,7 @@ class Applying:
     def __init__(self, store: Store, journal_id: str = JOURNAL) -> None:
         self._store, self._journal_id = store, journal_id
 
-    def __call__(self, *events: JournalEvent) -> list[Outcome]:
+    def __call__(self, *events: JournalEvent) -> list[EventOutcome]:
         first = self._store.applied(self._journal_id) + 1
         return self._store.apply(self._journal_id, list(enumerate(events, start=first)))
 
@@ -138,13 +138,13 @@ def test_all_that_is_due_is_found_and_only_what_has_changed_is_read_again(
     until = EVENING + timedelta(days=9)
 
     def due(known: dict[str, Order]) -> dict[str, Order]:
-        stretches = store.orders.due_stretches(until)
-        found = [order for stretch in stretches for order in store.orders.due_in(stretch, known)]
+        slices = store.orders.due_slices(until)
+        found = [order for time_slice in slices for order in store.orders.due_in(time_slice, known)]
         return {order.order_id: order for order in found}
 
     first = due({})
     assert list(first) == numbers
-    assert len(store.orders.due_stretches(until)) > 1
+    assert len(store.orders.due_slices(until)) > 1
     change = {"order_id": numbers[4], "state_from": "opened", "state_to": "sent", "is_open": True}
     settled = {"order_id": numbers[5], "state_from": "opened", "state_to": "closed", "is_open": False}
     apply(happened("order_changed", change), happened("order_changed", settled), opened("merged", draft(numbers[7])))
@@ -159,22 +159,22 @@ def test_all_that_is_due_is_found_and_only_what_has_changed_is_read_again(
 def test_an_order_whose_stamp_an_older_version_did_not_keep_is_read_each_time(store: Store, apply: Applying) -> None:
     apply(opened("26030310001", draft("1")))
     store._redis.delete(store.key("stamps"))
-    (stretch,) = store.orders.due_stretches(EVENING + timedelta(days=9))
-    (order,) = store.orders.due_in(stretch, {})
-    (again,) = store.orders.due_in(stretch, {order.order_id: order})
+    (time_slice,) = store.orders.due_slices(EVENING + timedelta(days=9))
+    (order,) = store.orders.due_in(time_slice, {})
+    (again,) = store.orders.due_in(time_slice, {order.order_id: order})
     assert again is not order
     assert again == order
 
 
 def test_an_answer_that_nobody_waits_for_any_more_is_not_taken_for_another(store: Store, apply: Applying) -> None:
     apply(opened("26030310001", draft("1")))
-    answers = store.orders._stretches.read("return ARGV[2]", over=[("1", ""), ("2", ""), ("3", "")])
+    answers = store.orders._slices.read("return ARGV[2]", over=[("1", ""), ("2", ""), ("3", "")])
     assert next(answers) == "1"
     answers.close()
     assert [order.order_id for order in store.orders.latest()] == ["26030310001"]
-    again = store.orders._stretches.read("return ARGV[2]", over=[("4", ""), ("5", ""), ("6", "")])
+    again = store.orders._slices.read("return ARGV[2]", over=[("4", ""), ("5", ""), ("6", "")])
     assert list(again) == ["4", "5", "6"]
-    assert list(store.orders._stretches.read("return 1", over=[])) == []
+    assert list(store.orders._slices.read("return 1", over=[])) == []
 
 
 def test_a_number_given_twice_costs_no_order(store: Store, apply: Applying) -> None:

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.timetable import Timetable
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
@@ -38,13 +38,13 @@ class TwoNodes:
         self.ledgers = [Ledger(folder / str(n), reactor, node_number=n, redis_url=url) for n in (1, 2)]
         for ledger in self.ledgers:
             in_reactor(ledger.start)
-        hands = Hands(
+        ports = Ports(
             ring_back=self._ring_back, remind_leader=self._remind, notices=self, free_lines=lambda: 10
         )
         self.timetables = [
             Timetable(
                 ledger.orders, LadderSettings(lease_s=3), DIRECTORY,
-                calendar=Calendar(), clock=self.clock, reactor=reactor, hands=hands,
+                calendar=Calendar(), clock=self.clock, reactor=reactor, ports=ports,
             )
             for ledger in self.ledgers
         ]  # fmt: skip

@@ -24,7 +24,7 @@ from callback_scheduler.notices.notices import Notices
 from callback_scheduler.rehearsal.rehearsal import WatchedLedger
 from callback_scheduler.store import store
 from callback_scheduler.store.store import Store
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.timetable import Timetable
 from config.ladder import LadderSettings
 from config.notices import ORDER_EVENTS, NoticeSettings
@@ -125,11 +125,11 @@ class Day:
         )  # fmt: skip
         self._timetable = Timetable(
             self.ledger.orders, ladder_of(site), site.directory,
-            calendar=site.calendar, clock=self.clock, reactor=self._time, hands=self._hands(),
+            calendar=site.calendar, clock=self.clock, reactor=self._time, ports=self._ports(),
         )  # fmt: skip
 
-    def _hands(self) -> Hands:
-        return Hands(
+    def _ports(self) -> Ports:
+        return Ports(
             ring_back=self._callbacks.ring_back,
             remind_leader=self._callbacks.remind_leader,
             notices=self._notices,

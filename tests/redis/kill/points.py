@@ -24,7 +24,7 @@ from callback_scheduler.notices.outbox import Outbox
 from callback_scheduler.notices.webhook import Webhook
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
 from callback_scheduler.store.store import Store
-from callback_scheduler.timetable.under_way import Dials
+from callback_scheduler.timetable.under_way import CallbacksUnderWay
 from ivr.calls.attempt import RunningAttempt
 from ivr.calls.call import Call
 from ivr.calls.orders import Orders
@@ -141,7 +141,7 @@ def _kind(*kinds: str) -> Callable[..., bool]:
     return lambda notices, kind, *rest: kind in kinds
 
 
-def _talked_late(dials: Dials, order: Order, finished: Attempt, *rest: Any) -> bool:
+def _talked_late(dials: CallbacksUnderWay, order: Order, finished: Attempt, *rest: Any) -> bool:
     talk_began_at = finished.evidence.talk_began_at if finished.evidence else None
     return talk_began_at is not None and talk_began_at > order.due_at
 
@@ -191,15 +191,19 @@ POINTS: dict[str, Point] = {
     "outcome_ten_seconds_written": Point(RunningAttempt, "note_talk", _AFTER),
     "outcome_talk_over_not_written": Point(Callbacks, "_see_through", _AFTER, _reached),
     "outcome_on_disk_not_in_redis": Point(SegmentWriter, "append", _AFTER, _telling('"state_to":"reached"')),
-    "outcome_written_lease_not_released": Point(Dials, "_let_go", _BEFORE, most=6),
-    "outcome_lease_released": Point(Dials, "_let_go", _AFTER, most=6),
+    "outcome_written_lease_not_released": Point(CallbacksUnderWay, "_let_go", _BEFORE, most=6),
+    "outcome_lease_released": Point(CallbacksUnderWay, "_let_go", _AFTER, most=6),
     "outcome_failed_attempt_on_disk": Point(SegmentWriter, "append", _AFTER, _telling('"event":"attempt_failed"')),
-    "outcome_lost_attempt_not_ended": Point(Dials, "_end_lost", _BEFORE, most=1, after="dial_enterprise_answered"),
+    "outcome_lost_attempt_not_ended": Point(
+        CallbacksUnderWay, "_end_lost", _BEFORE, most=1, after="dial_enterprise_answered"
+    ),
     "outcome_step_told_not_done": Point(Notices, "tell", _AFTER, _kind("reminder", "escalation"), (REMINDERS,)),
     "outcome_step_done": Point(SegmentWriter, "append", _AFTER, _telling('"note":"step_done"'), (REMINDERS, DIALS)),
     "outcome_breach_told_not_frozen": Point(Notices, "tell", _AFTER, _kind("breach"), (LATE,), most=2),
     "outcome_breach_frozen": Point(SegmentWriter, "append", _AFTER, _telling('"note":"breach_frozen"'), (LATE,), 1),
-    "outcome_late_talk_frozen_not_reached": Point(Dials, "_freeze_if_late", _AFTER, _talked_late, (LATE,), most=1),
+    "outcome_late_talk_frozen_not_reached": Point(
+        CallbacksUnderWay, "_freeze_if_late", _AFTER, _talked_late, (LATE,), most=1
+    ),
     "outcome_late_talk_over": Point(Callbacks, "_see_through", _AFTER, _reached, (LATE,), most=1),
     # on its way to those who are told
     "notice_given_not_fed": Point(Feed, "look", _BEFORE, armed=_ANY, most=6),

@@ -15,7 +15,7 @@ from twisted.internet.defer import ensureDeferred
 from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.orders.verdict import OWN_RULE
 from callback_scheduler.reports.report import Question, Report
-from callback_scheduler.store.store import Outcome
+from callback_scheduler.store.store import EventOutcome
 from config.hours import HoursSettings
 from ivr.refused import OperationRefused
 from node.operations.happenings import HappeningsFeed
@@ -116,7 +116,7 @@ def test_a_listener_that_fails_harms_neither_calls_nor_other_listeners() -> None
 def test_an_order_is_told_of_with_its_unit_and_what_happened() -> None:
     feed, heard = HappeningsFeed(), []
     feed.subscribe(lambda kind, fields: heard.append((kind, fields["what"], fields["order_id"], fields["unit_id"])))
-    outcome = Outcome("applied", "26030310001", unit_id="tax")
+    outcome = EventOutcome("applied", "26030310001", unit_id="tax")
     for event_type, payload in (
         ("order_opened", {"order_id": "26030310002"}),
         ("order_changed", {"order_id": "26030310001", "event": "acknowledged", "state_to": "acknowledged"}),

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from callback_scheduler.errors import StaleOrder
 from callback_scheduler.orders.order import AttemptOutcome, Order
 from callback_scheduler.orders.states import OrderState
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Ports
 from config.settings import Settings, SipSettings
 from ivr.calls.presence import Presence
 from ivr.refused import OperationRefused
@@ -29,13 +29,13 @@ class Desk(World):
         made = self.timetable()
         self.presence = Presence()
         self.leader: Deferred[bool] = Deferred()
-        hands = Hands(ring_back=self._ring_back, remind_leader=self._remind_leader, notices=self,
+        ports = Ports(ring_back=self._ring_back, remind_leader=self._remind_leader, notices=self,
                       free_lines=lambda: self.free_lines)
         office = SimpleNamespace(
             directory=DIRECTORY, calendar=CALENDAR, unit_tiers=lambda unit: DIRECTORY.unit_tiers(unit, self.clock.now())
         )
         rooms: Any = SimpleNamespace(
-            ledger=self.ledger, clock=self.clock, timetable=made, hands=hands, office=office, reactor=self.time,
+            ledger=self.ledger, clock=self.clock, timetable=made, ports=ports, office=office, reactor=self.time,
             services=SimpleNamespace(presence=self.presence), callbacks=SimpleNamespace(remind_leader=self._reminded),
             site=SimpleNamespace(settings=Settings(sip=SipSettings(own_numbers=("12345",)))),
         )
