@@ -68,7 +68,7 @@ def test_it_dies_with_its_parent_even_by_kill_9(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 import structlog
-from callback_scheduler.embedded_redis import EmbeddedRedis
+from callback_scheduler.store.embedded_redis import EmbeddedRedis
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 server = EmbeddedRedis(Path({str(tmp_path)!r}) / "redis")
 server.start()
