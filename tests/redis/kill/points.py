@@ -23,6 +23,7 @@ from callback_scheduler.notices.notices import Notices
 from callback_scheduler.notices.outbox import Outbox
 from callback_scheduler.notices.webhook import Webhook
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
+from callback_scheduler.store.leases import Leases
 from callback_scheduler.store.store import Store
 from callback_scheduler.timetable.under_way import CallbacksUnderWay
 from ivr.calls.attempt import RunningAttempt
@@ -113,15 +114,15 @@ def _leader(slot: TownSlot, leg: int, *result: Any) -> bool:
     return slot.number_of(leg) in LEADERS
 
 
-def _of_an_order(store: Store, order_id: str, ttl_s: float, lease: Any = None) -> bool:
+def _of_an_order(leases: Leases, order_id: str, ttl_s: float, lease: Any = None) -> bool:
     return order_id != "sweeps" and lease is not None
 
 
-def _of_the_sweeps(store: Store, order_id: str, ttl_s: float, lease: Any = None) -> bool:
+def _of_the_sweeps(leases: Leases, order_id: str, ttl_s: float, lease: Any = None) -> bool:
     return order_id == "sweeps" and lease is not None
 
 
-def _renews_an_order(store: Store, lease: Any, *result: Any) -> bool:
+def _renews_an_order(leases: Leases, lease: Any, *result: Any) -> bool:
     return bool(lease.order_id != "sweeps")
 
 
@@ -169,9 +170,9 @@ POINTS: dict[str, Point] = {
     "store_half_applied": Point(Store, "apply", _half_applied, armed=_ANY, most=12),
     "store_applied_nobody_told": Point(Store, "apply", _AFTER, armed=_ANY, most=12),
     "store_answer_under_way": Point(Ledger, "_answer", _BEFORE, armed=_ANY, most=8),
-    "store_sweeps_lease_taken": Point(Store, "lease", _AFTER, _of_the_sweeps, _ANY, most=2),
+    "store_sweeps_lease_taken": Point(Leases, "take", _AFTER, _of_the_sweeps, _ANY, most=2),
     # a callback, up to the talk
-    "dial_lease_taken": Point(Store, "lease", _AFTER, _of_an_order),
+    "dial_lease_taken": Point(Leases, "take", _AFTER, _of_an_order),
     "dial_begun_no_line_taken": Point(Callbacks, "ring_back", _BEFORE),
     "dial_call_noted_nobody_rung": Point(Orders, "note_offered", _AFTER, _is_callback),
     "dial_unit_rung": Point(TownSlot, "has_rung", _AFTER, _rings(enterprise=False)),
@@ -184,7 +185,7 @@ POINTS: dict[str, Point] = {
     "dial_not_joined_yet": Point(Call, "join", _BEFORE),
     "dial_just_joined": Point(Call, "join", _AFTER),
     "dial_in_the_talk": Point(TownSlot, "talks_on", _BEFORE, most=80),
-    "dial_lease_renewed": Point(Store, "renew", _AFTER, _renews_an_order),
+    "dial_lease_renewed": Point(Leases, "renew", _AFTER, _renews_an_order),
     "dial_leader_rung": Point(TownSlot, "has_rung", _AFTER, _leader, most=1),
     # what came of it
     "outcome_ten_seconds_not_written": Point(RunningAttempt, "note_talk", _BEFORE),
