@@ -135,7 +135,9 @@ def many(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     for first in range(0, 100_000, 2000):  # in bites a slow machine swallows within the store's patience
         store._redis.eval(_FILL, 0, store.key(""), first)
     document = to_payload(draft("13800000001"), "x") | {"state": "closed", "is_open": False, "version": 1}
-    monkeypatch.setattr(store, "_orders", lambda numbers: [from_fields(document | {"order_id": n}) for n in numbers])
+    monkeypatch.setattr(
+        store.orders, "_orders", lambda numbers: [from_fields(document | {"order_id": n}) for n in numbers]
+    )
     return store
 
 
@@ -143,7 +145,7 @@ def test_a_page_out_of_a_hundred_thousand_orders_asks_for_no_more_than_it_shows(
     client = many._redis
     client.config_resetstat()
     pages = [
-        [order.order_id for order in many.find(asked)]
+        [order.order_id for order in many.orders.find(asked)]
         for asked in (
             OrderFilter(), OrderFilter(unit_id="unit_7"), OrderFilter(states=frozenset({S.CLOSED})),
             OrderFilter(after="260303050000", unit_id="unit_7"),
