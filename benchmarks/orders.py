@@ -67,7 +67,7 @@ async def _measure(data_dir: Path, seconds: float, callers: int) -> dict[str, An
         await ledger.settled()
         written = await _keep_busy(write_one, seconds / 2, callers, "call")
         await ledger.settled(60.0)
-        orders = await ledger.orders(1_000_000)
+        orders = await ledger.orders.latest(1_000_000)
         assert len({order.order_id for order in orders}) >= one["done"] + many["done"], "orders are missing in Redis"
     finally:
         await ledger.stop()

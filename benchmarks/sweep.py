@@ -37,7 +37,7 @@ def took_s(work: Callable[[], object]) -> float:
 def fill_with_open_orders(store: Store, wanted: int, at: datetime) -> None:
     """Put copies of one order into the keys that a sweep reads; all but `_DUE` are due in ten days or later."""
     client = store._redis  # the keys of the store, faster than a million events
-    (pattern,) = store.orders(1)
+    (pattern,) = store.orders.latest(1)
     document = json.loads(client.get(store.key("order", pattern.order_id)))
     document |= {"state": "sent", "is_open": True, "version": 2}
     client.delete(store.key("due"), store.key("stamps"))
@@ -54,24 +54,18 @@ def fill_with_open_orders(store: Store, wanted: int, at: datetime) -> None:
         pipeline.execute()
 
 
-class _Keeping(OrderKeeping):
-    """The ledger's way to the store, without its threads."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def _in_thread(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
-        return succeed(work(*args, **kwargs))
+def _at_once(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+    return succeed(work(*args, **kwargs))
 
 
 def look_figures(store: Store, open_orders: int, at: datetime) -> dict[str, float]:
     """Look as a sweep does: once when nothing is known, then again and again when nothing has happened."""
     site = load_site(Path(config.__file__).parent / "hotline.yaml")
     clock = MovableClock(at, time.monotonic)
-    unused: Any = None  # a look rings nobody
+    unused: Any = None  # a look rings nobody and changes nothing
     waiting = WaitingOrders(
-        _Keeping(store), site.settings.ladder, site.directory, clock=clock, hands=unused, dials=unused,
-        watch=ClockWatch(clock, time.monotonic, site.settings.ladder.clock_jump_s),
+        OrderKeeping(store, unused, _at_once, 1), site.settings.ladder, site.directory, clock=clock,
+        ports=unused, dials=unused, watch=ClockWatch(clock, time.monotonic, site.settings.ladder.clock_jump_s),
     )  # fmt: skip
 
     def look() -> None:

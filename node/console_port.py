@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from callback_scheduler.store.expiring_texts import Shelf
+from callback_scheduler.store.expiring_texts import ExpiringTexts
 from config.settings import Settings
 from node.operations.interfaces import Operations
 
@@ -21,4 +21,4 @@ class WebConsole(Protocol):
 
 
 # of operations, a shelf for sessions, settings and reactor
-OpenConsole = Callable[[Operations, Shelf, Settings, Any], WebConsole]
+OpenConsole = Callable[[Operations, ExpiringTexts, Settings, Any], WebConsole]

@@ -57,7 +57,7 @@ def _of_the_node(operations: Operations, ledger: Ledger, notices: Notices, clock
 
 
 async def _list_orders(ledger: Ledger, limit: int) -> list[dict[str, Any]]:
-    return [order_fields(order) for order in await ledger.orders(limit)]
+    return [order_fields(order) for order in await ledger.orders.latest(limit)]
 
 
 def _of_orders(operations: Operations) -> dict[str, Answerer]:

@@ -13,7 +13,7 @@ from twisted.internet import reactor as installed_reactor
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.notices.notices import Notices
 from callback_scheduler.timetable.housekeeping import Housekeeping
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.timetable import Timetable
 from config.settings import create_data_dir
 from ivr.calls.office import Office
@@ -87,18 +87,18 @@ class Node:
             self._ledger, settings.notices, self._data_dir / "notices",
             directory=site.directory, clock=clock, reactor=reactor,
         )  # fmt: skip
-        hands = self._make_hands()
-        self._timetable = self._make_timetable(site, hands)
+        ports = self._make_ports()
+        self._timetable = self._make_timetable(site, ports)
         self._begun = AsyncExitStack()
-        self.operations = self._make_operations(services, hands)
+        self.operations = self._make_operations(services, ports)
         self._ledger.watch(self.operations.on_event)
         self._door.on_trunk_changed = self._on_lines_changed
         self._control = Control(
             self._data_dir / "control.sock", reactor, answerers(self.operations, self._ledger, self._notices, clock)
         )
 
-    def _make_hands(self) -> Hands:
-        return Hands(
+    def _make_ports(self) -> Ports:
+        return Ports(
             ring_back=self._callbacks.ring_back,
             remind_leader=self._callbacks.remind_leader,
             notices=self._notices,
@@ -107,13 +107,13 @@ class Node:
             keep_house=Housekeeping(self._ledger, self._settings.keeping, self._notices, self._recordings).run,
         )
 
-    def _make_operations(self, services: CallServices, hands: Hands) -> NodeOperations:
+    def _make_operations(self, services: CallServices, ports: Ports) -> NodeOperations:
         settings, ledger, office, clock, presence = (
             self._settings, self._ledger, self._office, self._clock, services.presence
         )  # fmt: skip
         running = RunningCalls(self._desk.calls, self._callbacks.calls)
         orders = OrderOperations(
-            ledger, timetable=self._timetable, hands=hands, callbacks=self._callbacks, office=office,
+            ledger, timetable=self._timetable, ports=ports, callbacks=self._callbacks, office=office,
             presence=presence, clock=clock, own_numbers=settings.sip.own_numbers,
         )  # fmt: skip
         seats = SeatOperations(
@@ -141,10 +141,10 @@ class Node:
             ), site=site,
         )  # fmt: skip
 
-    def _make_timetable(self, site: Site, hands: Hands) -> Timetable:
+    def _make_timetable(self, site: Site, ports: Ports) -> Timetable:
         return Timetable(
-            self._ledger, site.settings.ladder, site.directory,
-            calendar=site.calendar, clock=self._clock, reactor=reactor, hands=hands,
+            self._ledger.orders, site.settings.ladder, site.directory,
+            calendar=site.calendar, clock=self._clock, reactor=reactor, ports=ports,
             read_calendar=lambda: changed_calendar(site.settings, self._data_dir / SITE_FOLDER),
             on_calendar=self._office.take_calendar,
         )  # fmt: skip
@@ -226,7 +226,7 @@ class Node:
     def _make_console(self) -> WebConsole | None:
         if self._open_console is None:
             return None
-        return self._open_console(self.operations, self._ledger.shelf("console"), self._settings, reactor)
+        return self._open_console(self.operations, self._ledger.expiring_texts("console"), self._settings, reactor)
 
     async def stop(self) -> None:
         """Let nobody in, release the callers, write everything, end every process."""

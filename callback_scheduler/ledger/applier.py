@@ -19,7 +19,7 @@ import structlog
 
 from callback_scheduler.errors import StoreUnavailable
 from callback_scheduler.journal.journal import Durable, Journal, JournalEvent
-from callback_scheduler.store.store import Outcome, Store
+from callback_scheduler.store.store import EventOutcome, Store
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ _KEPT_IN_MEMORY = 20_000
 _QUIET_LOOK_S = 1.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 
-Applied = list[tuple[JournalEvent, Outcome]]
+Applied = list[tuple[JournalEvent, EventOutcome]]
 
 
 class Applier:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from callback_scheduler.journal.journal import Durable, Journal, JournalEvent
-from callback_scheduler.store.store import Verdict
+from callback_scheduler.store.store import Ruling
 
 EVENT_TYPES = ("order_opened", "order_changed", "order_noted", "notice_given")
 _KEPT_IN_MEMORY = 5000
@@ -32,7 +32,7 @@ class Feed:
         self,
         journal: Journal,
         applied: Callable[[], int],
-        verdicts: Callable[[Sequence[JournalEvent]], list[Verdict]],
+        verdicts: Callable[[Sequence[JournalEvent]], list[Ruling]],
     ) -> None:
         self._journal, self._applied, self._verdicts = journal, applied, verdicts
         self._recent: deque[Letter] = deque()
@@ -110,10 +110,10 @@ class Feed:
         """Return the events that count, those of repeated calls with the order that took them up."""
         counting = []
         verdicts = self._verdicts([event for _, event in letters]) if letters else []
-        for (position, event), verdict in zip(letters, verdicts, strict=True):
-            merged_into = verdict.counts_as if event.event_type == "order_opened" else ""
+        for (position, event), ruling in zip(letters, verdicts, strict=True):
+            merged_into = ruling.counts_as if event.event_type == "order_opened" else ""
             if merged_into not in {"", event.payload["order_id"]}:
                 event = replace(event, payload=event.payload | {"merged_into": merged_into})  # noqa: PLW2901
-            if not verdict.was_refused:
+            if not ruling.was_refused:
                 counting.append((position, event))
         return counting

@@ -6,7 +6,7 @@ their own numbers, and if an open order turns out to have taken one up, its numb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -29,12 +29,9 @@ from callback_scheduler.ledger.retention import Forgotten
 from callback_scheduler.orders.fields import instant, to_payload
 from callback_scheduler.orders.numbers import OrderNumbers
 from callback_scheduler.orders.order import OpenedOrder, OrderDraft
-from callback_scheduler.reports.reader import read_material
-from callback_scheduler.reports.report import Question, Report, make_report
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
-from callback_scheduler.store.expiring_texts import Shelf
-from callback_scheduler.store.store import Outcome, Store
-from routing.working_time import WorkingTime
+from callback_scheduler.store.expiring_texts import ExpiringTexts
+from callback_scheduler.store.store import EventOutcome, Store
 
 log = structlog.get_logger()
 
@@ -46,15 +43,16 @@ _SETTLE_LOOK_S = 0.02
 # Events somebody waits for Redis to have its say about.
 _ANSWERED = ("order_opened", "order_changed", "order_noted")
 _TOLD = object()
-OnEvent = Callable[[JournalEvent, Outcome], None]
+OnEvent = Callable[[JournalEvent, EventOutcome], None]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class Ledger(OrderKeeping):
+class Ledger:
     """Journal and store of one node below `data_dir`; `redis_url` None starts a Redis of our own.
 
-    `reactor` gives time, callFromThread and nothing else. All methods are called in the reactor's thread.
+    `orders` reads and changes what is owed. `reactor` gives time, callFromThread and nothing else. All methods are
+    called in the reactor's thread.
     """
 
     def __init__(
@@ -68,14 +66,14 @@ class Ledger(OrderKeeping):
         calls_kept: int = 100_000,
     ) -> None:
         self._reactor = reactor
-        self.node_number = node_number
         self._numbers = OrderNumbers(node_number)
         self._embedded = EmbeddedRedis(data_dir / "redis") if redis_url is None else None
         url = self._embedded.url if self._embedded else str(redis_url)
         self._store = Store.connect(url, prefix=key_prefix, calls_kept=calls_kept)
         self._journal = Journal(data_dir / "journal", reactor, on_durable=self._offer)
         self._applier = Applier(self._journal, self._store, self._on_applied)
-        self._answers: dict[str, Deferred[Outcome | None]] = {}
+        self._answers: dict[str, Deferred[EventOutcome | None]] = {}
+        self.orders = OrderKeeping(self._store, self._apply, self._in_thread, node_number)
         self._threads = ThreadPool(minthreads=0, maxthreads=4, name="ledger")
         self._is_closing = False
         self.feed = Feed(self._journal, self._applied_to, self._store.verdicts)
@@ -163,9 +161,9 @@ class Ledger(OrderKeeping):
         log.info("order_merged", order_id=order_id, merged_into=outcome.order_id)
         return OpenedOrder(outcome.order_id, True, instant(outcome.due_at), outcome.is_provisional)
 
-    async def _apply(self, event: JournalEvent) -> Outcome | None:
+    async def _apply(self, event: JournalEvent) -> EventOutcome | None:
         """Put an event on disk and return what Redis said to it; None if that is not known within a second."""
-        answer: Deferred[Outcome | None] = Deferred()
+        answer: Deferred[EventOutcome | None] = Deferred()
         self._answers[event.event_id] = answer
         try:
             await self._journal.append(event)
@@ -178,27 +176,23 @@ class Ledger(OrderKeeping):
         finally:
             del self._answers[event.event_id]
 
-    # -- reading; StoreUnavailable while Redis is away; more of it in OrderKeeping --------------------------------
+    # -- reading; StoreUnavailable while Redis is away; of orders in `orders` ------------------------------------
 
     async def calls(self, limit: int = 100, after: str = "") -> list[dict[str, Any]]:
         """Return the last call records, newest first; with `after`, the id of a call, those older than it."""
-        return await self._in_thread(self._store.calls, limit, after)
+        return await self._in_thread(self._store.records.calls, limit, after)
 
     async def calls_named(self, call_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the records of calls, in the order of their ids; those that are not kept are left out."""
-        return await self._in_thread(self._store.calls_named, call_ids)
-
-    async def report(self, question: Question, working: WorkingTime, units: Mapping[str, str]) -> Report:
-        """Return a report, put together in a thread; `units` are the names by id."""
-
-        def put_together() -> Report:
-            return make_report(question, read_material(self._store, question.since, question.at), working, units)
-
-        return await self._in_thread(put_together)
+        return await self._in_thread(self._store.records.calls_named, call_ids)
 
     async def surveys(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last answers to the survey, newest first."""
-        return await self._in_thread(self._store.surveys, limit)
+        return await self._in_thread(self._store.records.surveys, limit)
+
+    async def read(self, work: Callable[[Store], _T]) -> _T:
+        """Let `work` read the store in a thread, and return what it returns: a report, which looks at everything."""
+        return await self._in_thread(work, self._store)
 
     async def history(self, *event_types: str) -> list[JournalEvent]:
         """Return all events of these types in the journal, in the order they were written."""
@@ -232,9 +226,9 @@ class Ledger(OrderKeeping):
             await deferLater(self._reactor, _SETTLE_LOOK_S)
         return True
 
-    def shelf(self, name: str) -> Shelf:
-        """Return a shelf for short-lived texts, whose keys begin with `name`."""
-        return Shelf(self._store, self._in_thread, name)
+    def expiring_texts(self, name: str) -> ExpiringTexts:
+        """Return a place for short-lived texts, whose keys begin with `name`."""
+        return ExpiringTexts(self._store, self._in_thread, name)
 
     def status(self) -> dict[str, Any]:
         """Return what an operator wants to know: journal, Redis, and how many events wait on the way."""
@@ -270,25 +264,25 @@ class Ledger(OrderKeeping):
         if answered:
             self._reactor.callFromThread(self._answer, answered)
 
-    def _tell(self, news: list[tuple[JournalEvent, Outcome]]) -> None:
+    def _tell(self, news: list[tuple[JournalEvent, EventOutcome]]) -> None:
         for event, outcome in news:
             if self._on_event is not None and outcome.status != "refused":
                 self._on_event(event, outcome)
 
-    def _answer(self, answered: list[tuple[JournalEvent, Outcome]]) -> None:
+    def _answer(self, answered: list[tuple[JournalEvent, EventOutcome]]) -> None:
         for event, outcome in answered:
             if outcome.status == "refused" and event.event_type != "order_opened":
                 self._note_refusal(event, outcome)
             else:
                 self._give(event, outcome)
 
-    def _give(self, event: JournalEvent, outcome: Outcome | None) -> None:
+    def _give(self, event: JournalEvent, outcome: EventOutcome | None) -> None:
         """Tell whoever waits for it what Redis said to an event; None: nobody knows yet what it will count as."""
         waiting = self._answers.get(event.event_id)
         if waiting is not None and not waiting.called:
             waiting.callback(outcome)
 
-    def _note_refusal(self, event: JournalEvent, refused: Outcome) -> None:
+    def _note_refusal(self, event: JournalEvent, refused: EventOutcome) -> None:
         """Write that an event did not count, so that it does not count either when Redis is built anew.
 
         Whoever waits is told afterwards: a refusal that is not on disk may yet turn out to have been none.

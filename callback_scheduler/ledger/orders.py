@@ -1,21 +1,20 @@
-"""The half of the ledger that is about the lives of orders: changing them, reading them, holding them by a lease."""
+"""The part of the ledger that is about the lives of orders: changing them, reading them, holding them by a lease."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ParamSpec, TypeVar
-
-from twisted.internet.defer import Deferred
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from callback_scheduler.errors import FencedOff, SchedulerError, StaleOrder, StoreUnavailable, UnknownOrder
 from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.orders import life as order_life
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import Attempt, Lease, Order
 from callback_scheduler.orders.states import OrderEvent
 from callback_scheduler.store.search import OrderFilter
-from callback_scheduler.store.slices import Stretch
-from callback_scheduler.store.store import Outcome, Store
+from callback_scheduler.store.slices import TimeSlice
+from callback_scheduler.store.store import EventOutcome, Store
 from routing.clock import SHANGHAI
 
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=SHANGHAI)
@@ -25,18 +24,26 @@ _T = TypeVar("_T")
 _REFUSALS: dict[str, type[SchedulerError]] = {"stale": StaleOrder, "fenced": FencedOff, "unknown": UnknownOrder}
 
 
+class InThread(Protocol):
+    """Runs what blocks in a thread of the ledger's."""
+
+    def __call__(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Awaitable[_T]:
+        """Return what `work` returns, or raise what it raises."""
+        ...
+
+
+Apply = Callable[[JournalEvent], Awaitable[EventOutcome | None]]
+
+
 class OrderKeeping:
-    """What `Ledger` does with orders that are there; all methods raise StoreUnavailable while Redis is away."""
+    """The orders of a ledger (`Ledger.orders`); all methods raise StoreUnavailable while Redis is away.
 
-    _store: Store
-    node_number: int
+    `apply` puts an event on disk and returns what Redis said to it, None if that takes too long; `in_thread` runs what
+    blocks. `node_number` stands in every event.
+    """
 
-    async def _apply(self, event: JournalEvent) -> Outcome | None:
-        """Put an event on disk and return what Redis said to it; None if that takes too long."""
-        raise NotImplementedError
-
-    def _in_thread(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
-        raise NotImplementedError
+    def __init__(self, store: Store, apply: Apply, in_thread: InThread, node_number: int) -> None:
+        self._store, self._apply, self._in_thread, self._node_number = store, apply, in_thread, node_number
 
     # -- changing -------------------------------------------------------------------------------------------------
 
@@ -45,7 +52,7 @@ class OrderKeeping:
         order_id: str,
         event: OrderEvent,
         *,
-        who: str,
+        who: Actor | str,
         why: str = "",
         changes: Mapping[str, Any] | None = None,
         attempt: Attempt | None = None,
@@ -57,12 +64,13 @@ class OrderKeeping:
 
         `changes` are fields of Order (`order_fields.CHANGEABLE`) by their new values, None to empty one; `steps_done`
         and `messages` are added to. `attempt` is kept under its id, in place of what was known of it. `request_id`
-        stands in the event, so that who asked for it from outside can find it again. Raises
+        stands in the event, so that a program that asked for it from outside can find it again. Of `who` the journal
+        keeps the text. Raises
         UnknownOrder, IllegalTransition, NotProved, StaleOrder if the order's state changed meanwhile, FencedOff if
         `epoch` is that of a lease that is over; StoreUnavailable, if not before then after a second: then the event
         is on disk and will be tried once Redis is back.
         """
-        order = await self._known(order_id)
+        order = await self._existing(order_id)
         payload = order_life.changed(order, event, who=who, why=why, changes=changes, attempt=attempt, at=at)
         if request_id:
             payload["request_id"] = request_id
@@ -73,7 +81,7 @@ class OrderKeeping:
         order_id: str,
         note: str,
         *,
-        who: str,
+        who: Actor | str,
         why: str = "",
         changes: Mapping[str, Any] | None = None,
         attempt: Attempt | None = None,
@@ -81,97 +89,97 @@ class OrderKeeping:
         at: datetime,
     ) -> Order:
         """Note something about an order that does not move its state; arguments and errors as in `change_order`."""
-        order = await self._known(order_id)
+        order = await self._existing(order_id)
         payload = order_life.noted(order, who=who, why=why, changes=changes, attempt=attempt)
         return await self._happen("order_noted", payload | {"note": note}, epoch, at)
 
-    async def _known(self, order_id: str) -> Order:
-        order = await self._in_thread(self._store.order, order_id)
+    async def _existing(self, order_id: str) -> Order:
+        order = await self._in_thread(self._store.orders.order, order_id)
         if order is None:
             raise UnknownOrder(f"there is no order {order_id}")
         return order
 
     async def _happen(self, event_type: str, payload: dict[str, Any], epoch: int | None, at: datetime) -> Order:
-        payload |= {"node": self.node_number, "epoch": epoch}
+        payload |= {"node": self._node_number, "epoch": epoch}
         outcome = await self._apply(JournalEvent.new(event_type, payload, at))
         if outcome is None:
             raise StoreUnavailable(f"{event_type} of order {payload['order_id']} is on disk, and waits for Redis")
         if outcome.status == "refused":
             kind, _, what = outcome.order_id.partition(": ")
             raise _REFUSALS.get(kind, SchedulerError)(f"order {payload['order_id']}: {what or kind}")
-        return await self._known(payload["order_id"])
+        return await self._existing(payload["order_id"])
 
     # -- leases ---------------------------------------------------------------------------------------------------
 
     async def lease(self, order_id: str, ttl_s: float) -> Lease | None:
         """Take an order for `ttl_s` by Redis's clock; None while another lease of it runs."""
-        return await self._in_thread(self._store.lease, order_id, ttl_s)
+        return await self._in_thread(self._store.leases.take, order_id, ttl_s)
 
     async def renew(self, lease: Lease) -> bool:
         """Hold a lease for its `ttl_s` from now on; False if it is over, and then the work must be dropped."""
-        return await self._in_thread(self._store.renew, lease)
+        return await self._in_thread(self._store.leases.renew, lease)
 
     async def release(self, lease: Lease) -> bool:
         """Give a lease back; False if it was over."""
-        return await self._in_thread(self._store.release, lease)
+        return await self._in_thread(self._store.leases.release, lease)
 
     # -- reading --------------------------------------------------------------------------------------------------
 
-    async def orders(self, limit: int = 100) -> list[Order]:
+    async def latest(self, limit: int = 100) -> list[Order]:
         """Return the last orders, newest first."""
-        return await self._in_thread(self._store.orders, limit)
+        return await self._in_thread(self._store.orders.latest, limit)
 
     async def find_orders(self, asked: OrderFilter) -> list[Order]:
         """Return a page of the orders that are asked for, newest first."""
-        return await self._in_thread(self._store.find, asked)
+        return await self._in_thread(self._store.orders.find, asked)
 
     async def orders_of(self, numbers: Sequence[str]) -> list[Order]:
         """Return the orders with these numbers, in their order; those that are not there are left out."""
-        return await self._in_thread(self._store.orders_of, numbers)
+        return await self._in_thread(self._store.orders.orders_of, numbers)
 
     async def all_orders(self, since: datetime, until: datetime) -> list[Order]:
         """Return all orders opened at `since` or later and before `until`, oldest first."""
-        return await self._in_thread(self._store.all_orders, since, until)
+        return await self._in_thread(self._store.orders.all_orders, since, until)
 
     async def order(self, order_id: str) -> Order | None:
         """Return the order a number counts as; None if it was never given."""
-        return await self._in_thread(self._store.order, order_id)
+        return await self._in_thread(self._store.orders.order, order_id)
 
     async def due_before(self, at: datetime, limit: int = 1000) -> list[Order]:
         """Return open orders due at `at` or before, earliest deadline first."""
-        return await self._in_thread(self._store.due_before, at, limit)
+        return await self._in_thread(self._store.orders.due_before, at, limit)
 
-    async def due_stretches(self, until: datetime) -> list[Stretch]:
-        """Cut the time up to `until` into stretches, earliest first, in each of which a few thousand orders are due."""
-        return await self._in_thread(self._store.due_stretches, until)
+    async def due_slices(self, until: datetime) -> list[TimeSlice]:
+        """Cut the time up to `until` into slices, earliest first, in each of which a few thousand orders are due."""
+        return await self._in_thread(self._store.orders.due_slices, until)
 
-    async def due_in(self, stretch: Stretch, known: Mapping[str, Order]) -> list[Order]:
-        """Return the open orders due in a stretch; those that are still as they are `known` are not read again."""
-        return await self._in_thread(self._store.due_in, stretch, known)
+    async def due_in(self, time_slice: TimeSlice, known: Mapping[str, Order]) -> list[Order]:
+        """Return the open orders due in a slice; those that are still as they are `known` are not read again."""
+        return await self._in_thread(self._store.orders.due_in, time_slice, known)
 
     async def open_orders(self, limit: int = 10_000) -> list[Order]:
         """Return open orders, earliest deadline first."""
-        return await self._in_thread(self._store.open_orders, limit)
+        return await self._in_thread(self._store.orders.open_orders, limit)
 
     async def all_open_orders(self) -> list[Order]:
         """Return every open order, earliest deadline first, however many there are: for changes of the whole site."""
         found: list[Order] = []
-        for stretch in await self.due_stretches(_END_OF_TIME):
-            found += await self.due_in(stretch, {})
+        for time_slice in await self.due_slices(_END_OF_TIME):
+            found += await self.due_in(time_slice, {})
         return found
 
     async def reached_orders(self) -> list[Order]:
         """Return the orders whose callback reached the enterprise and that are not closed, longest reached first."""
-        return await self._in_thread(self._store.reached_orders)
+        return await self._in_thread(self._store.orders.reached_orders)
 
     async def open_orders_of(self, phone: str) -> list[Order]:
         """Return the open orders to be rung back at `phone`, or left from it; the longest open one first."""
-        return await self._in_thread(self._store.open_orders_of, phone)
+        return await self._in_thread(self._store.orders.open_orders_of, phone)
 
     async def count_orders(self) -> dict[tuple[str, str], int]:
         """Return how many orders each unit has in each state, by unit and state."""
-        return await self._in_thread(self._store.count_orders)
+        return await self._in_thread(self._store.orders.count_orders)
 
     async def order_events(self, order_id: str) -> list[dict[str, Any]]:
         """Return what has happened to an order, oldest first: event_id, type, at (ISO 8601, Shanghai) and payload."""
-        return await self._in_thread(self._store.order_events, order_id)
+        return await self._in_thread(self._store.orders.order_events, order_id)

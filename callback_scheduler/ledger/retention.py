@@ -39,7 +39,7 @@ class Forgotten:
 
 def settled_before(store: Store, before: datetime, limit: int = _ORDERS_AT_ONCE) -> list[Order]:
     """Return up to `limit` orders with which nothing has happened since `before`, and that are owed no more."""
-    return [order for order in store.settled_orders(before, limit) if _last_instant(order) < before]
+    return [order for order in store.orders.settled_orders(before, limit) if _last_instant(order) < before]
 
 
 def _last_instant(order: Order) -> datetime:
@@ -61,7 +61,7 @@ def old_segments(journal: Journal, store: Store, before: datetime) -> list[Segme
     found: list[Segment] = []
     for segment in journal.segments[:-1]:
         events = [JournalEvent.from_json(body) for _, _, body in segments.read(segment.path, 0, segment.last)]
-        if any(event.at >= before for event in events) or store.known(sorted(_orders_in(events))):
+        if any(event.at >= before for event in events) or store.orders.known(sorted(_orders_in(events))):
             break
         found.append(segment)
     return found

@@ -75,7 +75,7 @@ class Notices:
         self._looking.clock = reactor
         self.city_status: CityStatusServer | None = None
         if settings.city_status:
-            reports = CityReports(ledger, directory, clock)
+            reports = CityReports(ledger.orders, directory, clock)
             self.city_status = CityStatusServer(settings.city_status, reactor, reports.on_status)
 
     def _receivers(self) -> list[Receiver]:
@@ -88,7 +88,7 @@ class Notices:
             found.append(Webhook(CITY, settings.city_platform, self._reactor, now, messages.message))
         if settings.mail:
             mail = partial(
-                Mail, settings=settings.mail, directory=self._directory, order=self._ledger.order,
+                Mail, settings=settings.mail, directory=self._directory, order=self._ledger.orders.order,
                 in_thread=self._in_thread, now=now,
             )
             units, supervisors = settings.mail.units, {SUPERVISORS: settings.mail.supervisors}

@@ -1,4 +1,4 @@
-"""Why an order missed its deadline, in one sentence, with a timeline of its legs."""
+"""Why an order missed its deadline, in one sentence: as a report tells it, as its breach keeps it; with a timeline."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ from datetime import datetime, timezone
 from typing import NamedTuple
 
 from callback_scheduler.orders.cause_words import CHINESE, OUTCOME_WORDS, CauseWords
-from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, BegunBy, Order
 from callback_scheduler.orders.verdict import (
     TRIES_THAT_EXCUSE,
     Facts,
     Verdict,
+    facts_of,
     first_talk_ms,
+    judge,
+    milliseconds,
     tries_before,
 )
 from routing.clock import SHANGHAI
 
-_BY_WORDS = {"timetable": "系统", "unit": "单位", "enterprise": "企业来电", "specialist": "专业人员"}
+_BY_WORDS: dict[str, str] = {
+    BegunBy.TIMETABLE: "系统",
+    BegunBy.UNIT: "单位",
+    BegunBy.ENTERPRISE: "企业来电",
+    BegunBy.SPECIALIST: "专业人员",
+}
 
 
 class Moment(NamedTuple):
@@ -83,6 +91,22 @@ def _length(ms: int, words: CauseWords) -> str:
     days, hours = divmod(hours, 24)
     parts = ((days, words.days), (hours, words.hours), (minutes if not days else 0, words.minutes))
     return words.between_lengths.join(unit.format(n=n) for n, unit in parts if n)
+
+
+def breach_cause(order: Order, at: datetime) -> str:
+    """Return the sentence that is kept with the breach; it tells of attempts up to `at`."""
+    facts = facts_of(order)
+    at_ms = milliseconds(at)
+    verdict = judge(facts, at_ms, facts.due_ms)
+    told = cause(facts, verdict, at_ms, facts.due_ms)
+    if told:
+        return told
+    if verdict is Verdict.SELF_REPORTED and order.self_reported_at is not None:
+        when = order.self_reported_at.astimezone(SHANGHAI)
+        return f"单位于{when.month}月{when.day}日{when:%H:%M}自行填报已联系，无通话证据。"
+    tried = [attempt.outcome for attempt in order.attempts if attempt.outcome.counts_as_tried]
+    results = "、".join(f"{OUTCOME_WORDS[outcome]}{n}次" for outcome, n in Counter(tried).most_common())
+    return f"已尽责未接通：时限前拨打企业{len(tried)}次（{results}）。"
 
 
 def timeline(order: Order) -> list[Moment]:

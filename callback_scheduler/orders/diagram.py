@@ -53,7 +53,7 @@ _BESIDE = """
 ## What is kept beside the state
 
 - Every change is an event of the journal, `order_changed` (the state moves) or `order_noted` (it does not): who, when,
-  from, to, why, what else changed, and the attempt with its evidence. `Ledger.order_events` gives them for one order.
+  from, to, why, what else changed, and the attempt with its evidence; `OrderKeeping.order_events` gives them for one.
 - An event counts once, by its id. A change made on a stale picture of the order is refused (`StaleOrder`), one made
   under a lease that is over too (`FencedOff`); both are decided by the same script that applies events. The refusal is
   written down as `event_refused`, so that it holds when Redis is built anew from the journal.

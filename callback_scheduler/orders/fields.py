@@ -10,7 +10,16 @@ from functools import lru_cache
 from typing import Any, cast
 
 from callback_scheduler.orders.deadlines import CountedAs, Deadline
-from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, MergedCall, Order, OrderDraft, OrderKind
+from callback_scheduler.orders.order import (
+    Attempt,
+    AttemptOutcome,
+    BegunBy,
+    Evidence,
+    MergedCall,
+    Order,
+    OrderDraft,
+    OrderKind,
+)
 from callback_scheduler.orders.states import OrderState
 from routing.clock import SHANGHAI
 
@@ -27,6 +36,7 @@ CHANGEABLE = frozenset(
 )
 _STATES = {state.value: state for state in OrderState}
 _KINDS = {kind.value: kind for kind in OrderKind}
+_BEGUN_BY = {begun_by.value: begun_by for begun_by in BegunBy}
 _OUTCOMES = {outcome.value: outcome for outcome in AttemptOutcome}
 
 
@@ -134,7 +144,7 @@ def attempt_of(fields: Mapping[str, Any]) -> Attempt:
     return Attempt(
         attempt_id=fields["attempt_id"],
         begun_at=instant(fields["begun_at"]),
-        by=fields["by"],
+        by=_BEGUN_BY.get(fields["by"], fields["by"]),
         number=fields["number"],
         unit_number=fields["unit_number"],
         outcome=_OUTCOMES[fields["outcome"]],

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from callback_scheduler.errors import NotProved
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.evidence import proves
 from callback_scheduler.orders.fields import attempt_fields, change_fields
 from callback_scheduler.orders.order import Attempt, Order
@@ -20,7 +21,7 @@ def changed(
     order: Order,
     event: OrderEvent,
     *,
-    who: str,
+    who: Actor | str,
     why: str,
     changes: Mapping[str, Any] | None,
     attempt: Attempt | None,
@@ -36,7 +37,7 @@ def changed(
         raise NotProved(f"order {order.order_id} is not reached: the unit's key, the answer or 10 s of talk is missing")
     if event in _DEADLINE_STAYS and changes and not changes.keys().isdisjoint({"deadline", "due_at"}):
         raise ValueError(f"a deadline does not move when an order is {event.value}: the enterprise was promised a time")
-    implied = _IMPLIED.get(event, _nothing)(order, who, why, at)
+    implied = _IMPLIED.get(event, _nothing)(order, str(who), why, at)
     if attempt is not None and attempt.evidence is not None and event is OrderEvent.REACHED:
         implied = {"reached_at": order.reached_at or attempt.evidence.talk_began_at}  # 首次接通时间: the first counts
     payload = noted(order, who=who, why=why, changes=implied | dict(changes or {}), attempt=attempt)
@@ -49,10 +50,10 @@ def changed(
 
 
 def noted(
-    order: Order, *, who: str, why: str, changes: Mapping[str, Any] | None, attempt: Attempt | None
+    order: Order, *, who: Actor | str, why: str, changes: Mapping[str, Any] | None, attempt: Attempt | None
 ) -> dict[str, Any]:
     """Return the payload of `order_noted`, without note, node and epoch; ValueError as above."""
-    payload: dict[str, Any] = {"order_id": order.order_id, "version_from": order.version, "who": who, "why": why}
+    payload: dict[str, Any] = {"order_id": order.order_id, "version_from": order.version, "who": str(who), "why": why}
     payload["changes"] = change_fields(changes or {})
     if attempt is not None:
         payload["attempt"] = attempt_fields(attempt)

@@ -19,6 +19,17 @@ class OrderKind(Enum):
     ONLINE = "online"  # handed over by the online assistant
 
 
+class BegunBy(str, Enum):
+    """Who began an attempt; a string, as journal and store keep it."""
+
+    TIMETABLE = "timetable"  # the service itself, or a supervisor who would not wait for it
+    UNIT = "unit"  # somebody at the unit, by a click
+    ENTERPRISE = "enterprise"  # the enterprise rang about its own order
+    SPECIALIST = "specialist"  # a specialist dialled in
+
+    __str__ = str.__str__
+
+
 class AttemptOutcome(Enum):
     """How one try to place a callback ended."""
 
@@ -112,13 +123,13 @@ class Evidence:
 class Attempt:
     """One try to place a callback (拨打记录), named `<order_id>-a<n>`.
 
-    `by` is who began it: timetable, unit, enterprise or specialist. `number` is the enterprise's. The intent to ring
-    it, `enterprise_rung_at`, is written before it is rung. `epoch` is that of the lease it was made under.
+    `by` is who began it; a word that an earlier version wrote stays as it is. `number` is the enterprise's. The intent
+    to ring it, `enterprise_rung_at`, is written before it is rung. `epoch` is that of the lease it was made under.
     """
 
     attempt_id: str
     begun_at: datetime
-    by: str
+    by: BegunBy | str
     number: str
     unit_number: str = ""
     outcome: AttemptOutcome = AttemptOutcome.UNDER_WAY

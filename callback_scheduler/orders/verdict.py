@@ -109,6 +109,14 @@ def milliseconds(at: datetime | None) -> int:
     return (at - _EPOCH) // _MILLISECOND if at else 0
 
 
+def instant_ms(text: object) -> int:
+    """Return the same of an instant in ISO 8601 with an offset, as the journal has it; 0 for what is none."""
+    try:
+        return milliseconds(datetime.fromisoformat(str(text))) if text else 0
+    except (TypeError, ValueError):
+        return 0
+
+
 def facts_of(order: Order) -> Facts:
     """Return what compliance asks of `order`."""
     return Facts(

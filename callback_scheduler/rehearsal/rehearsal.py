@@ -22,9 +22,9 @@ from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Lease, Order, OrderDraft
 from callback_scheduler.orders.verdict import Verdict, verdict
 from callback_scheduler.rehearsal.people import Answer, answer, callers
-from callback_scheduler.store.store import Outcome
+from callback_scheduler.store.store import EventOutcome
 from callback_scheduler.timetable.ladder import tiers_open
-from callback_scheduler.timetable.ports import Hands, Note
+from callback_scheduler.timetable.ports import Note, Ports
 from callback_scheduler.timetable.timetable import Timetable
 from routing.clock import SHANGHAI, MovableClock
 from routing.site import Site
@@ -99,7 +99,7 @@ class WatchedLedger(Ledger):
     def _done(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
         return super()._in_thread(work, *args, **kwargs)
 
-    async def _apply(self, event: JournalEvent) -> Outcome | None:
+    async def _apply(self, event: JournalEvent) -> EventOutcome | None:
         self._awaited += 1
         try:
             return await super()._apply(event)
@@ -133,7 +133,7 @@ class _Stage:
         self._calls = 0
         self._reminders_rung = 0
         self._looks_soon = False
-        hands = Hands(
+        ports = Ports(
             ring_back=self._ring_back,
             remind_leader=self._remind_leader,
             notices=self,
@@ -141,13 +141,13 @@ class _Stage:
             phones_in_use=lambda: self._phones,
         )
         self._timetable = Timetable(
-            self.ledger,
+            self.ledger.orders,
             site.settings.ladder.model_copy(update={"lease_s": _LEASE_S}),
             site.directory,
             calendar=site.calendar,
             clock=self._clock,
             reactor=self._time,
-            hands=hands,
+            ports=ports,
         )
 
     async def play(self, drafts: list[OrderDraft], ends_at: datetime) -> Rehearsal:
@@ -168,7 +168,7 @@ class _Stage:
             else:
                 break
         await self._timetable.stop()
-        found = await self.ledger.all_orders(drafts[0].opened_at, ends_at) if drafts else []
+        found = await self.ledger.orders.all_orders(drafts[0].opened_at, ends_at) if drafts else []
         events = self.ledger.status()["journal"]["position"]
         return Rehearsal(tuple(found), ends_at, len(drafts), events, self._reminders_rung)
 
@@ -189,7 +189,7 @@ class _Stage:
         self._looks_soon = False
         self._timetable.wake()
 
-    # -- hands --------------------------------------------------------------------------------------------------------
+    # -- ports --------------------------------------------------------------------------------------------------------
 
     async def tell(self, kind: str, order: Order, extra: dict[str, Any], at: datetime) -> None:
         """Nobody is told of what did not happen."""
@@ -222,7 +222,7 @@ class _Stage:
             return replace(attempt, outcome=goes.outcome, ended_at=self._clock.now())
         await deferLater(self._time, rung_after_s)
         attempt = replace(attempt, enterprise_rung_at=self._clock.now())
-        await self.ledger.note_order(
+        await self.ledger.orders.note_order(
             order.order_id, "attempt_phase",
             who=f"unit:{order.unit_id}:", attempt=attempt, epoch=lease.epoch, at=self._clock.now(),
         )  # fmt: skip

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
+from callback_scheduler.orders.call_facts import CallFacts, SurveyFacts
 from callback_scheduler.orders.evidence import LEAST_TALK_S
-from callback_scheduler.orders.verdict import milliseconds
 from callback_scheduler.reports.figures import Rate
 from callback_scheduler.reports.orders import By, period_of
 
@@ -18,30 +17,6 @@ _SHORT_MS = 5_000
 _ANSWER_MS = 15_000  # GB/T 33358-2016
 _SERVED = frozenset({"served", "order", "elsewhere"})
 _CONTENT_FROM = 3  # 基本满意
-
-
-class CallFacts(NamedTuple):
-    """What a report asks of a call's record; instants in milliseconds since the epoch, 0 for never."""
-
-    offered_ms: int
-    is_callers: bool  # somebody rang the hotline; else it rang a unit or a leader
-    unit_id: str
-    outcome: str
-    lasted_ms: int
-    asked_ms: int  # for a person
-    answered_ms: int  # by that person
-    transfer: str  # none, accepted, nobody, abandoned
-    talked_s: float  # of the specialist who accepted, with the caller
-    was_surveyed: bool
-
-
-class SurveyFacts(NamedTuple):
-    """An answer to the survey; `level` is 1 to 5, 0 if none was given."""
-
-    at_ms: int
-    unit_id: str
-    level: int
-    is_solved: bool | None
 
 
 @dataclass
@@ -116,29 +91,6 @@ class CallTally:
         """Return the figures for JSON."""
         counts = {f.name: getattr(self, f.name) for f in fields(self)}
         return counts | {name: rate.as_fields() for name, rate in self.rates().items()}
-
-
-def call_facts(record: Mapping[str, Any]) -> CallFacts:
-    """Return the facts of a call's record, as `keep_call_facts` in apply.lua keeps them for reports."""
-    offered_ms, ended_ms = _ms_of(record.get("offered_at")), _ms_of(record.get("ended_at"))
-    legs = record.get("legs") or ()
-    talks = [leg.get("two_way_s") or 0 for leg in legs if leg.get("role") == "specialist" and leg.get("accepted_at")]
-    return CallFacts(
-        offered_ms=offered_ms,
-        is_callers=(record.get("direction") or "in") == "in",
-        unit_id=record.get("unit_id") or "",
-        outcome=record.get("outcome") or "",
-        lasted_ms=ended_ms - offered_ms if ended_ms else 0,
-        asked_ms=_ms_of(record.get("asked_for_person_at")),
-        answered_ms=_ms_of(record.get("person_answered_at")),
-        transfer=(record.get("transfer") or "none") if record.get("was_open") else "none",
-        talked_s=max(talks, default=0),
-        was_surveyed="survey" in (record.get("steps") or ()),
-    )
-
-
-def _ms_of(text: str | None) -> int:
-    return milliseconds(datetime.fromisoformat(text)) if text else 0
 
 
 RATE_WORDS = {

@@ -20,7 +20,7 @@ from callback_scheduler.reports.rules import rule_named
 from callback_scheduler.reports.table import table
 from callback_scheduler.store.redis_socket import socket_url
 from callback_scheduler.store.store import Store
-from processes import forked as beside
+from processes import forked
 from routing.clock import SystemClock
 from routing.site import Site
 from routing.working_time import WorkingTime
@@ -76,7 +76,7 @@ def _ask(site: Site, question: Question, units: Mapping[str, str], tells_all: bo
         cut_at = middle(store, question.since, question.at, _MANY)
         report = report_of(question, _count(url, site, question, cut_at), units)
         told = report.misses if tells_all else report.misses[:_MISSES_SHOWN]
-        orders = {order.order_id: order for order in store.orders_of([miss.facts.order_id for miss in told])}
+        orders = {order.order_id: order for order in store.orders.orders_of([miss.facts.order_id for miss in told])}
     finally:
         store.close()
     misses = [
@@ -99,7 +99,7 @@ def _count(url: str, site: Site, question: Question, cut_at: datetime | None) ->
 
     if cut_at is None:
         return count_part()
-    earlier = beside.begin(partial(count_part, before=cut_at))
+    earlier = forked.begin(partial(count_part, before=cut_at))
     later = count_part(after=cut_at)
     return earlier().merged_with(later)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from callback_scheduler.orders.call_facts import CallFacts, SurveyFacts
 from callback_scheduler.orders.verdict import Facts, Try, milliseconds
-from callback_scheduler.reports.calls import CallFacts, SurveyFacts
-from callback_scheduler.reports.report import Material
+from callback_scheduler.reports.report import Material, Question, Report, make_report
 from callback_scheduler.store.store import Store
 from routing.clock import SHANGHAI
+from routing.working_time import WorkingTime
 
 # An order due on a day was opened on one before: ten days of a holiday with the weekends around it, twice over.
 _OPENED_BEFORE_DUE = timedelta(days=30)
@@ -37,10 +38,27 @@ def read_material(
     until = min(at + timedelta(milliseconds=1), before)
     since_call = max(first, after)
     return Material(
-        orders=map(order_facts, store.facts("order", max(first - _OPENED_BEFORE_DUE, after), until)),
-        calls=map(_as_call, store.facts("call", since_call, until)),
-        surveys=map(_as_survey, store.facts("survey", since_call, until)),
+        orders=map(order_facts, store.records.facts("order", max(first - _OPENED_BEFORE_DUE, after), until)),
+        calls=map(_as_call, store.records.facts("call", since_call, until)),
+        surveys=map(_as_survey, store.records.facts("survey", since_call, until)),
     )
+
+
+async def report_from(
+    read: Callable[[Callable[[Store], Report]], Awaitable[Report]],
+    question: Question,
+    working: WorkingTime,
+    units: Mapping[str, str],
+) -> Report:
+    """Return the report of a running node; `read` is `Ledger.read`, `units` are the names by id.
+
+    Raises StoreUnavailable while Redis is away.
+    """
+
+    def put_together(store: Store) -> Report:
+        return make_report(question, read_material(store, question.since, question.at), working, units)
+
+    return await read(put_together)
 
 
 def middle(store: Store, since: date, at: datetime, worth: int) -> datetime | None:

@@ -8,17 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple, TypeVar
 
+from callback_scheduler.orders.call_facts import CallFacts, SurveyFacts
 from callback_scheduler.orders.cause_words import CHINESE, CauseWords
 from callback_scheduler.orders.causes import Moment, cause
 from callback_scheduler.orders.verdict import Facts, Rule, Verdict, milliseconds
-from callback_scheduler.reports.calls import (
-    THREE_WAY_GOAL_PERCENT,
-    CallFacts,
-    CallTally,
-    SurveyFacts,
-    tally_calls,
-    total_calls,
-)
+from callback_scheduler.reports.calls import THREE_WAY_GOAL_PERCENT, CallTally, tally_calls, total_calls
 from callback_scheduler.reports.figures import ErrorBudget
 from callback_scheduler.reports.orders import By, Judged, OrderTally, Rows, judged, tally, total
 from routing.clock import SHANGHAI

@@ -1,13 +1,16 @@
 -- Apply one event of a journal to the store: once, in order, whole.
 --
 -- ARGV: 1 prefix, 2 journal id, 3 position, 4 event id, 5 event type, 6 at (ms since the epoch), 7 payload (JSON),
---       8 due at (ms; "" if the event has none), 9 how many call records are kept, 10 chain of the journal up to here
--- Returns {status, order number, due_at, is_provisional, unit}; the last only for an event of an order; status is "applied", "seen", "refused" (then the second is
--- the error) or "gap" (then the second is the position of the last event applied, and nothing was done).
+--       8 due at (ms; "" if the event has none), 9 how many call records are kept, 10 chain of the journal up to here,
+--       11 what the event adds to the facts that reports count (JSON, of event_facts.py; "" for nothing): they are judged
+--       there and only stored here
+-- Returns {status, order number, due_at, is_provisional, unit}, the last only for an event of an order. The status is
+-- "applied", "seen", "refused" (then the second is the error) or "gap" (then the second is the position of the last
+-- event applied, and nothing was done).
 
 local prefix, journal, position = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local event_id, event_type, at_ms, payload_json = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local due_ms, calls_kept, chain = ARGV[8], tonumber(ARGV[9]), ARGV[10]
+local due_ms, calls_kept, chain, facts_json = ARGV[8], tonumber(ARGV[9]), ARGV[10], ARGV[11]
 
 local function key(...) return prefix .. table.concat({...}, ':') end
 local MARKER, SEEN = key('applied'), key('seen', journal)
@@ -76,40 +79,57 @@ local function given(value)
   return value ~= nil and value ~= cjson.null and value
 end
 
--- Milliseconds since the epoch of an instant in ISO 8601 with an offset, 0 for none: `compliance.milliseconds`.
-local function ms_of(instant)
-  local pattern = '^(%d+)-(%d+)-(%d+)T(%d+):(%d+):?(%d*)%.?(%d*)([+-])(%d+):(%d+)$'
-  local y, mo, d, h, mi, s, fraction, sign, oh, om = string.match(given(instant) or '', pattern)
-  if not y then return 0 end
-  if tonumber(mo) <= 2 then y, mo = y - 1, mo + 12 end
-  -- days since 1970-01-01 of the Gregorian calendar, years beginning in March
-  local days = 365 * y + math.floor(y / 4) - math.floor(y / 100) + math.floor(y / 400)
-    + math.floor((153 * (mo - 3) + 2) / 5) + d - 719469
-  local offset = (oh * 60 + om) * (sign == '-' and -1 or 1)
-  local seconds = days * 86400 + h * 3600 + (mi - offset) * 60 + (tonumber(s) or 0)
-  return seconds * 1000 + tonumber(string.sub(fraction .. '000', 1, 3))
+-- Attempts in the order they were begun: by `begun_of`, then by name, which ends with a number.
+local function in_order(ids, begun_of)
+  table.sort(ids, function(one, other)
+    local begun, other_begun = begun_of(one), begun_of(other)
+    if begun ~= other_begun then return begun < other_begun end
+    if #one ~= #other then return #one < #other end
+    return one < other
+  end)
+  return ids
 end
 
--- What compliance asks of an attempt (compliance.Try): talk counts by the rule of evidence.proves.
-local LEAST_TALK_S = 10
-local function facts_of_try(attempt)
-  local evidence = given(attempt.evidence) or {}
-  local is_proved = ms_of(evidence.accepted_at) > 0 and ms_of(evidence.enterprise_answered_at) > 0
-    and (given(evidence.two_way_s) or 0) >= LEAST_TALK_S
-  return {
-    ms_of(attempt.begun_at), ms_of(attempt.enterprise_rung_at), is_proved and ms_of(evidence.talk_began_at) or 0,
-    ms_of(evidence.unit_answered_at) > 0, attempt.outcome,
-  }
+local function names_of(attempts)
+  local ids = {}
+  for id in pairs(attempts or {}) do ids[#ids + 1] = id end
+  return ids
 end
 
--- What a report asks of an order (compliance.Facts), short enough that it reads 100,000 of them in a moment.
+-- A version that kept no facts in the document has written to it last: what it kept beside it is taken over. Times in
+-- UTC are in order as texts, too.
+local function take_over_facts(order)
+  if order.facts_at == order.version then return end
+  local kept = redis.call('HGET', key('order_facts'), order.order_id)
+  if not kept then return end
+  local facts = cjson.decode(kept)
+  order.opened_ms, order.acknowledged_ms, order.self_reported_ms, order.tries = facts[5], facts[7], facts[8], {}
+  local ids = in_order(names_of(order.attempts), function(id) return given(order.attempts[id].begun_at) or '' end)
+  for n, id in ipairs(ids) do order.tries[id] = facts[10][n] end
+end
+
+-- What this event adds to the facts of an order.
+local function add_facts(order, attempt)
+  local added = facts_json ~= '' and cjson.decode(facts_json) or {}
+  for _, name in ipairs({'opened_ms', 'acknowledged_ms', 'self_reported_ms'}) do
+    if added[name] then order[name] = added[name] end
+  end
+  if added.try then
+    order.tries = order.tries or {}
+    order.tries[attempt.attempt_id] = added.try
+  end
+end
+
+-- What a report asks of an order (verdict.Facts), short enough that it reads 100,000 of them in a moment.
 local function keep_facts(order)
+  order.facts_at = order.version
   local tries = {}
-  for _, attempt in pairs(order.attempts or {}) do tries[#tries + 1] = facts_of_try(attempt) end
-  table.sort(tries, function(one, other) return one[1] < other[1] end)
+  for _, id in ipairs(in_order(names_of(order.tries), function(id) return order.tries[id][1] end)) do
+    tries[#tries + 1] = order.tries[id]
+  end
   redis.call('HSET', key('order_facts'), order.order_id, cjson.encode({
     order.order_id, given(order.unit_id) or '', given(order.counted_as) or 'after_hours', order.state,
-    ms_of(order.opened_at), order.due_ms, ms_of(order.acknowledged_at), ms_of(order.self_reported_at),
+    order.opened_ms or 0, order.due_ms, order.acknowledged_ms or 0, order.self_reported_ms or 0,
     given(order.returns) or 0, tries,
   }))
 end
@@ -172,6 +192,7 @@ local function open_order(opened)
   local open_one = opened.callback_number ~= '' and redis.call('ZRANGE', of_caller, 0, 0)[1]
   if open_one then -- 并单: the open order takes the call up; its deadline stays
     local order = order_of(open_one)
+    take_over_facts(order)
     order.merged = order.merged or {}
     order.merged[#order.merged + 1] = opened
     give_number(number, order.order_id)
@@ -185,6 +206,7 @@ local function open_order(opened)
   end
   order.order_id, order.state, order.is_open, order.version = number, 'opened', true, 1
   order.due_ms = tonumber(due_ms)
+  add_facts(order)
   give_number(number, number)
   redis.call('ZADD', key('orders'), at_ms, number)
   save(order)
@@ -241,7 +263,7 @@ local function change_order(change)
   local order = order_of(number_given(change.order_id) or change.order_id)
   if is_early(order, change) then
     redis.call('RPUSH', key('early', change.order_id),
-      cjson.encode({event_id, event_type, at_ms, due_ms, payload_json}))
+      cjson.encode({event_id, event_type, at_ms, due_ms, payload_json, facts_json}))
     return {change.order_id, '', ''}
   end
   if not order then refuse('unknown: there is no order ' .. change.order_id) end
@@ -249,12 +271,14 @@ local function change_order(change)
   if change.state_from and order.state ~= change.state_from then
     refuse(string.format('stale: the order was %s, and is %s', change.state_from, order.state))
   end
+  take_over_facts(order)
   local indexed_before, filed_before = indexed_by(order), filed_under(order)
   if type(change.changes) == 'table' then merge(order, change.changes) end
   if type(change.attempt) == 'table' then
     order.attempts = order.attempts or {}
     order.attempts[change.attempt.attempt_id] = change.attempt
   end
+  add_facts(order, change.attempt)
   if change.state_to then order.state, order.is_open = change.state_to, change.is_open end
   order.version = order.version + 1
   save(order, indexed_before, filed_before)
@@ -304,20 +328,10 @@ local function keep(kind, id, may_replace)
   end
 end
 
--- What a report asks of a call (report_calls.CallFacts).
-local function keep_call_facts(id, call)
-  local talked_s, was_surveyed = 0, false
-  for _, leg in ipairs(given(call.legs) or {}) do
-    local has_accepted = type(leg) == 'table' and leg.role == 'specialist' and given(leg.accepted_at)
-    if has_accepted then talked_s = math.max(talked_s, given(leg.two_way_s) or 0) end
-  end
-  for _, step in ipairs(given(call.steps) or {}) do was_surveyed = was_surveyed or step == 'survey' end
-  local offered_ms, ended_ms = ms_of(call.offered_at), ms_of(call.ended_at)
-  redis.call('HSET', key('call_facts'), id, cjson.encode({
-    offered_ms, (given(call.direction) or 'in') == 'in', given(call.unit_id) or '', given(call.outcome) or '',
-    ended_ms > 0 and ended_ms - offered_ms or 0, ms_of(call.asked_for_person_at), ms_of(call.person_answered_at),
-    given(call.was_open) and given(call.transfer) or 'none', talked_s, was_surveyed,
-  }))
+-- What a report asks of a call (call_facts.CallFacts).
+local function keep_call_facts(id)
+  assert(facts_json ~= '', 'not the record of a call')
+  redis.call('HSET', key('call_facts'), id, cjson.encode(cjson.decode(facts_json)))
 end
 
 local function keep_survey_facts(answer)
@@ -359,7 +373,7 @@ local handlers = {
   order_event_refused = function(payload) redis.call('HSET', key('refused'), event_id, payload.why) end,
   call_offered = function(payload) keep('call', call_of(payload), false) end,
   call_ended = function(payload)
-    keep_call_facts(call_of(payload), payload) -- before `keep`, which takes them away again with the oldest calls
+    keep_call_facts(call_of(payload)) -- before `keep`, which takes them away again with the oldest calls
     keep('call', payload.call_id, true)
   end,
   survey_answered = function(payload)
@@ -394,7 +408,8 @@ local function catch_up(number)
     local early = redis.call('LRANGE', EARLY, 0, -1)
     redis.call('DEL', EARLY)
     for _, event in ipairs(early) do
-      event_id, event_type, at_ms, due_ms, payload_json = unpack(cjson.decode(event))
+      event_id, event_type, at_ms, due_ms, payload_json, facts_json = unpack(cjson.decode(event))
+      facts_json = facts_json or '' -- an earlier version put it by
       local ok, failed = pcall(function() return handlers[event_type](cjson.decode(payload_json)) end)
       if not ok then list_refused(error_text(failed)) end
     end

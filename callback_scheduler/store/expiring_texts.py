@@ -1,4 +1,4 @@
-"""The shelf: short-lived texts in the ledger's Redis, such as the sessions of the console.
+"""Short-lived texts in the ledger's Redis, such as the sessions of the console.
 
 Nothing here is in the journal: what is lost with Redis is lost, and who needed it asks again (logs in again).
 """
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
-class Shelf:
+class ExpiringTexts:
     """Texts by key, each for so many seconds; StoreUnavailable while Redis is away. `in_thread` runs what blocks."""
 
     def __init__(self, store: Store, in_thread: InThread, name: str) -> None:

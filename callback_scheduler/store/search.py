@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Any
+from operator import methodcaller
 
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderState
+from callback_scheduler.store.connection import Connection, milliseconds
 
 _LONGEST_PAGE = 1000
-_ADDED_MEANWHILE = 20
 _Found = tuple[float, str]  # when it was opened, in milliseconds, and its number
 
 
@@ -39,96 +38,70 @@ class OrderFilter:
 
 
 def find(
-    redis: Any,
-    key: Callable[..., str],
-    read: Callable[[Sequence[str]], list[Order]],
-    asked: OrderFilter,
-    ask: Callable[[Callable[[], Any]], Any],
+    connection: Connection, read: Callable[[Sequence[str]], list[Order]], filters: OrderFilter
 ) -> list[Order]:
-    """Return a page, newest first; `read` gives the orders of numbers, `ask` makes a question to `redis` safe."""
-    limit = max(1, min(asked.limit, _LONGEST_PAGE))
-    behind, equals = _cursor(redis, key, asked, ask)
-    first = "-inf" if asked.since is None else str(_milliseconds(asked.since))
-    last = "+inf" if asked.until is None else f"({_milliseconds(asked.until)}"
-    if behind is not None and (asked.until is None or behind[0] < _milliseconds(asked.until)):
+    """Return a page, newest first; `read` gives the orders of numbers."""
+    limit = max(1, min(filters.limit, _LONGEST_PAGE))
+    behind, equals = _cursor(connection, filters)
+    first = "-inf" if filters.since is None else str(milliseconds(filters.since))
+    last = "+inf" if filters.until is None else f"({milliseconds(filters.until)}"
+    if behind is not None and (filters.until is None or behind[0] < milliseconds(filters.until)):
         last = str(behind[0])
     # of one phone there are few, and they are looked at one by one
-    most = None if asked.phone else limit + equals
-    pipeline = redis.pipeline(transaction=False)
-    for name in _sets(redis, key, asked, ask):
+    most = None if filters.phone else limit + equals
+    pipeline = connection.redis.pipeline(transaction=False)
+    for name in _sets(connection, filters):
         window = {} if most is None else {"start": 0, "num": most}
         pipeline.zrevrangebyscore(name, last, first, withscores=True, **window)
-    found = sorted({(score, number) for page in ask(pipeline.execute) for number, score in page}, reverse=True)
+    pages = connection.execute(pipeline)
+    found = sorted({(score, number) for page in pages for number, score in page}, reverse=True)
     numbers = [number for score, number in found if behind is None or (score, number) < behind]
-    if not asked.phone:
+    if not filters.phone:
         return read(numbers[:limit])
-    return [order for order in read(numbers) if asked.fits(order)][:limit]
+    return [order for order in read(numbers) if filters.fits(order)][:limit]
 
 
 def opened_before(
-    redis: Any,
-    key: Callable[..., str],
-    read: Callable[[Sequence[str]], list[Order]],
-    before: datetime,
-    ask: Callable[[Callable[[], Any]], Any],
+    connection: Connection, read: Callable[[Sequence[str]], list[Order]], before: datetime
 ) -> Iterator[Order]:
     """Yield the orders opened before `before`, oldest first, read page by page as they are wanted."""
-    until, start = f"({_milliseconds(before)}", 0
-    while numbers := ask(
-        partial(redis.zrangebyscore, key("orders"), "-inf", until, start=start, num=_LONGEST_PAGE)
+    until, start = f"({milliseconds(before)}", 0
+    while numbers := connection.ask(
+        methodcaller("zrangebyscore", connection.key("orders"), "-inf", until, start=start, num=_LONGEST_PAGE)
     ):
         yield from read(numbers)
         start += _LONGEST_PAGE
 
 
-def count(
-    redis: Any, key: Callable[..., str], ask: Callable[[Callable[[], Any]], Any]
-) -> dict[tuple[str, str], int]:
+def count(connection: Connection) -> dict[tuple[str, str], int]:
     """Return how many orders each unit has in each state, by unit and state; those of which there are none too."""
-    units = sorted(ask(lambda: redis.smembers(key("units"))))
+    units = _units(connection)
     places = [(unit, state.value) for unit in units for state in OrderState]
-    pipeline = redis.pipeline(transaction=False)
+    pipeline = connection.redis.pipeline(transaction=False)
     for unit, state in places:
-        pipeline.zcard(key("filed", f"{unit}|{state}"))
-    return dict(zip(places, ask(pipeline.execute) if places else [], strict=True))
+        pipeline.zcard(connection.key("filed", f"{unit}|{state}"))
+    return dict(zip(places, connection.execute(pipeline) if places else [], strict=True))
 
 
-def behind(redis: Any, name: str, after: str, limit: int, ask: Callable[[Callable[[], Any]], Any]) -> list[str]:
-    """Return what stands behind `after` ("": from the first) in a sorted set, the latest first; [] if it is not there.
-
-    What is added between the two questions moves `after` down: it is looked for, and a few more are read.
-    """
-    if not after:
-        return list(ask(lambda: redis.zrevrange(name, 0, limit - 1)))
-    rank = ask(lambda: redis.zrevrank(name, after))
-    if rank is None:
-        return []
-    found = list(ask(lambda: redis.zrevrange(name, rank, rank + limit + _ADDED_MEANWHILE)))
-    return found[found.index(after) + 1 :][:limit] if after in found else []
-
-
-def _cursor(
-    redis: Any, key: Callable[..., str], asked: OrderFilter, ask: Callable[[Callable[[], Any]], Any]
-) -> tuple[_Found | None, int]:
+def _cursor(connection: Connection, filters: OrderFilter) -> tuple[_Found | None, int]:
     """Return where the page before ended, and how many orders were opened in that very millisecond."""
-    score = ask(lambda: redis.zscore(key("orders"), asked.after)) if asked.after else None
+    orders = connection.key("orders")
+    score = connection.ask(lambda redis: redis.zscore(orders, filters.after)) if filters.after else None
     if score is None:
         return None, 0
-    return (float(score), asked.after), int(ask(lambda: redis.zcount(key("orders"), score, score)))
+    return (float(score), filters.after), int(connection.ask(lambda redis: redis.zcount(orders, score, score)))
 
 
-def _sets(
-    redis: Any, key: Callable[..., str], asked: OrderFilter, ask: Callable[[Callable[[], Any]], Any]
-) -> list[str]:
+def _sets(connection: Connection, filters: OrderFilter) -> list[str]:
     """Return the sorted sets that together hold what is asked for."""
-    if asked.phone:
-        return [key("of_phone", asked.phone)]
-    if not asked.unit_id and not asked.states:
-        return [key("orders")]
-    units = [asked.unit_id] if asked.unit_id else sorted(ask(lambda: redis.smembers(key("units"))))
-    states = asked.states or frozenset(OrderState)
-    return [key("filed", f"{unit}|{state.value}") for unit in units for state in states]
+    if filters.phone:
+        return [connection.key("of_phone", filters.phone)]
+    if not filters.unit_id and not filters.states:
+        return [connection.key("orders")]
+    units = [filters.unit_id] if filters.unit_id else _units(connection)
+    states = filters.states or frozenset(OrderState)
+    return [connection.key("filed", f"{unit}|{state.value}") for unit in units for state in states]
 
 
-def _milliseconds(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
+def _units(connection: Connection) -> list[str]:
+    return sorted(connection.ask(lambda redis: redis.smembers(connection.key("units"))))

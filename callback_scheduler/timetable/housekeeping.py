@@ -12,6 +12,7 @@ from twisted.internet.threads import deferToThread
 from callback_scheduler.errors import IllegalTransition, StaleOrder, UnknownOrder
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.ledger.retention import recordings_of
+from callback_scheduler.orders.actor import TIMETABLE
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderEvent
 from callback_scheduler.timetable.ports import Notices
@@ -20,7 +21,6 @@ from routing.clock import SHANGHAI
 
 log = structlog.get_logger()
 
-_TIMETABLE = "timetable"
 _CHANGED_MEANWHILE = (StaleOrder, IllegalTransition, UnknownOrder)
 _EVER = datetime(1970, 1, 2, tzinfo=SHANGHAI)
 # A node that was started with the wrong year must not delete on its word.
@@ -43,7 +43,7 @@ class Housekeeping:
 
     async def run(self, at: datetime) -> None:
         """Close what may be closed at `at`, and once a day forget; raises SchedulerError, or OSError for a file."""
-        for order in await self._ledger.reached_orders():
+        for order in await self._ledger.orders.reached_orders():
             try:
                 await self._see_to(order, at)
             except _CHANGED_MEANWHILE as changed:
@@ -59,7 +59,7 @@ class Housekeeping:
             return
         why = why_closed(order, at, self._settings.close_after_days)
         if why:
-            await self._ledger.change_order(order.order_id, OrderEvent.CLOSED, who=_TIMETABLE, why=why, at=at)
+            await self._ledger.orders.change_order(order.order_id, OrderEvent.CLOSED, who=TIMETABLE, why=why, at=at)
 
     async def _follow_up(self, order: Order, at: datetime) -> None:
         """Tell supervisors and the unit of a bad rating, once for each talk; what then is theirs to say."""
@@ -69,12 +69,12 @@ class Housekeeping:
         why = "企业评价：未解决" if order.is_solved is False else "企业评价：不满意"
         await self._notices.tell("bad_rating", order, {"key": f"{order.order_id}/{step}", "cause": why}, at)
         changes = {"steps_done": [step]}
-        await self._ledger.note_order(
-            order.order_id, "step_done", who=_TIMETABLE, why=why, changes=changes, at=at
+        await self._ledger.orders.note_order(
+            order.order_id, "step_done", who=TIMETABLE, why=why, changes=changes, at=at
         )  # fmt: skip
 
     async def _forget(self, at: datetime) -> None:
-        newest = await self._ledger.orders(1)
+        newest = await self._ledger.orders.latest(1)
         if newest and at - newest[0].opened_at > _LONGEST_SILENCE:
             log.warning("nothing_forgotten", newest_order=newest[0].opened_at.isoformat(), at=at.isoformat())
             return
@@ -86,7 +86,7 @@ class Housekeeping:
             orders, files = orders + len(gone.orders), files + len(gone.files)
             if not gone.orders:
                 break
-        kept = {path for order in await self._ledger.all_orders(_EVER, before) for path in recordings_of(order)}
+        kept = {path for order in await self._ledger.orders.all_orders(_EVER, before) for path in recordings_of(order)}
         recordings = await deferToThread(remove_recordings, self._recordings, before, kept)
         log.info("forgotten", before=before.isoformat(), orders=orders, journal_files=files, recordings=recordings)
 

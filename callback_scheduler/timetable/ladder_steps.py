@@ -16,13 +16,13 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, ensureDeferred
 
 from callback_scheduler.errors import FencedOff, IllegalTransition, SchedulerError, StaleOrder, UnknownOrder
 from callback_scheduler.ledger.orders import OrderKeeping
-from callback_scheduler.orders.breach import breach_cause
-from callback_scheduler.orders.order import AttemptOutcome, Order
+from callback_scheduler.orders.actor import TIMETABLE
+from callback_scheduler.orders.causes import breach_cause
+from callback_scheduler.orders.order import AttemptOutcome, BegunBy, Order
 from callback_scheduler.orders.states import OrderEvent, OrderState
 from callback_scheduler.timetable.in_batches import each
 from callback_scheduler.timetable.ladder import DueStep, Step, due_steps, step_key, superseding
-from callback_scheduler.timetable.ports import Hands
-from callback_scheduler.timetable.under_way import BY_UNIT
+from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.whose_turn import UNIT_FAILED
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
@@ -32,11 +32,11 @@ from routing.errors import UnknownUnit
 
 log = structlog.get_logger()
 
-TIMETABLE = "timetable"
 MayGoOn = Callable[[], Awaitable[bool]]
 _CHANGED_MEANWHILE = (StaleOrder, IllegalTransition, UnknownOrder, FencedOff)
 _LEADERS_AT_ONCE = 2
-_PLACED_BY_US = (TIMETABLE, BY_UNIT)  # whoever asked for it: `Dials` settles it, and freezes what came too late
+# Whoever asked for it: `CallbacksUnderWay` settles it, and freezes what came too late.
+_PLACED_BY_US = (BegunBy.TIMETABLE, BegunBy.UNIT)
 _WIDENS = frozenset({Step.SECOND_TIER, Step.HEAD, Step.LEADER, Step.PROMISE})
 _WORDS = {
     Step.DIGEST: "前一工作日汇总",
@@ -53,17 +53,17 @@ _TOLD = {Step.REMINDER: "reminder", Step.SECOND_TIER: "escalation", Step.HEAD: "
          Step.PROMISE: "promise_broken"}
 
 
-class Sweeps:
+class LadderSteps:
     """Does what is due for orders; `ringing` are the leaders being rung, which no sweep waits for."""
 
     def __init__(
-        self, ledger: OrderKeeping, ladder: LadderSettings, directory: Directory, clock: Clock, hands: Hands
+        self, orders: OrderKeeping, ladder: LadderSettings, directory: Directory, clock: Clock, ports: Ports
     ) -> None:
-        self._ledger = ledger
+        self._orders = orders
         self._ladder = ladder
         self._directory = directory
         self._clock = clock
-        self._hands = hands
+        self._ports = ports
         self._leaders = DeferredSemaphore(_LEADERS_AT_ONCE)
         self.ringing: set[Deferred[Any]] = set()
 
@@ -80,7 +80,7 @@ class Sweeps:
             await self._hand_over(order, at)
 
         async def climb(order: Order) -> None:
-            fresh = await self._ledger.order(order.order_id)
+            fresh = await self._orders.order(order.order_id)
             if fresh is not None:
                 await self._climb(fresh, due_steps(fresh, at, self._ladder, calendar), at, for_unit)
 
@@ -91,9 +91,9 @@ class Sweeps:
         return bool(new or climbing)
 
     async def _hand_over(self, order: Order, at: datetime) -> None:
-        await self._hands.notices.tell("new_order", order, {"key": f"{order.order_id}/sent/{order.version}"}, at)
+        await self._ports.notices.tell("new_order", order, {"key": f"{order.order_id}/sent/{order.version}"}, at)
         try:
-            await self._ledger.change_order(order.order_id, OrderEvent.SENT, who=TIMETABLE, at=at)
+            await self._orders.change_order(order.order_id, OrderEvent.SENT, who=TIMETABLE, at=at)
         except _CHANGED_MEANWHILE as changed:
             log.info("order_changed_meanwhile", order_id=order.order_id, error=str(changed))
 
@@ -124,7 +124,7 @@ class Sweeps:
         cause = breach_cause(order, order.due_at)
         await self._tell("breach", order, Step.BREACH, {"cause": cause}, at)
         changes = {"overdue_at": order.due_at, "breach_cause": cause, "steps_done": [step_key(Step.BREACH, order)]}
-        await self._ledger.note_order(
+        await self._orders.note_order(
             order.order_id, "breach_frozen", who=TIMETABLE, why=cause, changes=changes, at=at
         )  # fmt: skip
         log.warning("breach_frozen", order_id=order.order_id, unit_id=order.unit_id, cause=cause)
@@ -134,11 +134,11 @@ class Sweeps:
         last = order.attempts[-1].outcome if order.attempts else None
         if step in _WIDENS and last in UNIT_FAILED:
             changes["dial_after"] = None  # other phones are rung now: those need not wait for a retry
-        await self._ledger.note_order(order.order_id, "step_done", who=TIMETABLE, why=why, changes=changes, at=at)
+        await self._orders.note_order(order.order_id, "step_done", who=TIMETABLE, why=why, changes=changes, at=at)
 
     async def _tell(self, kind: str, order: Order, step: Step, extra: dict[str, Any], at: datetime) -> None:
         key = {"key": f"{order.order_id}/{step_key(step, order)}", "step": step.value}
-        await self._hands.notices.tell(kind, order, key | extra, at)
+        await self._ports.notices.tell(kind, order, key | extra, at)
 
     # -- all orders of a unit: one list, one ring --------------------------------------------------------------------
 
@@ -179,7 +179,7 @@ class Sweeps:
             return await self._note_reminded(step, order, "acknowledged", "已按键确认")
 
         try:
-            if not await self._hands.remind_leader(order, number, acknowledged):
+            if not await self._ports.remind_leader(order, number, acknowledged):
                 await self._note_reminded(step, order, "unreached", "未确认")
         except Exception:
             log.exception("leader_reminder_failed", order_id=order.order_id)
@@ -188,7 +188,7 @@ class Sweeps:
         changes = {"steps_done": [step_key(step, order).replace("@", f"_{result}@", 1)]}
         why, at = f"{_WORDS[step]}：{what}", self._clock.now()
         try:
-            await self._ledger.note_order(order.order_id, "step_done", who=TIMETABLE, why=why, changes=changes, at=at)
+            await self._orders.note_order(order.order_id, "step_done", who=TIMETABLE, why=why, changes=changes, at=at)
         except SchedulerError as wrong:
             log.warning("leader_reminder_not_noted", order_id=order.order_id, error=str(wrong))
             return False

@@ -30,7 +30,7 @@ async def _leave_it(at: datetime) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hands:
+class Ports:
     """`ring_back` places a callback under a lease and returns the attempt as it ended; `remind_leader` rings a number
     with a spoken reminder, calls what it is given at the moment when key 1 acknowledges it, says then that it is noted
     (or that it is not), and tells whether that was so; `free_lines` counts the lines callbacks may take now,

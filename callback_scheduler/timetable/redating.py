@@ -8,11 +8,11 @@ from typing import Any
 import structlog
 
 from callback_scheduler.ledger.orders import OrderKeeping
+from callback_scheduler.orders.actor import TIMETABLE
 from callback_scheduler.orders.deadlines import RULE_VERSION, Deadline, deadline
 from callback_scheduler.orders.order import Order
 from callback_scheduler.timetable.in_batches import each
-from callback_scheduler.timetable.ladder_steps import TIMETABLE
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Ports
 from routing.calendar import Calendar
 
 log = structlog.get_logger()
@@ -38,13 +38,13 @@ def new_deadline(order: Order, calendar: Calendar, at: datetime) -> Deadline | N
     return due
 
 
-async def redate_all(ledger: OrderKeeping, hands: Hands, calendar: Calendar, at: datetime, lease_s: float) -> int:
+async def redate_all(orders: OrderKeeping, ports: Ports, calendar: Calendar, at: datetime, lease_s: float) -> int:
     """Give open orders the deadlines of a revised calendar, tell their units; return how many deadlines moved.
 
     Raises StoreUnavailable or JournalError. While another node is at it nothing is done.
     """
     moved = 0
-    lease = await ledger.lease(_LEASE, lease_s)
+    lease = await orders.lease(_LEASE, lease_s)
     if lease is None:
         return 0
 
@@ -64,16 +64,16 @@ async def redate_all(ledger: OrderKeeping, hands: Hands, calendar: Calendar, at:
                 "new_due_at": due.due_at.isoformat(),
                 "reason": due.reason,
             }
-            await hands.notices.tell("redated", order, extra, at)
+            await ports.notices.tell("redated", order, extra, at)
             changes |= {"original_due_at": order.original_due_at or order.due_at, "dial_after": None}
-        await ledger.note_order(order.order_id, "redated", who=TIMETABLE, why=why, changes=changes, at=at)
+        await orders.note_order(order.order_id, "redated", who=TIMETABLE, why=why, changes=changes, at=at)
 
     try:
-        for stretch in await ledger.due_stretches(at + _FURTHEST):
-            if not await each(await ledger.due_in(stretch, {}), redate_one, lambda: ledger.renew(lease)):
+        for time_slice in await orders.due_slices(at + _FURTHEST):
+            if not await each(await orders.due_in(time_slice, {}), redate_one, lambda: orders.renew(lease)):
                 break
     finally:
-        await ledger.release(lease)
+        await orders.release(lease)
     if moved:
         log.warning("orders_redated", moved=moved, calendar=calendar.version)
     return moved

@@ -23,10 +23,10 @@ from callback_scheduler.errors import SchedulerError
 from callback_scheduler.ledger.orders import OrderKeeping
 from callback_scheduler.orders.order import Order
 from callback_scheduler.timetable.clock_watch import ClockWatch
-from callback_scheduler.timetable.ladder_steps import Sweeps
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ladder_steps import LadderSteps
+from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.redating import redate_all
-from callback_scheduler.timetable.under_way import Asked, Dials
+from callback_scheduler.timetable.under_way import CallbackRequest, CallbacksUnderWay
 from callback_scheduler.timetable.waiting_orders import WaitingOrders
 from config.errors import ConfigError
 from config.ladder import LadderSettings
@@ -69,30 +69,32 @@ class Timetable:
 
     def __init__(
         self,
-        ledger: OrderKeeping,
+        orders: OrderKeeping,
         ladder: LadderSettings,
         directory: Directory,
         *,
         calendar: Calendar,
         clock: Clock,
         reactor: Any,
-        hands: Hands,
+        ports: Ports,
         read_calendar: Callable[[], Calendar] | None = None,
         on_calendar: Callable[[Calendar], None] = lambda calendar: None,
     ) -> None:
         self.calendar = calendar
-        self._ledger = ledger
+        self._orders = orders
         self._ladder = ladder
         self._clock = clock
         self._reactor = reactor
-        self._hands = hands
+        self._ports = ports
         self._read_calendar = read_calendar or (lambda: self.calendar)
         self._on_calendar = on_calendar
         self._watch = ClockWatch(clock, reactor.seconds, ladder.clock_jump_s)
-        self._sweeps = Sweeps(ledger, ladder, directory, clock, hands)
-        self._dials = Dials(ledger, ladder, clock=clock, reactor=reactor, hands=hands, on_ended=self._on_ended)
+        self._sweeps = LadderSteps(orders, ladder, directory, clock, ports)
+        self._dials = CallbacksUnderWay(
+            orders, ladder, clock=clock, reactor=reactor, ports=ports, on_ended=self._on_ended
+        )
         self._waiting = WaitingOrders(
-            ledger, ladder, directory, clock=clock, watch=self._watch, hands=hands, dials=self._dials
+            orders, ladder, directory, clock=clock, watch=self._watch, ports=ports, dials=self._dials
         )
         self._one_at_a_time = DeferredLock()
         self._scheduler: TwistedScheduler | None = None
@@ -216,15 +218,15 @@ class Timetable:
         await self._dial(at)
 
     async def _do_steps(self, orders: list[Order], at: datetime) -> bool:
-        lease = await self._ledger.lease(_SWEEPS_LEASE, self._ladder.lease_s)
+        lease = await self._orders.lease(_SWEEPS_LEASE, self._ladder.lease_s)
         if lease is None:
             return False  # another node is at it
         try:
             for order in orders:
                 await self._dials.recover(order, at)
-            return await self._sweeps.run(orders, at, self.calendar, lambda: self._ledger.renew(lease))
+            return await self._sweeps.run(orders, at, self.calendar, lambda: self._orders.renew(lease))
         finally:
-            await self._ledger.release(lease)
+            await self._orders.release(lease)
 
     async def _dial(self, at: datetime | None = None) -> None:
         if self._is_stopping:
@@ -236,24 +238,24 @@ class Timetable:
             self._at_latest(next_s, self._dial_unless_busy)
         self._at_latest(self._waiting.next_step_s(at, self.calendar), self._sweep_unless_busy)
 
-    async def dial_now(self, order_id: str, may_be_dialled: Callable[[Order], bool], asked: Asked) -> bool:
+    async def dial_now(self, order_id: str, may_be_dialled: Callable[[Order], bool], request: CallbackRequest) -> bool:
         """Begin a callback that somebody asked for; False if another node or an attempt under way has the order.
 
         `may_be_dialled` is asked about the order as it is under the lease. Never at once with what the sweeps begin.
         """
-        begin = self._one_at_a_time.run(lambda: ensureDeferred(self._dial_now(order_id, may_be_dialled, asked)))
+        begin = self._one_at_a_time.run(lambda: ensureDeferred(self._dial_now(order_id, may_be_dialled, request)))
         return bool(await begin)
 
-    async def _dial_now(self, order_id: str, may_be_dialled: Callable[[Order], bool], asked: Asked) -> bool:
-        if self._is_stopping or self._hands.free_lines() <= 0:
+    async def _dial_now(self, order_id: str, may_be_dialled: Callable[[Order], bool], request: CallbackRequest) -> bool:
+        if self._is_stopping or self._ports.free_lines() <= 0:
             return False
         under_way = self._dials.under_way
-        engaged = {order.callback_number for order in under_way.values()}.union(self._hands.phones_in_use())
+        engaged = {order.callback_number for order in under_way.values()}.union(self._ports.phones_in_use())
 
         def is_its_turn(order: Order) -> bool:
             return order.callback_number not in engaged and may_be_dialled(order)
 
-        begun = await self._dials.begin(order_id, self._clock.now(), is_its_turn, asked)
+        begun = await self._dials.begin(order_id, self._clock.now(), is_its_turn, request)
         if begun is not None:
             self._waiting.note(begun.order_id, begun)
         return begun is not None and begun.order_id in self._dials.under_way and begun.order_id not in under_way
@@ -262,7 +264,7 @@ class Timetable:
         self._watch_clock()
         if self._watch.is_doubted:
             return ensureDeferred(_nothing())  # nothing is closed or forgotten on such a word
-        return ensureDeferred(self._reporting(self._hands.keep_house(self._clock.now())))
+        return ensureDeferred(self._reporting(self._ports.keep_house(self._clock.now())))
 
     # -- the sweep over the calendar ----------------------------------------------------------------------------------
 
@@ -283,7 +285,7 @@ class Timetable:
             log.warning("calendar_changed", before=self.calendar.version, now=calendar.version)
             self.calendar = calendar
             self._on_calendar(calendar)
-        if await redate_all(self._ledger, self._hands, calendar, at, self._ladder.lease_s):
+        if await redate_all(self._orders, self._ports, calendar, at, self._ladder.lease_s):
             self.wake()
 
 

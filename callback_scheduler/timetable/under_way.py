@@ -12,34 +12,33 @@ from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.errors import FencedOff, IllegalTransition, SchedulerError, StaleOrder, StoreUnavailable
 from callback_scheduler.ledger.orders import OrderKeeping
-from callback_scheduler.orders.breach import breach_cause
+from callback_scheduler.orders.actor import TIMETABLE, Actor
+from callback_scheduler.orders.causes import breach_cause
 from callback_scheduler.orders.evidence import proves
-from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, BegunBy, Lease, Order
 from callback_scheduler.orders.states import OrderEvent, OrderState
 from callback_scheduler.timetable.ladder import tiers_open
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.whose_turn import DIALLED, UNIT_FAILED, may_be_on_the_phone, next_dial_at
 from config.ladder import LadderSettings
 from routing.clock import Clock
 
 log = structlog.get_logger()
 
-TIMETABLE = "timetable"
 _RENEWALS_PER_LEASE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CallbackRequest:
     """Who asked for a callback: `by` as in Attempt, `who` as in the journal; `unit_number` is rung first, if given."""
 
-    by: str
-    who: str
+    by: BegunBy
+    who: Actor | str
     why: str = ""
     unit_number: str = ""
 
 
-BY_ITSELF = Asked(TIMETABLE, TIMETABLE)
-BY_UNIT = "unit"  # somebody at the unit, by a click; see Attempt.by
+BY_ITSELF = CallbackRequest(BegunBy.TIMETABLE, TIMETABLE)
 
 
 @dataclass(slots=True)
@@ -52,8 +51,8 @@ class _Dial:
     carried: Deferred[None] | None = None
 
 
-class Dials:
-    """Places callbacks through `hands.ring_back`, writes what came of them, takes over those of dead nodes.
+class CallbacksUnderWay:
+    """Places callbacks through `ports.ring_back`, writes what came of them, takes over those of dead nodes.
 
     `on_ended` hears of each that is over: the order's number, and the order as it is then, None if that is not known.
     `reactor` gives callLater.
@@ -61,19 +60,19 @@ class Dials:
 
     def __init__(
         self,
-        ledger: OrderKeeping,
+        orders: OrderKeeping,
         ladder: LadderSettings,
         *,
         clock: Clock,
         reactor: Any,
-        hands: Hands,
+        ports: Ports,
         on_ended: Callable[[str, Order | None], None],
     ) -> None:
-        self._ledger = ledger
+        self._orders = orders
         self._ladder = ladder
         self._clock = clock
         self._reactor = reactor
-        self._hands = hands
+        self._ports = ports
         self._on_ended = on_ended
         self._dials: dict[str, _Dial] = {}
         self._unsettled: dict[str, Attempt] = {}  # ended, and not written yet: by attempt id
@@ -84,36 +83,36 @@ class Dials:
         return {number: dial.order for number, dial in self._dials.items()}
 
     async def begin(
-        self, order_id: str, at: datetime, is_its_turn: Callable[[Order], bool], asked: Asked = BY_ITSELF
+        self, order_id: str, at: datetime, is_its_turn: Callable[[Order], bool], request: CallbackRequest = BY_ITSELF
     ) -> Order | None:
         """Begin a callback and return the order as it is then; the intent is on disk by then.
 
         None if somebody else has the order. If it has changed so that it is not its turn any more, it is left as it is.
-        `asked` tells who wants it: the timetable itself, or somebody by hand.
+        `request` tells who wants it: the timetable itself, or somebody by hand.
         """
-        lease = await self._ledger.lease(order_id, self._ladder.lease_s)
+        lease = await self._orders.lease(order_id, self._ladder.lease_s)
         if lease is None:
             return None
         try:
-            fresh = await self._ledger.order(order_id)
+            fresh = await self._orders.order(order_id)
             if fresh is None or not is_its_turn(fresh) or await self._is_on_the_phone(fresh, at):
-                await self._ledger.release(lease)
+                await self._orders.release(lease)
                 return fresh
             attempt = Attempt(
                 attempt_id=fresh.next_attempt_id,
                 begun_at=at,
-                by=asked.by,
+                by=request.by,
                 number=fresh.callback_number,
-                unit_number=asked.unit_number,
+                unit_number=request.unit_number,
                 epoch=lease.epoch,
             )
-            begun = await self._ledger.change_order(
-                fresh.order_id, OrderEvent.ATTEMPT_BEGUN, who=asked.who, why=asked.why, attempt=attempt,
+            begun = await self._orders.change_order(
+                fresh.order_id, OrderEvent.ATTEMPT_BEGUN, who=request.who, why=request.why, attempt=attempt,
                 epoch=lease.epoch, at=at, changes={"dial_after": None},
             )  # fmt: skip
         except (StaleOrder, IllegalTransition, FencedOff) as changed:
             log.info("order_changed_meanwhile", order_id=order_id, error=str(changed))
-            await self._ledger.release(lease)
+            await self._orders.release(lease)
             return None
         dial = self._dials[begun.order_id] = _Dial(begun, lease)
         self._renew_later(dial)
@@ -122,7 +121,7 @@ class Dials:
 
     async def _is_on_the_phone(self, order: Order, at: datetime) -> bool:
         """Whether another order of the same enterprise is being dialled: the other node's picture is not ours."""
-        owed = await self._ledger.open_orders_of(order.callback_number)
+        owed = await self._orders.open_orders_of(order.callback_number)
         same = [one for one in owed if one.callback_number == order.callback_number and one.order_id != order.order_id]
         return any(may_be_on_the_phone(one, at) for one in same)
 
@@ -135,7 +134,7 @@ class Dials:
 
     async def _renew(self, dial: _Dial) -> None:
         try:
-            is_ours = await self._ledger.renew(dial.lease)
+            is_ours = await self._orders.renew(dial.lease)
         except SchedulerError as away:
             log.warning("lease_not_renewed", order_id=dial.order.order_id, error=str(away))
             is_ours = True  # the next one may come through; who rings asks again before he rings
@@ -147,7 +146,7 @@ class Dials:
     async def _carry(self, dial: _Dial, attempt: Attempt) -> None:
         order_id, ended = dial.order.order_id, None
         try:
-            finished = await self._hands.ring_back(dial.order, attempt, dial.lease)
+            finished = await self._ports.ring_back(dial.order, attempt, dial.lease)
             self._unsettled[finished.attempt_id] = finished
             ended = await self._settle(order_id, finished, dial.lease)
         except SchedulerError as wrong:
@@ -162,7 +161,7 @@ class Dials:
         if dial.renewing.active():
             dial.renewing.cancel()
         try:
-            await self._ledger.release(dial.lease)
+            await self._orders.release(dial.lease)
         except SchedulerError as away:
             log.warning("lease_not_released", order_id=dial.order.order_id, error=str(away))
         finally:
@@ -176,7 +175,7 @@ class Dials:
             order_id = finished.attempt_id.rpartition("-a")[0]
             if order_id in self._dials:
                 continue
-            lease = await self._ledger.lease(order_id, self._ladder.lease_s)
+            lease = await self._orders.lease(order_id, self._ladder.lease_s)
             if lease is None:
                 continue
             try:
@@ -184,11 +183,11 @@ class Dials:
             except (StaleOrder, IllegalTransition, FencedOff) as changed:
                 log.info("order_changed_meanwhile", order_id=order_id, error=str(changed))
             finally:
-                await self._ledger.release(lease)
+                await self._orders.release(lease)
 
     async def _settle(self, order_id: str, finished: Attempt, lease: Lease) -> Order | None:
         """Write the end of an attempt, whatever has been thought of it meanwhile; each once. Return the order then."""
-        order = await self._ledger.order(order_id)
+        order = await self._orders.order(order_id)
         known = {one.attempt_id: one for one in order.attempts}.get(finished.attempt_id) if order else None
         if order is None or known is None:
             log.error("attempt_unknown", attempt_id=finished.attempt_id)
@@ -207,7 +206,7 @@ class Dials:
             event, changes = OrderEvent.REACHED, {"promised_at": None, "promised_by": None}
         else:
             event, changes = OrderEvent.ATTEMPT_FAILED, self._next_try(order, finished, ended_at)
-        return await self._ledger.change_order(
+        return await self._orders.change_order(
             order.order_id, event, who=TIMETABLE, changes=changes, attempt=finished, epoch=lease.epoch, at=ended_at
         )  # fmt: skip
 
@@ -235,9 +234,9 @@ class Dials:
             return
         attempts = tuple(finished if one.attempt_id == finished.attempt_id else one for one in order.attempts)
         cause = breach_cause(replace(order, state=OrderState.REACHED, reached_at=reached_at, attempts=attempts), at)
-        await self._hands.notices.tell("breach", order, {"key": f"{order.order_id}/late", "cause": cause}, at)
+        await self._ports.notices.tell("breach", order, {"key": f"{order.order_id}/late", "cause": cause}, at)
         changes = {"overdue_at": order.due_at, "breach_cause": cause}
-        await self._ledger.note_order(
+        await self._orders.note_order(
             order.order_id, "breach_frozen", who=TIMETABLE, why=cause, changes=changes, epoch=lease.epoch, at=at
         )  # fmt: skip
 
@@ -246,12 +245,12 @@ class Dials:
         finished = replace(finished, outcome=AttemptOutcome.REACHED)
         at, why = self._clock.now(), "补记：失去租约的拨打实际已接通"
         if order.state not in DIALLED:
-            await self._ledger.note_order(
+            await self._orders.note_order(
                 order.order_id, "late_evidence", who=TIMETABLE, why=why, attempt=finished, epoch=lease.epoch, at=at
             )  # fmt: skip
             return
         for event in (OrderEvent.ATTEMPT_BEGUN, OrderEvent.REACHED):
-            await self._ledger.change_order(
+            await self._orders.change_order(
                 order.order_id, event, who=TIMETABLE, why=why, attempt=finished, epoch=lease.epoch, at=at
             )  # fmt: skip
 
@@ -264,11 +263,11 @@ class Dials:
         """
         if order.state is not OrderState.CALLING_BACK or self._is_ours(order):
             return
-        lease = await self._ledger.lease(order.order_id, self._ladder.lease_s)
+        lease = await self._orders.lease(order.order_id, self._ladder.lease_s)
         if lease is None:
             return  # somebody is at it
         try:
-            fresh = await self._ledger.order(order.order_id)
+            fresh = await self._orders.order(order.order_id)
             last = fresh.attempts[-1] if fresh and fresh.attempts else None
             if fresh and last and fresh.state is OrderState.CALLING_BACK:
                 # counted from now: this node may have stood still since the sweep began
@@ -276,7 +275,7 @@ class Dials:
         except (StaleOrder, IllegalTransition, FencedOff) as changed:
             log.info("order_changed_meanwhile", order_id=order.order_id, error=str(changed))
         finally:
-            await self._ledger.release(lease)
+            await self._orders.release(lease)
 
     def _is_ours(self, order: Order) -> bool:
         waiting = {attempt_id.rpartition("-a")[0] for attempt_id in self._unsettled}
@@ -290,7 +289,7 @@ class Dials:
         is_open_end = last.outcome is AttemptOutcome.UNDER_WAY
         outcome = AttemptOutcome.UNKNOWN if is_open_end else last.outcome
         log.warning("attempt_lost", order_id=order.order_id, attempt_id=last.attempt_id, redial_after_s=pause_s)
-        await self._ledger.change_order(
+        await self._orders.change_order(
             order.order_id,
             OrderEvent.ATTEMPT_FAILED,
             who=TIMETABLE,

@@ -13,8 +13,8 @@ from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.timetable.clock_watch import ClockWatch
 from callback_scheduler.timetable.ladder import next_step_at, pending_steps, tiers_open
-from callback_scheduler.timetable.ports import Hands
-from callback_scheduler.timetable.under_way import Dials
+from callback_scheduler.timetable.ports import Ports
+from callback_scheduler.timetable.under_way import CallbacksUnderWay
 from callback_scheduler.timetable.whose_turn import dial_from, to_dial
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
@@ -39,21 +39,21 @@ class WaitingOrders:
 
     def __init__(
         self,
-        ledger: OrderKeeping,
+        orders: OrderKeeping,
         ladder: LadderSettings,
         directory: Directory,
         *,
         clock: Clock,
         watch: ClockWatch,
-        hands: Hands,
-        dials: Dials,
+        ports: Ports,
+        dials: CallbacksUnderWay,
     ) -> None:
-        self._ledger = ledger
+        self._orders = orders
         self._ladder = ladder
         self._directory = directory
         self._clock = clock
         self._watch = watch
-        self._hands = hands
+        self._ports = ports
         self._dials = dials
         self._seen: dict[str, Order] = {}
         self._next_steps: dict[str, _NextStep] = {}
@@ -65,14 +65,14 @@ class WaitingOrders:
     async def read(self, at: datetime, calendar: Calendar) -> list[Order]:
         """Take up all open orders due up to the end of the next workday; return those that something must be done for.
 
-        A stretch at a time, so that calls are served in between; only what has changed is read. While the clock is
-        doubted those due more than a day ago are left out: on such a word nothing is frozen.
+        A slice of time after another, so that calls are served in between; only what has changed is read. While the
+        clock is doubted those due more than a day ago are left out: on such a word nothing is frozen.
         """
         last_day = calendar.next_workday(at.astimezone(SHANGHAI).date()).on
         seen: dict[str, Order] = {}
         next_steps: dict[str, _NextStep] = {}
-        for stretch in await self._ledger.due_stretches(datetime.combine(last_day, time.max, SHANGHAI)):
-            for order in await self._ledger.due_in(stretch, self._seen):
+        for time_slice in await self._orders.due_slices(datetime.combine(last_day, time.max, SHANGHAI)):
+            for order in await self._orders.due_in(time_slice, self._seen):
                 seen[order.order_id] = order
                 next_steps[order.order_id] = self._next_step(order, calendar)
         self._seen, self._next_steps, self._planned_by = seen, next_steps, calendar
@@ -110,9 +110,9 @@ class WaitingOrders:
             at,
             self._ladder,
             calendar,
-            free_lines=min(self._hands.free_lines(), self._ladder.dials_per_sweep),
+            free_lines=min(self._ports.free_lines(), self._ladder.dials_per_sweep),
             phones_of=self._phones_at(at),
-            phones_in_use=self._hands.phones_in_use(),
+            phones_in_use=self._ports.phones_in_use(),
             under_way=self._dials.under_way,
         )
 
@@ -123,7 +123,7 @@ class WaitingOrders:
 
         for order in chosen:
             # A line that was free a moment ago may have a live caller now.
-            if self._hands.free_lines() > 0:
+            if self._ports.free_lines() > 0:
                 self.note(order.order_id, await self._dials.begin(order.order_id, at, is_its_turn))
         return len(chosen) == self._ladder.dials_per_sweep
 

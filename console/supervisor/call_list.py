@@ -8,7 +8,8 @@ from datetime import date, datetime, time, timedelta
 from math import ceil
 from typing import Any
 
-from callback_scheduler.reports.calls import CallTally, call_facts
+from callback_scheduler.orders.call_facts import call_facts
+from callback_scheduler.reports.calls import CallTally
 from console.http.errors import BadInput
 from console.supervisor.question import Asked, page_number
 from console.supervisor.story import Leg, leg_of

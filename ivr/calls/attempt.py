@@ -14,7 +14,7 @@ from callback_scheduler.errors import FencedOff, SchedulerError
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.evidence import proves
-from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Lease, Order
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, BegunBy, Evidence, Lease, Order
 from ivr.calls.call import Call
 from ivr.calls.cdr import LegRecord, PartyRole
 from ivr.calls.leg import Leg
@@ -46,7 +46,7 @@ class RunningAttempt:
     async def is_ours(self) -> bool:
         """Renew the lease and tell whether the order is still ours; without an answer it is not."""
         try:
-            if not self._is_lost and not await self._ledger.renew(self.lease):
+            if not self._is_lost and not await self._ledger.orders.renew(self.lease):
                 self._is_lost = True
                 self._log.warning("lease_lost", epoch=self.lease.epoch)
         except SchedulerError as away:
@@ -107,7 +107,7 @@ class RunningAttempt:
             self._log.warning("evidence_not_noted", error=str(wrong))  # it is written again with the outcome
 
     async def _note(self, call: Call, who: Actor, changes: dict[str, Any] | None = None) -> None:
-        await self._ledger.note_order(
+        await self._ledger.orders.note_order(
             self.order.order_id, "attempt_phase",
             who=str(who), changes=changes, attempt=self.attempt, epoch=self.lease.epoch, at=call.clock.now(),
         )  # fmt: skip
@@ -125,7 +125,7 @@ class RunningAttempt:
         if self.is_joined:
             return AttemptOutcome.TALK_TOO_SHORT
         # the one who waited has left: a specialist before the enterprise was on, an enterprise before a specialist was
-        return AttemptOutcome.CALLED_OFF if self.attempt.by == "enterprise" else AttemptOutcome.NOT_ACCEPTED
+        return AttemptOutcome.CALLED_OFF if self.attempt.by == BegunBy.ENTERPRISE else AttemptOutcome.NOT_ACCEPTED
 
     def finished(self, call: Call) -> Attempt:
         """Return the attempt as it ended."""

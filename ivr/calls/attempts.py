@@ -35,15 +35,15 @@ class Attempts:
         """Take the order and write that an attempt has begun; None if somebody has it, or it may not be tried now."""
         lease = None
         try:
-            lease = await self._ledger.lease(order.order_id, self._ladder.lease_s)
+            lease = await self._ledger.orders.lease(order.order_id, self._ladder.lease_s)
             if lease is None:
                 return None
             at = call.clock.now()
-            now = await self._ledger.order(order.order_id) or order
+            now = await self._ledger.orders.order(order.order_id) or order
             attempt = Attempt(
                 attempt_id=now.next_attempt_id, begun_at=at, by=by, number=now.callback_number, epoch=lease.epoch
             )
-            now = await self._ledger.change_order(
+            now = await self._ledger.orders.change_order(
                 now.order_id, OrderEvent.ATTEMPT_BEGUN, who=str(who), attempt=attempt, epoch=lease.epoch, at=at,
                 changes={"dial_after": None},
             )  # fmt: skip
@@ -91,7 +91,7 @@ class Attempts:
         is_reached = attempt.outcome is AttemptOutcome.REACHED
         assert attempt.ended_at is not None
         no_promise = {"promised_at": None, "promised_by": None}
-        await self._ledger.change_order(
+        await self._ledger.orders.change_order(
             running.order.order_id,
             OrderEvent.REACHED if is_reached else OrderEvent.ATTEMPT_FAILED,
             who=attempt.by,
@@ -112,6 +112,6 @@ class Attempts:
 
     async def _release(self, lease: Lease) -> None:
         try:
-            await self._ledger.release(lease)
+            await self._ledger.orders.release(lease)
         except SchedulerError as away:
             log.warning("lease_not_released", order_id=lease.order_id, error=str(away))  # it ends by itself

@@ -75,7 +75,7 @@ class Orders:
     async def note(self, order_id: str, note: str, changes: Mapping[str, Any], at: datetime) -> bool:
         """Store what a caller says about their order; False if it cannot be stored now."""
         try:
-            await self._ledger.note_order(order_id, note, who=str(_CALLER), changes=changes, at=at)
+            await self._ledger.orders.note_order(order_id, note, who=str(_CALLER), changes=changes, at=at)
         except SchedulerError as wrong:
             log.warning("order_not_noted", order_id=order_id, note=note, error=str(wrong))
             return False
@@ -84,7 +84,7 @@ class Orders:
     async def find(self, order_id: str) -> Order | None:
         """Return the order of a number; None if there is none, or Redis is away."""
         try:
-            return await self._ledger.order(order_id)
+            return await self._ledger.orders.order(order_id)
         except StoreUnavailable as away:
             log.warning("order_not_read", order_id=order_id, error=str(away))
             return None
@@ -92,7 +92,7 @@ class Orders:
     async def owed_to(self, number: str) -> Order | None:
         """Return the open order of a number that is due first; None if there is none, or Redis is away."""
         try:
-            owed = await self._ledger.open_orders_of(number)
+            owed = await self._ledger.orders.open_orders_of(number)
         except StoreUnavailable as away:
             log.warning("orders_not_read", error=str(away))
             return None

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.order import BegunBy, Order
 from callback_scheduler.timetable.ladder import tiers_open
-from callback_scheduler.timetable.under_way import BY_UNIT
 from ivr.calls.attempt import RunningAttempt, unit_outcome
 from ivr.calls.call import Call
 from ivr.calls.errors import NobodyAccepted
@@ -40,7 +39,7 @@ async def callback(call: Call, office: Office, orders: Orders, running: RunningA
 def _requested_phone(running: RunningAttempt, office: Office) -> tuple[Tier, ...]:
     """Return the one phone of whoever at the unit asked for the callback by a click; nobody if nobody did."""
     number = running.attempt.unit_number
-    if running.attempt.by != BY_UNIT or not number:
+    if running.attempt.by != BegunBy.UNIT or not number:
         return ()
     unit_and_person = office.directory.person_at(number.removeprefix("sip:").partition("@")[0])
     return (Tier((unit_and_person[1] if unit_and_person else Specialist("", "", number),), 0.0),)

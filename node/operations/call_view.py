@@ -48,7 +48,7 @@ class CallView:
         shown["open_orders"] = shown["last_calls"] = None
         try:
             caller = call.record.caller_number
-            shown["open_orders"] = await self._ledger.open_orders_of(caller)
+            shown["open_orders"] = await self._ledger.orders.open_orders_of(caller)
             shown["last_calls"] = await self._calls_before(call)
         except StoreUnavailable as away:
             log.warning("caller_not_looked_up", call_id=call.call_id, error=str(away))

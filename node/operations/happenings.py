@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from callback_scheduler.journal.journal import JournalEvent
-from callback_scheduler.store.store import Outcome
+from callback_scheduler.store.store import EventOutcome
 from ivr.calls.call import Call
 from ivr.dispatch.status import status_of
 from node.operations.interfaces import Listener
@@ -58,7 +58,7 @@ class HappeningsFeed:
         else:
             self.tell("call", fields)
 
-    def on_event(self, event: JournalEvent, outcome: Outcome) -> None:
+    def on_event(self, event: JournalEvent, outcome: EventOutcome) -> None:
         """Tell of an event of an order, or of a notice, that counts."""
         payload = event.payload
         fields = {"event": event.event_type, "event_id": event.event_id, "at": event.at.isoformat()}

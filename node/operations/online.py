@@ -13,7 +13,7 @@ from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.order import Order, OrderKind
-from callback_scheduler.store.store import Outcome
+from callback_scheduler.store.store import EventOutcome
 from callback_scheduler.timetable.timetable import Timetable
 from ivr.calls.cdr import new_call_id
 from ivr.calls.office import Office
@@ -79,13 +79,13 @@ class OnlineOperations:
 
     async def first_response_s(self, order_id: str) -> float | None:
         """Return the seconds from the chat's wish to the first response; None if there is none yet."""
-        order = await self._ledger.order(order_id)
+        order = await self._ledger.orders.order(order_id)
         if order is None or order.first_response_at is None:
             return None
         asked_at = online_since(order)
         return (order.first_response_at - asked_at).total_seconds() if asked_at is not None else None
 
-    def on_event(self, event: JournalEvent, outcome: Outcome) -> None:
+    def on_event(self, event: JournalEvent, outcome: EventOutcome) -> None:
         """Hear of an event that counts: the first response to an order from a chat is stored with it.
 
         Nobody waits for that: who responded has been answered, and the figure is read from where it is stored.
@@ -128,7 +128,7 @@ class OnlineOperations:
     async def _note(self, order_id: str, note: str, changes: dict[str, Any], who: Actor) -> bool:
         at = self._clock.now()
         try:
-            await self._ledger.note_order(order_id, note, who=str(who), changes=changes, at=at)
+            await self._ledger.orders.note_order(order_id, note, who=str(who), changes=changes, at=at)
         except SchedulerError as wrong:
             log.warning("order_not_noted", order_id=order_id, note=note, error=str(wrong))
             return False
@@ -136,7 +136,7 @@ class OnlineOperations:
 
     async def _note_response(self, order_id: str, event: JournalEvent, what: str) -> None:
         try:
-            order = await self._ledger.order(order_id)
+            order = await self._ledger.orders.order(order_id)
             if order is not None and online_since(order) is not None and order.first_response_at is None:
                 at = order.reached_at if what == "reached" and order.reached_at else event.at
                 who = Actor(ActorRole.OTHER, f"online:{what}")

@@ -13,7 +13,7 @@ from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.order import Order
 from callback_scheduler.reports.report import Question, Report
-from callback_scheduler.store.store import Outcome
+from callback_scheduler.store.store import EventOutcome
 from config.settings import Settings
 from ivr.calls.office import Office
 from ivr.refused import OperationRefused
@@ -93,7 +93,7 @@ class NodeOperations:
 
     async def calls_of(self, order_id: str) -> list[dict[str, Any]]:
         """Return the records of the calls an order was made by, and of its attempts, oldest first."""
-        order = await self._ledger.order(order_id)
+        order = await self._ledger.orders.order(order_id)
         if order is None:
             return []
         evidence = [attempt.evidence.call_id for attempt in order.attempts if attempt.evidence]
@@ -136,7 +136,7 @@ class NodeOperations:
         if lines := self._status.lines():
             self._feed.tell("lines", lines)
 
-    def on_event(self, event: JournalEvent, outcome: Outcome) -> None:
+    def on_event(self, event: JournalEvent, outcome: EventOutcome) -> None:
         """Hear of an event that counts: listeners are told, and what a chat waits for is noted."""
         self._feed.on_event(event, outcome)
         self.online.on_event(event, outcome)

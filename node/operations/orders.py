@@ -12,13 +12,13 @@ from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from callback_scheduler.errors import IllegalTransition, SchedulerError, StaleOrder, UnknownOrder
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.actor import Actor
-from callback_scheduler.orders.order import AttemptOutcome, Order
+from callback_scheduler.orders.order import AttemptOutcome, BegunBy, Order
 from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
 from callback_scheduler.orders.words import STATES
 from callback_scheduler.store.search import OrderFilter
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.timetable import Timetable
-from callback_scheduler.timetable.under_way import BY_UNIT, TIMETABLE, Asked
+from callback_scheduler.timetable.under_way import CallbackRequest
 from ivr.calls.office import Office
 from ivr.calls.presence import Presence
 from ivr.dispatch.outgoing import OutgoingCalls
@@ -41,10 +41,10 @@ class OrderOperations:
     """
 
     def __init__(
-        self, ledger: Ledger, *, timetable: Timetable, hands: Hands, callbacks: OutgoingCalls, office: Office,
+        self, ledger: Ledger, *, timetable: Timetable, ports: Ports, callbacks: OutgoingCalls, office: Office,
         presence: Presence, clock: Clock, own_numbers: Sequence[str],
     ) -> None:  # fmt: skip
-        self._ledger, self._timetable, self._hands, self._callbacks = ledger, timetable, hands, callbacks
+        self._ledger, self._timetable, self._ports, self._callbacks = ledger, timetable, ports, callbacks
         self._office, self._presence, self._clock, self._own_numbers = office, presence, clock, own_numbers
         self._reminding: set[str] = set()
         self._under_way: set[Deferred[None]] = set()
@@ -53,31 +53,31 @@ class OrderOperations:
 
     async def one(self, order_id: str) -> Order | None:
         """Return the order a number counts as; None if it was never given."""
-        return await self._ledger.order(order_id)
+        return await self._ledger.orders.order(order_id)
 
     async def find(self, filters: OrderFilter) -> list[Order]:
         """Return a page of orders, newest first."""
-        return await self._ledger.find_orders(filters)
+        return await self._ledger.orders.find_orders(filters)
 
     async def owed(self, limit: int = 1000) -> list[Order]:
         """Return open orders, earliest deadline first."""
-        return await self._ledger.open_orders(limit)
+        return await self._ledger.orders.open_orders(limit)
 
     async def due_before(self, at: datetime, limit: int = 1000) -> list[Order]:
         """Return open orders due at `at` or before, earliest deadline first."""
-        return await self._ledger.due_before(at, limit)
+        return await self._ledger.orders.due_before(at, limit)
 
     async def named(self, order_ids: list[str]) -> list[Order]:
         """Return orders by their numbers: those behind a figure."""
-        return await self._ledger.orders_of(order_ids)
+        return await self._ledger.orders.orders_of(order_ids)
 
     async def counts(self) -> dict[tuple[str, str], int]:
         """Return how many orders each unit has in each state, by unit and state."""
-        return await self._ledger.count_orders()
+        return await self._ledger.orders.count_orders()
 
     async def events(self, order_id: str) -> list[dict[str, Any]]:
         """Return what has happened to an order, oldest first: event_id, type, at (ISO 8601) and payload."""
-        return await self._ledger.order_events(order_id)
+        return await self._ledger.orders.order_events(order_id)
 
     # -- what a unit does -------------------------------------------------------------------------------------------
 
@@ -99,7 +99,7 @@ class OrderOperations:
         await self._own(order_id, who)
         at = self._clock.now()
         changes = {"written_answer": text, "written_answer_at": at, "written_answer_by": str(who)}
-        return await self._ledger.note_order(
+        return await self._ledger.orders.note_order(
             order_id, "answer_written", who=str(who), why="书面答复", changes=changes, at=at
         )
 
@@ -116,7 +116,7 @@ class OrderOperations:
             raise OrderRefusal.FOREIGN_NUMBER.error()
         if not self._presence.is_free(number):
             raise OrderRefusal.PHONE_BUSY.error()
-        return await self._dial(order, Asked(BY_UNIT, str(who), "单位点击回电", number), who)
+        return await self._dial(order, CallbackRequest(BegunBy.UNIT, str(who), "单位点击回电", number), who)
 
     # -- what supervisors do ----------------------------------------------------------------------------------------
 
@@ -129,7 +129,7 @@ class OrderOperations:
             raise OrderRefusal.NOBODY_THERE.error()
         if not any(self._presence.is_free(phone) for phone in phones):
             raise OrderRefusal.UNIT_BUSY.error()
-        return await self._dial(order, Asked(TIMETABLE, str(who), "人工要求立即拨打"), who)
+        return await self._dial(order, CallbackRequest(BegunBy.TIMETABLE, str(who), "人工要求立即拨打"), who)
 
     async def remind_leader(self, order_id: str, who: Actor) -> Order:
         """Ring the leader of the unit (else the head of section) about an order; returns when that has begun.
@@ -145,11 +145,11 @@ class OrderOperations:
             raise OrderRefusal.NO_LEADER.error(unit=unit.name)
         if order.order_id in self._reminding or not self._presence.is_free(number):
             raise OrderRefusal.PHONE_BUSY.error()
-        if self._hands.free_lines() <= 0:
+        if self._ports.free_lines() <= 0:
             raise OrderRefusal.NO_LINE.error()
         self._reminding.add(order.order_id)  # before anything is waited for: nobody is rung twice
         try:
-            noted = await self._ledger.note_order(
+            noted = await self._ledger.orders.note_order(
                 order.order_id, "leader_reminder_begun", who=str(who), why="督办提醒负责人", at=self._clock.now()
             )
         except BaseException:
@@ -169,7 +169,7 @@ class OrderOperations:
         changed = await self._change(order_id, OrderEvent.REASSIGNED, who, _text(why), {"unit_id": unit_id})
         if changed.state is OrderState.SENT:  # one not handed over yet is told of by the timetable
             key = f"{changed.order_id}/reassigned@{changed.version}"
-            await self._hands.notices.tell("new_order", changed, {"key": key}, self._clock.now())
+            await self._ports.notices.tell("new_order", changed, {"key": key}, self._clock.now())
         return changed
 
     async def close(self, order_id: str, why: str, who: Actor) -> Order:
@@ -188,7 +188,7 @@ class OrderOperations:
 
     async def _own(self, order_id: str, who: Actor) -> Order:
         """Return an order that `who` may act on."""
-        order = await self._ledger.order(order_id)
+        order = await self._ledger.orders.order(order_id)
         if order is None:
             raise OrderRefusal.UNKNOWN.error(order_id=order_id)
         if not who.may_act_for(order.unit_id):
@@ -200,7 +200,7 @@ class OrderOperations:
     ) -> Order:
         order = await self._own(order_id, who)
         try:
-            changed = await self._ledger.change_order(
+            changed = await self._ledger.orders.change_order(
                 order.order_id, event, who=str(who), why=why, changes=changes, at=self._clock.now()
             )
         except IllegalTransition as wrong:
@@ -230,9 +230,9 @@ class OrderOperations:
 
     # -- ringing ----------------------------------------------------------------------------------------------------
 
-    async def _dial(self, order: Order, asked: Asked, who: Actor) -> Order:
+    async def _dial(self, order: Order, request: CallbackRequest, who: Actor) -> Order:
         self._check_may_be_dialled(order)
-        has_begun = await self._timetable.dial_now(order.order_id, self._may_be_dialled(order), asked)
+        has_begun = await self._timetable.dial_now(order.order_id, self._may_be_dialled(order), request)
         if not has_begun:
             raise OrderRefusal.TAKEN.error()
         return await self._own(order.order_id, who)
@@ -246,7 +246,7 @@ class OrderOperations:
             raise OrderRefusal.MAY_BE_TALKING.error()
         if not self._presence.is_free(order.callback_number):
             raise OrderRefusal.ENTERPRISE_BUSY.error()
-        if self._hands.free_lines() <= 0:
+        if self._ports.free_lines() <= 0:
             raise OrderRefusal.NO_LINE.error()
 
     def _may_be_dialled(self, seen: Order) -> Callable[[Order], bool]:
@@ -274,7 +274,7 @@ class OrderOperations:
     async def _note_reminded(self, order: Order, who: Actor, what: str) -> bool:
         why, at = f"督办提醒负责人：{what}", self._clock.now()
         try:
-            await self._ledger.note_order(order.order_id, "leader_reminded", who=str(who), why=why, at=at)
+            await self._ledger.orders.note_order(order.order_id, "leader_reminded", who=str(who), why=why, at=at)
         except SchedulerError as wrong:
             log.warning("leader_reminder_not_noted", order_id=order.order_id, error=str(wrong))
             return False

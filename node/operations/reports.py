@@ -7,6 +7,7 @@ from typing import Any
 
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.causes import timeline
+from callback_scheduler.reports.reader import report_from
 from callback_scheduler.reports.report import Question, Report
 from ivr.calls.office import Office
 from routing.working_time import WorkingTime
@@ -29,9 +30,10 @@ class Reports:
         if kept is not None and abs((kept.question.at - question.at).total_seconds()) < _REPORT_KEPT_S:
             return kept
         units = {unit.unit_id: unit.name for unit in self._office.directory.units}
-        report = await self._ledger.report(question, WorkingTime(self._office.hours, self._office.calendar), units)
+        working = WorkingTime(self._office.hours, self._office.calendar)
+        report = await report_from(self._ledger.read, question, working, units)
         told = report.misses[:_MISSES_TOLD]
-        behind = await self._ledger.orders_of([miss.facts.order_id for miss in told])
+        behind = await self._ledger.orders.orders_of([miss.facts.order_id for miss in told])
         orders = {order.order_id: order for order in behind}
         misses = [
             replace(miss, timeline=tuple(timeline(orders[miss.facts.order_id])))

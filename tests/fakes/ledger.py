@@ -79,6 +79,11 @@ class FakeLedger:
         due = draft.deadline
         return OpenedOrder(f"2603101{len(self.drafts):04}", False, due.due_at, due.is_provisional)
 
+    @property
+    def orders(self) -> FakeLedger:
+        """Itself: of the real one the orders are a part."""
+        return self
+
     # -- orders -----------------------------------------------------------------------------------------------
 
     def owe(self, **fields: Any) -> Order:

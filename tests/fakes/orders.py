@@ -19,8 +19,8 @@ from callback_scheduler.orders.deadlines import deadline
 from callback_scheduler.orders.fields import CHANGEABLE, attempt_fields, change_fields, from_fields, to_payload
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Lease, Order, OrderKind
 from callback_scheduler.orders.states import OrderState
-from callback_scheduler.store.slices import Stretch
-from callback_scheduler.timetable.ports import Hands, Note
+from callback_scheduler.store.slices import TimeSlice
+from callback_scheduler.timetable.ports import Note, Ports
 from callback_scheduler.timetable.timetable import Timetable
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
@@ -78,8 +78,6 @@ def an_order(opened_at: str = "03-03 20:00", **changes: Any) -> Order:
 class FakeKeeping(OrderKeeping):
     """Orders as documents, their events, their leases; `is_away` makes it answer as a ledger whose Redis is away."""
 
-    node_number = 1
-
     def __init__(self, time: VirtualTime) -> None:
         self.documents: dict[str, dict[str, Any]] = {}
         self.events: list[tuple[str, dict[str, Any], datetime]] = []
@@ -97,6 +95,11 @@ class FakeKeeping(OrderKeeping):
                 "state": order.state.value, "is_open": order.state.is_open, "version": 1, "attempts": attempts,
             }  # fmt: skip
 
+    @property
+    def orders(self) -> FakeKeeping:
+        """Itself: it stands for a ledger as well, which has its orders as a part."""
+        return self
+
     def _ask(self) -> None:
         if self.is_away:
             raise StoreUnavailable("Redis does not answer")
@@ -110,12 +113,12 @@ class FakeKeeping(OrderKeeping):
         orders = [from_fields(document) for document in self.documents.values() if document["is_open"]]
         return sorted((order for order in orders if order.due_at <= at), key=lambda order: order.due_at)[:limit]
 
-    async def due_stretches(self, until: datetime) -> list[Stretch]:
+    async def due_slices(self, until: datetime) -> list[TimeSlice]:
         self._ask()
         return [("", until.isoformat())]
 
-    async def due_in(self, stretch: Stretch, known: Mapping[str, Order]) -> list[Order]:
-        orders = await self.due_before(datetime.fromisoformat(stretch[1]), len(self.documents))
+    async def due_in(self, time_slice: TimeSlice, known: Mapping[str, Order]) -> list[Order]:
+        orders = await self.due_before(datetime.fromisoformat(time_slice[1]), len(self.documents))
         return [known[order.order_id] if known.get(order.order_id) == order else order for order in orders]
 
     async def open_orders(self, limit: int = 10_000) -> list[Order]:
@@ -127,7 +130,7 @@ class FakeKeeping(OrderKeeping):
     async def open_orders_of(self, phone: str) -> list[Order]:
         return [order for order in await self.open_orders() if phone in (order.callback_number, order.caller_number)]
 
-    async def _known(self, order_id: str) -> Order:
+    async def _existing(self, order_id: str) -> Order:
         order = await self.order(order_id)
         if order is None:
             raise UnknownOrder(order_id)
@@ -229,7 +232,7 @@ class World:
         self.timetables: list[Timetable] = []
 
     def timetable(self) -> Timetable:
-        hands = Hands(
+        ports = Ports(
             ring_back=self._ring_back,
             remind_leader=self._remind_leader,
             notices=self,
@@ -238,7 +241,7 @@ class World:
         )
         made = Timetable(
             self.ledger, self.ladder, DIRECTORY, calendar=self.calendar, clock=self.clock, reactor=self.time,
-            hands=hands, read_calendar=lambda: self.calendar,
+            ports=ports, read_calendar=lambda: self.calendar,
         )  # fmt: skip
         self.timetables.append(made)
         return made
@@ -256,7 +259,7 @@ class World:
     def order(self, order: Order) -> Order:
         return from_fields(self.ledger.documents[order.order_id])
 
-    # -- hands ------------------------------------------------------------------------------------------------------
+    # -- ports ------------------------------------------------------------------------------------------------------
 
     async def tell(self, kind: str, order: Order, extra: dict[str, Any], at: datetime) -> None:
         self.told.append((kind, order.order_id, extra))

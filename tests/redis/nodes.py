@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ class Node:
         return self._in_reactor(self.ledger.open_order, draft(number, **changes))
 
     def ask(self, method: str, *args: Any) -> Any:
-        return self._in_reactor(getattr(self.ledger, method), *args)
+        """Call a method of the ledger, or of a part of it: `calls`, `orders.latest`."""
+        return self._in_reactor(attrgetter(method)(self.ledger), *args)
 
     def settle(self) -> None:
         assert self._in_reactor(self.ledger.settled, 20.0), self.ledger.status()

@@ -45,7 +45,7 @@ class TellingNode(Node):
         super().stop()
 
     def change(self, order_id: str, event: OrderEvent, **more: Any) -> Any:
-        return self._in_reactor(self.ledger.change_order, order_id, event, who="unit:tax:王", at=EVENING, **more)
+        return self._in_reactor(self.ledger.orders.change_order, order_id, event, who="unit:tax:王", at=EVENING, **more)
 
     def status_of(self, receiver: str) -> dict[str, Any]:
         return next(status for status in self.notices.status() if status["receiver"] == receiver)

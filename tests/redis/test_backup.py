@@ -20,7 +20,7 @@ from tests.redis.nodes import EVENING, InReactor, Node, draft
 
 def orders_of(node: Node) -> dict[str, Order]:
     """Return everything that is known of all orders; how often the store was written to is no part of it."""
-    return {order.order_id: order for order in node.ask("orders", 1000)}
+    return {order.order_id: order for order in node.ask("orders.latest", 1000)}
 
 
 async def begin(node: Node, number: str) -> list[Deferred[Any]]:
@@ -46,10 +46,10 @@ def test_a_live_node_is_backed_up_and_the_restored_one_has_the_same_orders(
     node.start()
     for number in range(40):
         node.open_order(str(number % 30))
-    first = node.ask("orders", 1000)[-1].order_id
+    first = node.ask("orders.latest", 1000)[-1].order_id
     for event in (OrderEvent.SENT, OrderEvent.ACKNOWLEDGED):
         node._in_reactor(
-            node.ledger.change_order, first, event, who="unit:tax:王", why="", at=EVENING + timedelta(minutes=1)
+            node.ledger.orders.change_order, first, event, who="unit:tax:王", why="", at=EVENING + timedelta(minutes=1)
         )
     node.settle()
     before = orders_of(node)

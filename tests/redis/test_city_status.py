@@ -57,12 +57,12 @@ def report(city: TellingNode) -> Report:
 def test_a_report_changes_the_order_and_says_who_reported(city: TellingNode, report: Report) -> None:
     order_id = city.open_order("13800000001").order_id
     assert report(order_id, "已签收") == (200, {"工单编号": order_id, "现状态": "acknowledged", "重复消息": False})
-    order = city.ask("order", order_id)
+    order = city.ask("orders.order", order_id)
     assert (order.state, order.acknowledged_by, order.acknowledged_at) == (
         OrderState.ACKNOWLEDGED, "city:李四", order.acknowledged_at,
     )
     assert report(order_id, "已联系", "m-2")[1]["现状态"] == "self_reported"
-    assert city.ask("order", order_id).self_report == "平台办理"
+    assert city.ask("orders.order", order_id).self_report == "平台办理"
 
 
 def test_the_same_message_changes_the_order_once_also_after_a_restart(city: TellingNode, report: Report) -> None:
@@ -74,7 +74,7 @@ def test_the_same_message_changes_the_order_once_also_after_a_restart(city: Tell
     city.stop()
     city.start_telling(city_status={"port": 0, "token_env": "TEST_SECRET"})
     assert report(order_id, "退单") == (200, first[1] | {"重复消息": True})
-    order = city.ask("order", order_id)
+    order = city.ask("orders.order", order_id)
     assert (order.returns, order.return_reason) == (1, "平台办理")
     status, answer = report(order_id, "办结")
     assert status == 422
@@ -88,7 +88,7 @@ def test_an_order_may_be_reassigned_to_a_unit_by_id_or_name_and_keeps_its_deadli
     city.change(opened.order_id, OrderEvent.SENT)
     assert report(opened.order_id, "改派", fields={"承办单位": "区教育局"})[0] == 422
     assert report(opened.order_id, "改派", fields={"承办单位": "区税务局"})[0] == 200
-    order = city.ask("order", opened.order_id)
+    order = city.ask("orders.order", opened.order_id)
     assert (order.unit_id, order.units_before, order.due_at) == ("tax-bureau", ("market",), opened.due_at)
 
 
@@ -99,7 +99,7 @@ def test_what_cannot_happen_is_refused_with_its_reason(city: TellingNode, report
     assert status == 409
     assert "closed" in answer["错误"]
     assert report("26030319999", "已签收")[0] == 404
-    assert city.ask("order", order_id).state is OrderState.CLOSED
+    assert city.ask("orders.order", order_id).state is OrderState.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_request_that_is_not_as_it_should_be_changes_nothing(
 ) -> None:
     order_id = city.open_order("13800000001").order_id
     assert report(order_id, "已签收", **wrong)[0] == status
-    assert city.ask("order", order_id).state is OrderState.OPENED
+    assert city.ask("orders.order", order_id).state is OrderState.OPENED
     assert report(order_id, "已签收")[0] == 200
 
 
@@ -146,7 +146,7 @@ def test_a_body_within_bounds_followed_by_too_much_is_not_acted_upon(city: Telli
             + body
         )
         assert connection.makefile("rb").read().startswith(b"HTTP/1.1 413 ")
-    assert city.ask("order", order_id).state is OrderState.OPENED
+    assert city.ask("orders.order", order_id).state is OrderState.OPENED
 
 
 def test_who_sends_nothing_or_drop_by_drop_is_cut_off_and_lets_others_in(city: TellingNode, report: Report) -> None:

@@ -40,11 +40,12 @@ class Kept:
         self.in_reactor(self.house.run, at)
 
     def change(self, order_id: str, event: E, at: datetime, **told: Any) -> None:
-        self.in_reactor(self.node.ledger.change_order, order_id, event, who="timetable", at=at, **told)
+        self.in_reactor(self.node.ledger.orders.change_order, order_id, event, who="timetable", at=at, **told)
 
     def rate(self, order_id: str, level: int, is_solved: bool | None) -> None:
         changes = {"survey_level": level, "is_solved": is_solved}
-        self.in_reactor(self.node.ledger.note_order, order_id, "surveyed", who="caller", changes=changes, at=MORNING)
+        note = self.node.ledger.orders.note_order
+        self.in_reactor(note, order_id, "surveyed", who="caller", changes=changes, at=MORNING)
 
     def reached(self, number: str, at: datetime = MORNING, **fields: Any) -> str:
         """Open an order and let its callback reach the enterprise."""
@@ -63,7 +64,7 @@ class Kept:
         return order_id
 
     def state(self, order_id: str) -> OrderState:
-        order: Order = self.node.ask("order", order_id)
+        order: Order = self.node.ask("orders.order", order_id)
         return order.state
 
     def recording(self, day: str) -> Path:
@@ -84,7 +85,8 @@ def test_an_order_the_enterprise_calls_solved_is_closed_at_once_and_says_why(kep
     kept.run(MORNING + timedelta(minutes=5))
     kept.run(MORNING + timedelta(minutes=10))
     assert (kept.state(solved), kept.state(silent)) == (OrderState.CLOSED, OrderState.REACHED)
-    closings = [event for event in kept.node.ask("order_events", solved) if event["payload"].get("event") == "closed"]
+    events = kept.node.ask("orders.order_events", solved)
+    closings = [event for event in events if event["payload"].get("event") == "closed"]
     assert [event["payload"]["why"] for event in closings] == ["企业按键确认：已解决"]
     assert kept.told == []
 
@@ -108,7 +110,7 @@ def test_a_bad_rating_is_told_once_and_its_order_left_to_a_supervisor(
     assert kept.state(order_id) is OrderState.REACHED
     assert [(kind, told_of) for kind, told_of, _ in kept.told] == [("bad_rating", order_id)]
     kept.change(order_id, E.REOPENED, MORNING + timedelta(days=31))
-    assert kept.node.ask("reached_orders") == []
+    assert kept.node.ask("orders.reached_orders") == []
 
 
 def test_what_is_old_and_settled_is_forgotten_with_its_recordings_and_what_is_owed_is_kept(kept: Kept) -> None:
@@ -122,7 +124,7 @@ def test_what_is_old_and_settled_is_forgotten_with_its_recordings_and_what_is_ow
     nobodys.touch()
     kept.node.open_order("3", after=timedelta(days=399))
     kept.run(later)
-    assert kept.node.ask("order", old) is None
+    assert kept.node.ask("orders.order", old) is None
     assert kept.state(owed) is OrderState.OPENED
     assert [path.exists() for path in (said, owed_said, nobodys, fresh)] == [False, True, True, True]
 
@@ -148,5 +150,5 @@ def test_a_node_that_starts_with_the_wrong_year_forgets_nothing(kept: Kept) -> N
     order_id = kept.reached("1")
     said = kept.recording("2026/03/03")
     kept.run(MORNING + timedelta(days=3650))
-    assert kept.node.ask("order", order_id) is not None
+    assert kept.node.ask("orders.order", order_id) is not None
     assert said.exists()

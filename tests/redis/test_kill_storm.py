@@ -46,11 +46,11 @@ def test_every_order_told_to_a_caller_exists_once_after_a_crash(nursery: Nursery
         told = killed(nursery, node.data_dir, point, life, nth)
     node.start()
     node.settle()
-    orders = node.ask("orders", 10_000)
+    orders = node.ask("orders.latest", 10_000)
     of_number = Counter(order.callback_number for order in orders)
     assert not [number for number, count in of_number.items() if count > 1]
     for one in told:
-        order = node.ask("order", one["order_id"])
+        order = node.ask("orders.order", one["order_id"])
         assert order is not None, one
         assert order.callback_number == one["number"]
     assert every_event_counts_once(node) == len(orders) + sum(len(order.merged_calls) for order in orders)

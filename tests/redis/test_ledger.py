@@ -45,10 +45,10 @@ def test_an_order_has_the_number_of_its_day_and_is_found_by_it(node: Node) -> No
     opened = node.open_order("13800000001")
     assert (opened.order_id, opened.was_merged) == ("26030330001", False)
     assert opened.due_at.isoformat() == "2026-03-04T10:00:00+08:00"
-    order = node.ask("order", opened.order_id)
+    order = node.ask("orders.order", opened.order_id)
     assert order.callback_number == "13800000001"
-    assert node.ask("order", "26030330009") is None
-    assert node.ask("due_before", EVENING + timedelta(days=1)) == [order]
+    assert node.ask("orders.order", "26030330009") is None
+    assert node.ask("orders.due_before", EVENING + timedelta(days=1)) == [order]
 
 
 def test_a_repeated_call_is_told_the_number_and_deadline_of_the_open_order(node: Node) -> None:
@@ -57,7 +57,7 @@ def test_a_repeated_call_is_told_the_number_and_deadline_of_the_open_order(node:
     second = node.open_order("13800000001", after=timedelta(days=2), call_id="again")
     assert second.was_merged
     assert (second.order_id, second.due_at) == (first.order_id, first.due_at)
-    (order,) = node.ask("orders")
+    (order,) = node.ask("orders.latest")
     assert [call.call_id for call in order.merged_calls] == ["again"]
 
 
@@ -65,7 +65,7 @@ def test_all_open_orders_are_read_stretch_after_stretch(node: Node, monkeypatch:
     monkeypatch.setattr(stretches, "_ABOUT", 3)
     node.start()
     opened = [node.open_order(f"1380000000{n}", after=timedelta(days=n // 4)) for n in range(10)]
-    assert [order.order_id for order in node.ask("all_open_orders")] == [order.order_id for order in opened]
+    assert [order.order_id for order in node.ask("orders.all_open_orders")] == [order.order_id for order in opened]
 
 
 def test_calls_and_surveys_are_written_and_read(node: Node) -> None:
@@ -103,7 +103,7 @@ def test_orders_and_numbers_go_on_after_a_restart(node: Node) -> None:
     node.restart()
     assert node.open_order("2").order_id == "26030310003"
     assert node.open_order("1", call_id="third").order_id == "26030310001"
-    assert numbers_of(node.ask("orders")) == ["1", "2"]
+    assert numbers_of(node.ask("orders.latest")) == ["1", "2"]
 
 
 def test_many_callers_at_once_get_different_numbers_and_one_order_each(node: Node) -> None:
@@ -117,7 +117,7 @@ def test_many_callers_at_once_get_different_numbers_and_one_order_each(node: Nod
     opened = node._in_reactor(all_at_once)
     assert len({one.order_id for one in opened}) == 40
     assert sum(one.was_merged for one in opened) == 40
-    assert len(node.ask("orders", 1000)) == 40
+    assert len(node.ask("orders.latest", 1000)) == 40
 
 
 def test_redis_killed_comes_back_and_every_order_is_in_it_once(node: Node) -> None:
@@ -130,7 +130,7 @@ def test_redis_killed_comes_back_and_every_order_is_in_it_once(node: Node) -> No
             node.open_order(f"{n}-{m}")
         wait_until(partial(_has_another, node, killed))
     node.settle()
-    assert len(node.ask("orders", 1000)) == 31
+    assert len(node.ask("orders.latest", 1000)) == 31
     assert node.ledger.status()["redis"]["starts"] == 4
 
 
@@ -151,9 +151,9 @@ def test_calls_go_on_while_redis_is_away_and_orders_are_merged_when_it_is_back(
     back.start()
     try:
         node.settle()
-        assert numbers_of(node.ask("orders")) == ["1", "2", "3"]
-        assert node.ask("order", away[0].order_id).order_id == first.order_id
-        assert node.ask("order", away[2].order_id).order_id == away[1].order_id
+        assert numbers_of(node.ask("orders.latest")) == ["1", "2", "3"]
+        assert node.ask("orders.order", away[0].order_id).order_id == first.order_id
+        assert node.ask("orders.order", away[2].order_id).order_id == away[1].order_id
     finally:
         back.stop()
 
@@ -173,7 +173,7 @@ def test_a_redis_that_hangs_costs_a_caller_a_second_at_most(node: Node) -> None:
     finally:
         os.kill(pid, signal.SIGCONT)
     node.settle()
-    (order,) = node.ask("orders")
+    (order,) = node.ask("orders.latest")
     assert [call.order_id for call in order.merged_calls] == [repeated.order_id]
 
 
@@ -182,11 +182,11 @@ def test_a_redis_emptied_under_us_is_rebuilt_from_the_journal_by_itself(node: No
     for n in range(30):
         node.open_order(str(n % 20), call_id=str(n))
     node.settle()
-    before = node.ask("orders", 1000)
+    before = node.ask("orders.latest", 1000)
     node.ledger._store._redis.flushall()
     wait_until(lambda: node.ledger.status()["redis"]["rebuilds"] == 1)
     node.settle()
-    assert node.ask("orders", 1000) == before
+    assert node.ask("orders.latest", 1000) == before
     assert node.open_order("0", call_id="later").was_merged
 
 
@@ -195,13 +195,13 @@ def test_a_redis_lost_while_we_were_down_is_rebuilt_at_start(node: Node) -> None
     for n in range(30):
         node.open_order(str(n % 20), call_id=str(n))
     node.settle()
-    before = node.ask("orders", 1000)
+    before = node.ask("orders.latest", 1000)
     node.stop()
     for file in (node.data_dir / "redis").glob("appendonly*"):
         file.unlink()
     node.start()
     node.settle()
-    assert node.ask("orders", 1000) == before
+    assert node.ask("orders.latest", 1000) == before
 
 
 def test_a_redis_that_lost_its_last_events_gets_them_again(node_on_server: Node, server: EmbeddedRedis) -> None:
@@ -226,7 +226,7 @@ def test_a_redis_that_lost_its_last_events_gets_them_again(node_on_server: Node,
     try:
         wait_until(lambda: node.ledger.status()["redis"]["rebuilds"] == 1)
         node.settle()
-        assert len(node.ask("orders")) == 10
+        assert len(node.ask("orders.latest")) == 10
     finally:
         back.stop()
 
@@ -245,8 +245,8 @@ def test_a_backlog_too_long_for_memory_is_read_from_the_journal(
     back.start()
     try:
         node.settle()
-        assert len(node.ask("orders", 1000)) == 53
-        assert len({order.order_id for order in node.ask("orders", 1000)}) == 53
+        assert len(node.ask("orders.latest", 1000)) == 53
+        assert len({order.order_id for order in node.ask("orders.latest", 1000)}) == 53
     finally:
         back.stop()
 
@@ -264,9 +264,9 @@ def test_a_full_disk_refuses_the_order_and_the_next_one_is_kept(node: Node, monk
             node.open_order("2")
     node.open_order("3")
     node.settle()
-    assert numbers_of(node.ask("orders")) == ["1", "3"]
+    assert numbers_of(node.ask("orders.latest")) == ["1", "3"]
     node.restart()
-    assert numbers_of(node.ask("orders")) == ["1", "3"]
+    assert numbers_of(node.ask("orders.latest")) == ["1", "3"]
 
 
 def test_a_torn_tail_is_in_the_status_and_every_acknowledged_order_is_there(node: Node) -> None:
@@ -288,7 +288,7 @@ def test_a_lost_journal_gives_no_number_again_that_redis_knows(node: Node) -> No
     (node.data_dir / "journal").rename(node.data_dir / "lost")
     node.start()
     assert node.open_order("2").order_id == "26030310002"
-    assert numbers_of(node.ask("orders")) == ["1", "2"]
+    assert numbers_of(node.ask("orders.latest")) == ["1", "2"]
 
 
 def test_a_journal_set_back_to_an_older_copy_loses_no_new_order(node: Node) -> None:
@@ -306,7 +306,7 @@ def test_a_journal_set_back_to_an_older_copy_loses_no_new_order(node: Node) -> N
     node.start()
     assert node.open_order("4").order_id == "26030310004"  # Redis knows which numbers were given
     node.settle()
-    assert numbers_of(node.ask("orders")) == ["1", "2", "3", "4"]
+    assert numbers_of(node.ask("orders.latest")) == ["1", "2", "3", "4"]
 
 
 def test_two_nodes_do_not_share_a_folder(node: Node, in_reactor: InReactor) -> None:
@@ -329,7 +329,7 @@ def test_a_node_without_any_redis_starts_and_keeps_orders(tmp_path: Path, in_rea
     node.stop()
     node.start()
     node.settle()
-    assert numbers_of(node.ask("orders")) == ["1"]
+    assert numbers_of(node.ask("orders.latest")) == ["1"]
     node.stop()
 
 
@@ -356,7 +356,7 @@ def test_a_caller_who_hangs_up_while_the_disk_is_busy_still_leaves_an_order(node
 
     node._in_reactor(hang_up)
     node.settle()
-    assert numbers_of(node.ask("orders")) == ["1"]
+    assert numbers_of(node.ask("orders.latest")) == ["1"]
 
 
 def test_redis_keeps_the_head_of_the_journals_chain_with_its_marker(node: Node) -> None:

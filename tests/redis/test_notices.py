@@ -228,7 +228,7 @@ def test_a_cursor_that_cannot_be_trusted_costs_a_repetition_never_a_loss(
 
 def test_the_same_told_twice_has_one_id(telling: TellingNode, board: HttpReceiver) -> None:
     telling.start_telling(**webhook(board, events=["notice_given"]))
-    order = telling.ask("order", telling.open_order("13800000001").order_id)
+    order = telling.ask("orders.order", telling.open_order("13800000001").order_id)
     for _ in range(2):
         telling._in_reactor(telling.notices.tell, "reminder", order, {"key": f"{order.order_id}/reminder"}, EVENING)
     telling._in_reactor(telling.notices.tell, "reminder", order, {}, EVENING)

@@ -24,7 +24,7 @@ def mail(server: MailServer, **more: Any) -> dict[str, Any]:
 
 
 def tell(node: TellingNode, kind: str, order_id: str, **extra: Any) -> None:
-    order = node.ask("order", order_id)
+    order = node.ask("orders.order", order_id)
     node._in_reactor(node.notices.tell, kind, order, {"key": f"{order_id}/{kind}"} | extra, EVENING)
 
 

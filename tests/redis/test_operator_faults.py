@@ -95,7 +95,7 @@ def test_a_damaged_journal_is_named_by_place_and_way_out_and_is_left_as_it_is(
         path.unlink()
     journal.write_bytes(whole)
     node.start()
-    assert sorted(order.order_id for order in node.ask("orders")) == ORDERS
+    assert sorted(order.order_id for order in node.ask("orders.latest")) == ORDERS
 
 
 def test_a_node_told_to_stop_while_its_start_fails_still_says_why(node: Node, journal: Path) -> None:
@@ -111,7 +111,7 @@ def test_without_a_backup_the_journal_is_set_aside_and_all_orders_live_on(node: 
     tampered(journal)
     journal.parent.rename(node.data_dir / "journal.damaged")
     node.start()
-    assert sorted(order.order_id for order in node.ask("orders")) == ORDERS
+    assert sorted(order.order_id for order in node.ask("orders.latest")) == ORDERS
     assert node.open_order("4").order_id == "26030310004"  # no number is given twice
 
 
@@ -123,7 +123,7 @@ def test_an_append_that_a_crash_cut_off_costs_nothing_that_was_acknowledged(node
     (told,) = (entry for entry in logs if entry["event"] == "journal_tail_torn")
     assert (told["file"], told["what"]) == (str(journal), "line 5: the record ends in mid-line")
     assert Path(told["kept_as"]).read_bytes() == b"000001f0 8badf00d 4 {"
-    assert sorted(order.order_id for order in node.ask("orders")) == ORDERS
+    assert sorted(order.order_id for order in node.ask("orders.latest")) == ORDERS
 
 
 def test_a_full_disk_says_so_keeps_every_order_and_goes_on_when_there_is_room(
@@ -139,10 +139,10 @@ def test_a_full_disk_says_so_keeps_every_order_and_goes_on_when_there_is_room(
             node.open_order("4")
     (told,) = (entry for entry in logs if entry["event"] == "journal_write_failed")
     assert (told["file"], told["what_to_do"]) == (str(journal), JournalFull.what_to_do)
-    assert sorted(order.order_id for order in node.ask("orders")) == ORDERS
+    assert sorted(order.order_id for order in node.ask("orders.latest")) == ORDERS
     node.open_order("5")
     node.restart()
-    assert len(node.ask("orders")) == 4
+    assert len(node.ask("orders.latest")) == 4
 
 
 def test_a_wrong_calendar_file_is_named_row_by_row_and_the_running_node_keeps_the_one_before(

@@ -41,16 +41,16 @@ class OneOrder:
     def happens(self, event: E, **about: Any) -> Order:
         self.minutes += 1
         about = {"who": "timetable", "at": NINE + timedelta(minutes=self.minutes)} | about
-        order: Order = self.node._in_reactor(self.node.ledger.change_order, self.order_id, event, **about)
+        order: Order = self.node._in_reactor(self.node.ledger.orders.change_order, self.order_id, event, **about)
         return order
 
     def note(self, note: str, **about: Any) -> Order:
         about = {"who": "timetable", "at": NINE} | about
-        order: Order = self.node._in_reactor(self.node.ledger.note_order, self.order_id, note, **about)
+        order: Order = self.node._in_reactor(self.node.ledger.orders.note_order, self.order_id, note, **about)
         return order
 
     def now(self) -> Order:
-        order: Order = self.node.ask("order", self.order_id)
+        order: Order = self.node.ask("orders.order", self.order_id)
         return order
 
 
@@ -86,7 +86,7 @@ def ids(orders: list[Order]) -> list[str]:
 
 
 def due(node: Node) -> list[str]:
-    return ids(node.ask("due_before", DUE + timedelta(days=99)))
+    return ids(node.ask("orders.due_before", DUE + timedelta(days=99)))
 
 
 def test_an_order_that_is_kept_carries_who_did_what_when(order: OneOrder) -> None:
@@ -112,7 +112,7 @@ def test_the_timeline_tells_every_event_from_to_and_why(order: OneOrder) -> None
     order.happens(E.SENT)
     order.note("step_done", changes={"steps_done": {"REMINDER"}})
     order.happens(E.RETURNED, who="unit:tax:王", why="不属本单位职责")
-    events = order.node.ask("order_events", order.order_id)
+    events = order.node.ask("orders.order_events", order.order_id)
     assert [event["type"] for event in events] == [
         "order_opened", "order_opened", "order_changed", "order_noted", "order_changed",
     ]
@@ -131,7 +131,7 @@ def test_an_event_that_has_no_place_is_refused_before_anything_is_written(order:
     with pytest.raises(IllegalTransition):
         order.happens(E.REACHED, attempt=attempt(order.now(), evidence=evidence()))
     with pytest.raises(UnknownOrder):
-        order.node._in_reactor(order.node.ledger.change_order, "26030399999", E.SENT, who="x", at=NINE)
+        order.node._in_reactor(order.node.ledger.orders.change_order, "26030399999", E.SENT, who="x", at=NINE)
     with pytest.raises(ValueError, match="no event changes colour"):
         order.note("x", changes={"colour": "red"})
     assert order.node.ask("history", "order_changed", "order_noted") == []
@@ -147,12 +147,12 @@ def test_an_order_is_not_reached_without_evidence(order: OneOrder, proof: Eviden
 
 def test_a_change_made_on_a_stale_picture_is_refused_and_stays_so_after_a_rebuild(order: OneOrder) -> None:
     node = order.node
-    real = node.ledger._store.order
+    real = node.ledger._store.orders.order
     seen = real(order.order_id)
     order.happens(E.SENT)
     order.happens(E.ACKNOWLEDGED)
     looks = iter([seen])
-    node.ledger._store.order = lambda order_id: next(looks, None) or real(order_id)  # type: ignore[method-assign]
+    node.ledger._store.orders.order = lambda order_id: next(looks, None) or real(order_id)  # type: ignore[method-assign]
     with pytest.raises(StaleOrder, match="was opened, and is acknowledged"):
         order.happens(E.CLOSED)
     assert order.now().state is S.ACKNOWLEDGED
@@ -164,7 +164,7 @@ def test_a_change_made_on_a_stale_picture_is_refused_and_stays_so_after_a_rebuil
 def test_a_refusal_is_told_when_it_is_on_disk_and_nothing_is_said_for_sure_if_it_is_not(
     order: OneOrder, monkeypatch: pytest.MonkeyPatch, is_full: bool
 ) -> None:
-    ledger, real, append = order.node.ledger, order.node.ledger._store.order, order.node.ledger._journal.append
+    ledger, real, append = order.node.ledger, order.node.ledger._store.orders.order, order.node.ledger._journal.append
     looks, told = iter([real(order.order_id)]), list[Any]()
     held: Deferred[int] = Deferred()
     order.happens(E.SENT)
@@ -178,7 +178,7 @@ def test_a_refusal_is_told_when_it_is_on_disk_and_nothing_is_said_for_sure_if_it
         return held
 
     async def closes() -> None:
-        closing = ensureDeferred(ledger.change_order(order.order_id, E.CLOSED, who="x", at=NINE))
+        closing = ensureDeferred(ledger.orders.change_order(order.order_id, E.CLOSED, who="x", at=NINE))
         closing.addBoth(lambda failure: told.append(failure.type))
         for _ in range(500):
             if noting:
@@ -191,7 +191,7 @@ def test_a_refusal_is_told_when_it_is_on_disk_and_nothing_is_said_for_sure_if_it
             held.callback(99)
         assert told == [StoreUnavailable if is_full else StaleOrder]
 
-    monkeypatch.setattr(ledger._store, "order", lambda order_id: next(looks, None) or real(order_id))
+    monkeypatch.setattr(ledger._store.orders, "order", lambda order_id: next(looks, None) or real(order_id))
     monkeypatch.setattr(ledger._journal, "append", hold)
     order.node._in_reactor(closes)
 
@@ -200,13 +200,13 @@ def rebuilt(order: OneOrder) -> None:
     """Empty Redis, and look whether the journal gives the same order again."""
     node = order.node
     node.settle()
-    before, told = order.now(), node.ask("order_events", order.order_id)
+    before, told = order.now(), node.ask("orders.order_events", order.order_id)
     refused = node.ledger._store.refused()
     node.ledger._store._redis.flushall()
     wait_until(lambda: node.ledger.status()["redis"]["rebuilds"] == 1)
     node.settle()
     assert order.now() == before
-    assert node.ask("order_events", order.order_id) == told
+    assert node.ask("orders.order_events", order.order_id) == told
     assert node.ledger._store.refused() == refused
 
 
@@ -254,28 +254,28 @@ def test_a_redated_order_is_found_by_its_new_deadline_only(order: OneOrder) -> N
     later = draft("1", after=timedelta(days=3)).deadline
     noted = order.note("redated", changes={"deadline": later, "original_due_at": order.now().due_at})
     assert (noted.deadline, noted.original_due_at) == (later, DUE)
-    assert order.node.ask("due_before", DUE) == []
-    assert ids(order.node.ask("due_before", later.due_at)) == [order.order_id]
+    assert order.node.ask("orders.due_before", DUE) == []
+    assert ids(order.node.ask("orders.due_before", later.due_at)) == [order.order_id]
 
 
 def test_a_repeated_call_finds_an_order_by_its_new_number_and_no_more_by_the_old(order: OneOrder) -> None:
     node = order.node
     order.note("number_changed", who="caller", changes={"callback_number": "13900000009"})
     assert node.open_order("13900000009", call_id="again").order_id == order.order_id
-    assert ids(node.ask("open_orders_of", "13900000009")) == [order.order_id]
-    assert ids(node.ask("open_orders_of", "13800000001")) == [order.order_id]  # he may ring from the phone of then
+    assert ids(node.ask("orders.open_orders_of", "13900000009")) == [order.order_id]
+    assert ids(node.ask("orders.open_orders_of", "13800000001")) == [order.order_id]  # it may ring from its old phone
     assert not node.open_order("13800000001", call_id="new").was_merged
 
 
 def test_a_closed_order_is_owed_no_more_and_a_reopened_one_is_again(order: OneOrder) -> None:
     node = order.node
     order.happens(E.CLOSED, who="operator")
-    assert (due(node), node.ask("open_orders_of", "13800000001")) == ([], [])
+    assert (due(node), node.ask("orders.open_orders_of", "13800000001")) == ([], [])
     newer = OneOrder(node, call_id="newer")
     assert newer.order_id != order.order_id
     reopened = order.happens(E.REOPENED, who="operator")
     assert (reopened.state, reopened.closed_at) == (S.OPENED, None)
-    assert ids(node.ask("open_orders_of", "13800000001")) == [newer.order_id, order.order_id]
+    assert ids(node.ask("orders.open_orders_of", "13800000001")) == [newer.order_id, order.order_id]
     newer.happens(E.CLOSED, who="operator")
     assert node.open_order("13800000001", call_id="third").order_id == order.order_id  # it is the open one again
     assert due(node) == [order.order_id]
@@ -284,9 +284,9 @@ def test_a_closed_order_is_owed_no_more_and_a_reopened_one_is_again(order: OneOr
 def test_orders_of_a_period_come_oldest_first_and_the_end_is_not_included(node: Node) -> None:
     node.start()
     opened = [node.open_order(str(n), after=timedelta(hours=n)).order_id for n in range(4)]
-    found = node.ask("all_orders", EVENING + timedelta(hours=1), EVENING + timedelta(hours=3))
+    found = node.ask("orders.all_orders", EVENING + timedelta(hours=1), EVENING + timedelta(hours=3))
     assert ids(found) == opened[1:3]
-    assert ids(node.ask("open_orders", 2)) == opened[:2]
+    assert ids(node.ask("orders.open_orders", 2)) == opened[:2]
 
 
 def test_without_redis_nothing_is_changed_and_the_caller_is_told(order: OneOrder) -> None:
@@ -301,30 +301,30 @@ class TestLeases:
 
     def test_a_lease_is_held_by_one_renewed_released_and_the_next_has_a_higher_epoch(self, order: OneOrder) -> None:
         ask = order.node.ask
-        first = ask("lease", order.order_id, 30)
-        assert ask("lease", order.order_id, 30) is None
-        assert ask("renew", first)
-        assert ask("release", first)
-        assert not ask("release", first)
-        assert not ask("renew", first)
-        second = ask("lease", order.order_id, 30)
+        first = ask("orders.lease", order.order_id, 30)
+        assert ask("orders.lease", order.order_id, 30) is None
+        assert ask("orders.renew", first)
+        assert ask("orders.release", first)
+        assert not ask("orders.release", first)
+        assert not ask("orders.renew", first)
+        second = ask("orders.lease", order.order_id, 30)
         assert second.epoch > first.epoch
-        assert not ask("renew", first)
-        assert not ask("release", first)
-        assert ask("renew", second)
+        assert not ask("orders.renew", first)
+        assert not ask("orders.release", first)
+        assert ask("orders.renew", second)
 
     def test_a_lease_that_is_not_renewed_ends_by_the_clock_of_redis(self, order: OneOrder) -> None:
         ask = order.node.ask
-        first = ask("lease", order.order_id, 0.2)
-        wait_until(lambda: ask("lease", order.order_id, 30) is not None)
-        assert not ask("renew", first)
+        first = ask("orders.lease", order.order_id, 0.2)
+        wait_until(lambda: ask("orders.lease", order.order_id, 30) is not None)
+        assert not ask("orders.renew", first)
 
     def test_whoever_lost_his_lease_changes_nothing_more(self, order: OneOrder) -> None:
         ask = order.node.ask
-        first = ask("lease", order.order_id, 30)
+        first = ask("orders.lease", order.order_id, 30)
         order.happens(E.ATTEMPT_BEGUN, epoch=first.epoch, attempt=attempt(order.now(), epoch=first.epoch))
-        ask("release", first)
-        second = ask("lease", order.order_id, 30)
+        ask("orders.release", first)
+        second = ask("orders.lease", order.order_id, 30)
         before = order.now()
         lates: tuple[Callable[[], object], ...] = (
             lambda: order.happens(E.ATTEMPT_FAILED, epoch=first.epoch),
@@ -339,26 +339,26 @@ class TestLeases:
         rebuilt(order)  # there is no lease in the journal, but who was refused
 
     def test_an_epoch_is_not_given_again_after_redis_was_lost(self, order: OneOrder) -> None:
-        first = order.node.ask("lease", order.order_id, 30)
+        first = order.node.ask("orders.lease", order.order_id, 30)
         order.happens(E.ATTEMPT_BEGUN, epoch=first.epoch)
         rebuilt(order)
-        assert order.node.ask("lease", order.order_id, 30).epoch > first.epoch
+        assert order.node.ask("orders.lease", order.order_id, 30).epoch > first.epoch
 
     def test_a_clock_set_back_keeps_no_lease_longer_than_it_was_given_for(self, order: OneOrder) -> None:
         node, store = order.node, order.node.ledger._store
-        node.ask("lease", order.order_id, 0.2)
+        node.ask("orders.lease", order.order_id, 0.2)
         lease = store.key("lease", order.order_id)
         for name in ("since_ms", "until_ms"):  # as if Redis's clock had been an hour ahead
             store._redis.hincrby(lease, name, 3_600_000)
-        assert node.ask("lease", order.order_id, 30) is None
-        wait_until(lambda: node.ask("lease", order.order_id, 30) is not None)
+        assert node.ask("orders.lease", order.order_id, 30) is None
+        wait_until(lambda: node.ask("orders.lease", order.order_id, 30) is not None)
 
     def test_a_merged_number_leases_the_order_it_counts_as(self, order: OneOrder) -> None:
         again = OneOrder(order.node, call_id="again")
         assert again.order_id == order.order_id
         merged = f"{order.order_id[:-1]}2"
-        assert order.node.ask("lease", order.order_id, 30) is not None
-        assert order.node.ask("lease", merged, 30) is None
+        assert order.node.ask("orders.lease", order.order_id, 30) is not None
+        assert order.node.ask("orders.lease", merged, 30) is None
 
 
 def test_nonsense_about_an_order_is_refused_whole(order: OneOrder) -> None:

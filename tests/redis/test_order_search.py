@@ -33,10 +33,10 @@ class Shelf:
         ]
 
     def happens(self, order_id: str, event: E, **about: Any) -> None:
-        self.node._in_reactor(self.node.ledger.change_order, order_id, event, who="x", at=NINE, **about)
+        self.node._in_reactor(self.node.ledger.orders.change_order, order_id, event, who="x", at=NINE, **about)
 
     def find(self, **asked: Any) -> list[str]:
-        return [order.order_id for order in self.node.ask("find_orders", OrderFilter(**asked))]
+        return [order.order_id for order in self.node.ask("orders.find_orders", OrderFilter(**asked))]
 
     def places(self, **asked: Any) -> list[int]:
         return [self.ids.index(order_id) for order_id in self.find(**asked)]
@@ -65,7 +65,7 @@ def test_an_order_is_listed_under_its_state_and_unit_of_now_only(shelf: Shelf) -
 
 def test_orders_are_counted_by_unit_and_state(shelf: Shelf) -> None:
     shelf.happens(shelf.ids[1], E.SENT)
-    counts = shelf.node.ask("count_orders")
+    counts = shelf.node.ask("orders.count_orders")
     assert {place: count for place, count in counts.items() if count} == {
         ("tax", "opened"): 3, ("labour", "opened"): 3, ("market", "opened"): 2, ("market", "sent"): 1,
     }  # fmt: skip
@@ -86,8 +86,8 @@ def test_orders_opened_in_the_same_millisecond_are_all_on_some_page(node: Node) 
     node.start()
     ids = {node.open_order(f"1390000{n:04}").order_id for n in range(7)}
     found: list[str] = []
-    while page := [o.order_id for o in node.ask("find_orders", OrderFilter(limit=2, after=found[-1] if found else ""))]:
-        found += page
+    while page := node.ask("orders.find_orders", OrderFilter(limit=2, after=found[-1] if found else "")):
+        found += [order.order_id for order in page]
     assert len(found) == len(set(found)) == 7
     assert set(found) == ids
 
@@ -114,7 +114,7 @@ def test_a_written_answer_and_the_words_of_a_chat_are_kept(shelf: Shelf) -> None
     changes = {"written_answer": "已办结。", "written_answer_at": NINE, "written_answer_by": "unit:tax:李四",
                "written_request": "如何退税？", "first_response_at": NINE}  # fmt: skip
     order = shelf.node._in_reactor(
-        shelf.node.ledger.note_order, shelf.ids[0], "answer_written", who="x", changes=changes, at=NINE
+        shelf.node.ledger.orders.note_order, shelf.ids[0], "answer_written", who="x", changes=changes, at=NINE
     )
     assert {name: getattr(order, name) for name in changes} == changes
 
@@ -135,7 +135,9 @@ def many(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     for first in range(0, 100_000, 2000):  # in bites a slow machine swallows within the store's patience
         store._redis.eval(_FILL, 0, store.key(""), first)
     document = to_payload(draft("13800000001"), "x") | {"state": "closed", "is_open": False, "version": 1}
-    monkeypatch.setattr(store, "_orders", lambda numbers: [from_fields(document | {"order_id": n}) for n in numbers])
+    monkeypatch.setattr(
+        store.orders, "_orders", lambda numbers: [from_fields(document | {"order_id": n}) for n in numbers]
+    )
     return store
 
 
@@ -143,7 +145,7 @@ def test_a_page_out_of_a_hundred_thousand_orders_asks_for_no_more_than_it_shows(
     client = many._redis
     client.config_resetstat()
     pages = [
-        [order.order_id for order in many.find(asked)]
+        [order.order_id for order in many.orders.find(asked)]
         for asked in (
             OrderFilter(), OrderFilter(unit_id="unit_7"), OrderFilter(states=frozenset({S.CLOSED})),
             OrderFilter(after="260303050000", unit_id="unit_7"),
@@ -165,7 +167,7 @@ def test_an_event_is_told_of_once_it_counts_and_not_when_it_is_applied_again(nod
 
     node.start().watch(hear)
     order_id = node.open_order("13800000001").order_id
-    node._in_reactor(node.ledger.change_order, order_id, E.ACKNOWLEDGED, who="x", at=NINE)
+    node._in_reactor(node.ledger.orders.change_order, order_id, E.ACKNOWLEDGED, who="x", at=NINE)
     node.settle()
     assert told == [("order_opened", order_id, told[0][2]), ("order_changed", order_id, told[0][2])]
     assert told[0][2]

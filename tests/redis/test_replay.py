@@ -17,6 +17,8 @@ from callback_scheduler.orders.evidence import proving
 from callback_scheduler.orders.fields import to_payload
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Order
 from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
+from callback_scheduler.orders.verdict import facts_of
+from callback_scheduler.reports.reader import order_facts
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
 from callback_scheduler.store.store import Store
 from tests.redis.nodes import EVENING, draft
@@ -146,7 +148,7 @@ def play(world: World, happenings: list[tuple[Any, ...]]) -> None:
         if kind == "open":
             world.open(*about)
             continue
-        orders = world.live.orders(1000)
+        orders = world.live.orders.latest(1000)
         order = orders[about[0] % len(orders)]
         if kind == "note":
             world.note(order, *about[1:])
@@ -182,13 +184,43 @@ def test_journals_of_two_nodes_give_the_same_store_whichever_is_read_first(
         world.open(phone, "tax")
     journals: dict[str, list[JournalEvent]] = {"first node": list(world.events), "second node": []}
     for which, choice, unit, is_second in happenings:
-        order = world.live.orders()[which]
+        order = world.live.orders.latest()[which]
         possible = [event for state, event in TRANSITIONS if state is order.state and event is not OrderEvent.MERGED]
         world.change(order, possible[choice % len(possible)], unit, None)
         journals["second node" if is_second else "first node"].append(world.events[-1])
     for name in ("second node", "first node"):
         world.again.apply(name, list(enumerate(journals[name], start=1)))
     assert orders_in(world.dump(world.again)) == orders_in(world.dump(world.live))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(HAPPENINGS, min_size=5, max_size=30), st.lists(HAPPENINGS, max_size=10))
+def test_the_facts_that_reports_count_are_those_of_the_orders_whatever_version_wrote_before(
+    world: World, happenings: list[tuple[Any, ...]], later: list[tuple[Any, ...]]
+) -> None:
+    world.begin()
+    play(world, happenings)
+    check_facts(world.live)
+    forget_facts_in_documents(world.live)
+    check_facts(world.live)
+    play(world, later)
+    check_facts(world.live)
+
+
+def check_facts(store: Store) -> None:
+    """The facts in Redis are those that are computed from the orders as they are read."""
+    lines = store.records.facts("order", EVENING - timedelta(days=1), EVENING + timedelta(days=9))
+    kept = {facts.order_id: facts for facts in map(order_facts, lines)}
+    assert kept == {order.order_id: facts_of(order) for order in store.orders.latest(1000)}
+
+
+def forget_facts_in_documents(store: Store) -> None:
+    """Leave the orders as a version left them that kept facts beside them only."""
+    for key in store._redis.keys(store.key("order", "2603031????")):
+        document = json.loads(store._redis.get(key))
+        for name in ("facts_at", "tries", "opened_ms", "acknowledged_ms", "self_reported_ms"):
+            document.pop(name, None)
+        store._redis.set(key, json.dumps(document))
 
 
 def orders_in(dump: dict[str, Any]) -> dict[str, Any]:
@@ -198,17 +230,17 @@ def orders_in(dump: dict[str, Any]) -> dict[str, Any]:
 
 def check(world: World) -> None:
     """What is true of any store."""
-    orders = world.live.orders(1000)
+    orders = world.live.orders.latest(1000)
     numbers = {event.payload["order_id"] for event in world.events if event.event_type == "order_opened"}
     counted = [order.order_id for order in orders] + [call.order_id for order in orders for call in order.merged_calls]
     assert sorted(counted) == sorted(numbers)
-    by_deadline = world.live.open_orders(1000)
+    by_deadline = world.live.orders.open_orders(1000)
     assert {order.order_id for order in by_deadline} == {order.order_id for order in orders if order.state.is_open}
     assert by_deadline == sorted(by_deadline, key=lambda order: (order.due_at, order.order_id))
     for order in orders:
         known_by = {order.callback_number, order.caller_number}
-        assert all((order in world.live.open_orders_of(phone)) == order.state.is_open for phone in known_by)
+        assert all((order in world.live.orders.open_orders_of(phone)) == order.state.is_open for phone in known_by)
         assert (order.reached_at is not None) == (proving(order.attempts) is not None)
         assert order.state is not OrderState.REACHED or order.reached_at is not None
-    counting = sum(len(world.live.order_events(order.order_id)) for order in orders)
+    counting = sum(len(world.live.orders.order_events(order.order_id)) for order in orders)
     assert counting == len(world.events) - world.refused

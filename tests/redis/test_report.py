@@ -21,11 +21,12 @@ import pytest
 import hotline
 from callback_scheduler.errors import StoreUnavailable
 from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.orders.call_facts import CallFacts, SurveyFacts, call_facts
 from callback_scheduler.orders.fields import attempt_fields, to_payload
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence
 from callback_scheduler.orders.verdict import facts_of
 from callback_scheduler.reports import command as report_command
-from callback_scheduler.reports.calls import CallFacts, SurveyFacts, call_facts, total_calls
+from callback_scheduler.reports.calls import total_calls
 from callback_scheduler.reports.orders import By, total
 from callback_scheduler.reports.reader import middle, order_facts, read_material
 from callback_scheduler.reports.report import Counted, Question, Report, make_report
@@ -174,9 +175,9 @@ def test_a_recount_from_the_raw_events_finds_the_same_classes(store: Store, seed
 def test_the_short_form_of_the_store_tells_what_the_orders_tell(store: Store) -> None:
     chance = random.Random(7)
     fill(store, [event for number in range(1, 81) for event in life(number, chance)])
-    lines = list(store.facts("order", EVENING, LATER))
+    lines = list(store.records.facts("order", EVENING, LATER))
     assert len(lines) == 80
-    assert [order_facts(line) for line in lines] == [facts_of(order) for order in reversed(store.orders(100))]
+    assert [order_facts(line) for line in lines] == [facts_of(order) for order in reversed(store.orders.latest(100))]
 
 
 def test_a_long_period_is_read_in_stretches_without_loss_or_repetition(
@@ -188,8 +189,9 @@ def test_a_long_period_is_read_in_stretches_without_loss_or_repetition(
     numbers = [f"2603031{n:04d}" for n in range(len(drafts))]
     pairs = zip(drafts, numbers, strict=True)
     fill(store, [happened("order_opened", to_payload(one, number), one.opened_at) for one, number in pairs])
-    assert [line[0] for line in store.facts("order", EVENING, LATER)] == numbers
-    some = [line[0] for line in store.facts("order", EVENING + timedelta(minutes=1), EVENING + timedelta(minutes=4))]
+    assert [line[0] for line in store.records.facts("order", EVENING, LATER)] == numbers
+    since, until = EVENING + timedelta(minutes=1), EVENING + timedelta(minutes=4)
+    some = [line[0] for line in store.records.facts("order", since, until)]
     assert some == numbers[5:9]
 
 
@@ -221,7 +223,7 @@ def test_calls_and_ratings_are_read_in_their_short_form(store: Store) -> None:
     assert sorted(material.surveys) == [
         SurveyFacts(offered_ms, "tax", 1, None), SurveyFacts(offered_ms, "tax", 5, True),
     ]  # fmt: skip
-    records = {call["call_id"]: call for call in store.calls() if call["call_id"] != "c0"}
+    records = {call["call_id"]: call for call in store.records.calls() if call["call_id"] != "c0"}
     assert sorted(map(call_facts, records.values())) == sorted(read_material(store, EVENING.date(), LATER).calls)
     rates = total_calls(asked(store, LATER).calls).rates()
     assert str(rates["three_way_rate"]) == "100.00%（1/1）"
@@ -231,7 +233,7 @@ def test_calls_and_ratings_are_read_in_their_short_form(store: Store) -> None:
 def test_the_short_form_of_a_call_goes_with_the_call(store: Store, server: EmbeddedRedis) -> None:
     few = Store.connect(server.url, calls_kept=2)
     fill(few, [happened("call_ended", CALL | {"call_id": f"c{n}"}, EVENING + timedelta(minutes=n)) for n in range(4)])
-    assert len(list(few.facts("call", EVENING, LATER))) == 2
+    assert len(list(few.records.facts("call", EVENING, LATER))) == 2
     assert few._redis.hlen(few.key("call_facts")) == 2
     few.close()
 
@@ -329,9 +331,9 @@ def test_what_the_process_beside_raises_is_raised_here() -> None:
 
 def test_the_process_beside_dies_with_a_killed_one(tmp_path: Path) -> None:
     script = (
-        "import os, time; from pathlib import Path; from callback_scheduler import beside\n"
+        "import os, time; from pathlib import Path; from processes import forked\n"
         f"def work(): Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid())); time.sleep(600)\n"
-        "beside.begin(work)()"
+        "forked.begin(work)()"
     )
     with subprocess.Popen([sys.executable, "-c", script]) as parent:
         wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")

@@ -34,11 +34,11 @@ def old_node(node: Node) -> Node:
 
 
 def close(node: Node, order_id: str, after: timedelta = timedelta(hours=14)) -> None:
-    node._in_reactor(node.ledger.change_order, order_id, E.CLOSED, who="operator", at=EVENING + after)
+    node._in_reactor(node.ledger.orders.change_order, order_id, E.CLOSED, who="operator", at=EVENING + after)
 
 
 def phones(node: Node) -> set[str]:
-    return {order.callback_number for order in node.ask("orders")}
+    return {order.callback_number for order in node.ask("orders.latest")}
 
 
 def forget(node: Node, archive: Path | None) -> Any:
@@ -56,8 +56,8 @@ def test_settled_orders_calls_and_files_go_and_the_rest_stays(old_node: Node) ->
     assert len(segment_files(node.data_dir / "journal")) >= files - len(gone.files)
     assert phones(node) == {"today"}
     assert not any(call["call_id"] == "old" for call in node.ask("calls"))
-    assert node.ask("order", gone.orders[0]) is None
-    assert node.ask("order_events", gone.orders[0]) == []
+    assert node.ask("orders.order", gone.orders[0]) is None
+    assert node.ask("orders.order_events", gone.orders[0]) == []
     keys = node.ledger._store._redis.keys(f"*{gone.orders[0]}*")
     assert keys == []
     assert forget(node, archive).orders == ()

@@ -13,7 +13,7 @@ from callback_scheduler.orders.fields import to_payload
 from callback_scheduler.orders.order import Order, OrderDraft
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.store import slices as stretches
-from callback_scheduler.store.store import Outcome, Store
+from callback_scheduler.store.store import EventOutcome, Store
 from tests.redis.nodes import EVENING, draft
 
 JOURNAL = "j1"
@@ -25,7 +25,7 @@ class Applying:
     def __init__(self, store: Store, journal_id: str = JOURNAL) -> None:
         self._store, self._journal_id = store, journal_id
 
-    def __call__(self, *events: JournalEvent) -> list[Outcome]:
+    def __call__(self, *events: JournalEvent) -> list[EventOutcome]:
         first = self._store.applied(self._journal_id) + 1
         return self._store.apply(self._journal_id, list(enumerate(events, start=first)))
 
@@ -47,22 +47,22 @@ def test_an_order_is_stored_whole(store: Store, apply: Applying) -> None:
     order = draft("13800000001", message_path="recordings/m.wav", is_direct=True)
     (outcome,) = apply(opened("26030310001", order))
     assert (outcome.status, outcome.order_id) == ("applied", "26030310001")
-    found = store.order("26030310001")
+    found = store.orders.order("26030310001")
     assert found is not None
     assert found.state is OrderState.OPENED
     for name in order.__dataclass_fields__:
         assert getattr(found, name) == getattr(order, name), name
-    assert store.orders() == [found]
+    assert store.orders.latest() == [found]
 
 
 def test_the_same_event_a_second_time_changes_nothing_and_answers_the_same(store: Store, apply: Applying) -> None:
     first, repeated = opened("26030310001", draft("1")), opened("26030310002", draft("1"))
     apply(first, repeated)
-    before = store.orders()
+    before = store.orders.latest()
     for position, event in ((1, first), (2, repeated), (9, first)):
         (outcome,) = store.apply(JOURNAL, [(position, event)])
         assert (outcome.status, outcome.order_id) == ("seen", "26030310001")
-    assert store.orders() == before
+    assert store.orders.latest() == before
     assert store.applied(JOURNAL) == 2
 
 
@@ -70,7 +70,7 @@ def test_an_event_out_of_order_is_not_applied(store: Store, apply: Applying) -> 
     apply(opened("26030310001", draft("1")))
     outcomes = store.apply(JOURNAL, [(3, opened("26030310003", draft("3"))), (4, opened("26030310004", draft("4")))])
     assert [(outcome.status, outcome.order_id) for outcome in outcomes] == [("gap", "1"), ("gap", "1")]
-    assert len(store.orders()) == 1
+    assert len(store.orders.latest()) == 1
 
 
 def test_a_repeated_call_is_taken_up_by_the_open_order_whose_deadline_stays(store: Store, apply: Applying) -> None:
@@ -80,11 +80,11 @@ def test_a_repeated_call_is_taken_up_by_the_open_order_whose_deadline_stays(stor
     (outcome,) = apply(opened("26030410001", later))
     assert outcome.order_id == "26030310001"
     assert outcome.due_at == "2026-03-04T02:00:00+00:00"
-    (order,) = store.orders()
+    (order,) = store.orders.latest()
     assert order.deadline == first.deadline
     (repeated,) = order.merged_calls
     assert (repeated.order_id, repeated.call_id, repeated.message_path) == ("26030410001", "second", "m2.wav")
-    assert store.order("26030410001") == order  # the number leads to it
+    assert store.orders.order("26030410001") == order  # the number leads to it
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def test_a_repeated_call_is_taken_up_by_the_open_order_whose_deadline_stays(stor
 )
 def test_another_number_or_matter_is_another_order(store: Store, apply: Applying, number: str, matter: str) -> None:
     apply(opened("26030310001", draft("13800000001")), opened("26030310002", draft(number, matter)))
-    assert [order.order_id for order in store.orders()] == ["26030310002", "26030310001"]
+    assert [order.order_id for order in store.orders.latest()] == ["26030310002", "26030310001"]
 
 
 def test_orders_without_a_number_to_ring_are_not_one_order(store: Store, apply: Applying) -> None:
     apply(opened("26030310001", draft("")), opened("26030310002", draft("")))
-    assert len(store.orders()) == 2
+    assert len(store.orders.latest()) == 2
 
 
 def test_a_settled_order_takes_no_call_up_until_it_is_reopened(store: Store, apply: Applying) -> None:
@@ -106,15 +106,15 @@ def test_a_settled_order_takes_no_call_up_until_it_is_reopened(store: Store, app
         return happened("order_changed", payload | {"is_open": OrderState(after).is_open}, minute=1)
 
     apply(opened("26030310001", draft("1")), change("opened", "closed"))
-    assert store.due_before(EVENING + timedelta(days=9)) == []
+    assert store.orders.due_before(EVENING + timedelta(days=9)) == []
     apply(opened("26030310002", draft("1")))
-    assert [order.order_id for order in store.due_before(EVENING + timedelta(days=9))] == ["26030310002"]
+    assert [order.order_id for order in store.orders.due_before(EVENING + timedelta(days=9))] == ["26030310002"]
     apply(change("sent", "calling_back"))  # not from its state: nothing
-    found = store.order("26030310001")
+    found = store.orders.order("26030310001")
     assert found is not None
     assert found.state is OrderState.CLOSED
     apply(change("closed", "opened"), opened("26030310003", draft("1")))
-    found = store.order("26030310003")
+    found = store.orders.order("26030310003")
     assert found is not None
     assert found.order_id == "26030310002"
 
@@ -125,7 +125,7 @@ def test_orders_are_found_by_their_deadline_earliest_first(store: Store, apply: 
         opened("26030310001", draft("2")),
         opened("26030310002", draft("3", after=timedelta(days=3))),
     )
-    by_deadline = store.due_before(EVENING + timedelta(days=2))
+    by_deadline = store.orders.due_before(EVENING + timedelta(days=2))
     assert [order.order_id for order in by_deadline] == ["26030310001", "26030410001"]
 
 
@@ -138,12 +138,13 @@ def test_all_that_is_due_is_found_and_only_what_has_changed_is_read_again(
     until = EVENING + timedelta(days=9)
 
     def due(known: dict[str, Order]) -> dict[str, Order]:
-        found = [order for stretch in store.due_stretches(until) for order in store.due_in(stretch, known)]
+        slices = store.orders.due_slices(until)
+        found = [order for time_slice in slices for order in store.orders.due_in(time_slice, known)]
         return {order.order_id: order for order in found}
 
     first = due({})
     assert list(first) == numbers
-    assert len(store.due_stretches(until)) > 1
+    assert len(store.orders.due_slices(until)) > 1
     change = {"order_id": numbers[4], "state_from": "opened", "state_to": "sent", "is_open": True}
     settled = {"order_id": numbers[5], "state_from": "opened", "state_to": "closed", "is_open": False}
     apply(happened("order_changed", change), happened("order_changed", settled), opened("merged", draft(numbers[7])))
@@ -158,28 +159,29 @@ def test_all_that_is_due_is_found_and_only_what_has_changed_is_read_again(
 def test_an_order_whose_stamp_an_older_version_did_not_keep_is_read_each_time(store: Store, apply: Applying) -> None:
     apply(opened("26030310001", draft("1")))
     store._redis.delete(store.key("stamps"))
-    (stretch,) = store.due_stretches(EVENING + timedelta(days=9))
-    (order,) = store.due_in(stretch, {})
-    (again,) = store.due_in(stretch, {order.order_id: order})
+    (time_slice,) = store.orders.due_slices(EVENING + timedelta(days=9))
+    (order,) = store.orders.due_in(time_slice, {})
+    (again,) = store.orders.due_in(time_slice, {order.order_id: order})
     assert again is not order
     assert again == order
 
 
 def test_an_answer_that_nobody_waits_for_any_more_is_not_taken_for_another(store: Store, apply: Applying) -> None:
     apply(opened("26030310001", draft("1")))
-    answers: Any = store._stretches.read("return ARGV[2]", over=[("1", ""), ("2", ""), ("3", "")])
+    answers: Any = store.orders._slices.read("return ARGV[2]", over=[("1", ""), ("2", ""), ("3", "")])
     assert next(answers) == "1"
     answers.close()
-    assert [order.order_id for order in store.orders()] == ["26030310001"]
-    assert list(store._stretches.read("return ARGV[2]", over=[("4", ""), ("5", ""), ("6", "")])) == ["4", "5", "6"]
-    assert list(store._stretches.read("return 1", over=[])) == []
+    assert [order.order_id for order in store.orders.latest()] == ["26030310001"]
+    again = store.orders._slices.read("return ARGV[2]", over=[("4", ""), ("5", ""), ("6", "")])
+    assert list(again) == ["4", "5", "6"]
+    assert list(store.orders._slices.read("return 1", over=[])) == []
 
 
 def test_a_number_given_twice_costs_no_order(store: Store, apply: Applying) -> None:
     apply(opened("26030310001", draft("1")))
     (outcome,) = apply(opened("26030310001", draft("2")))
     assert outcome.order_id == "26030310001-2"
-    assert {order.callback_number for order in store.orders()} == {"1", "2"}
+    assert {order.callback_number for order in store.orders.latest()} == {"1", "2"}
 
 
 def test_call_records_grow_whole_and_the_oldest_beyond_the_cap_go(server: Any) -> None:
@@ -189,16 +191,16 @@ def test_call_records_grow_whole_and_the_oldest_beyond_the_cap_go(server: Any) -
         apply(happened("call_offered", {"call_id": f"c{n}", "caller": "1"}, minute=n))
     apply(happened("call_ended", {"call_id": "c3", "legs": [1, 2], "两方通话": 12.5}, minute=9))
     apply(happened("call_offered", {"call_id": "c3", "caller": "late"}, minute=10))
-    assert [call["call_id"] for call in store.calls()] == ["c4", "c3", "c2"]
-    assert store.calls()[1] == {"call_id": "c3", "legs": [1, 2], "两方通话": 12.5}
-    assert store.calls(limit=1) == [{"call_id": "c4", "caller": "1"}]
+    assert [call["call_id"] for call in store.records.calls()] == ["c4", "c3", "c2"]
+    assert store.records.calls()[1] == {"call_id": "c3", "legs": [1, 2], "两方通话": 12.5}
+    assert store.records.calls(limit=1) == [{"call_id": "c4", "caller": "1"}]
     store.close()
 
 
 def test_surveys_are_kept_apart_from_call_records(store: Store, apply: Applying) -> None:
     apply(happened("survey_answered", {"rating": 5, "solved": True}))
-    assert store.surveys() == [{"rating": 5, "solved": True}]
-    assert store.calls() == []
+    assert store.records.surveys() == [{"rating": 5, "solved": True}]
+    assert store.records.calls() == []
 
 
 def test_an_event_that_makes_no_sense_is_listed_and_those_behind_it_go_on(store: Store, apply: Applying) -> None:
@@ -219,7 +221,7 @@ def test_a_redis_whose_memory_is_full_is_waited_for_and_no_event_is_refused(stor
     assert store.refused() == {}
     assert store.applied(JOURNAL) == 1
     apply(opened("26030310002", draft("2")))
-    assert len(store.orders()) == 2
+    assert len(store.orders.latest()) == 2
 
 
 def test_two_journals_share_one_redis_and_merge_across(store: Store, apply: Applying) -> None:
@@ -234,7 +236,7 @@ def test_the_script_is_loaded_again_after_redis_forgot_it(store: Store, apply: A
     apply(opened("26030310001", draft("1")))
     store._redis.script_flush()
     apply(opened("26030310002", draft("2")))
-    assert len(store.orders()) == 2
+    assert len(store.orders.latest()) == 2
 
 
 def test_all_keys_carry_the_prefix(server: Any) -> None:
@@ -250,4 +252,4 @@ def test_all_keys_carry_the_prefix(server: Any) -> None:
 def test_a_redis_that_is_not_there_says_so_in_time() -> None:
     store = Store.connect("unix:///nonexistent/redis.sock", timeout_s=0.5)
     with pytest.raises(StoreUnavailable, match="does not answer"):
-        store.orders()
+        store.orders.latest()

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Lease, Order
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
-from callback_scheduler.timetable.ports import Hands, Note
+from callback_scheduler.timetable.ports import Note, Ports
 from callback_scheduler.timetable.timetable import Timetable
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
@@ -38,13 +38,13 @@ class TwoNodes:
         self.ledgers = [Ledger(folder / str(n), reactor, node_number=n, redis_url=url) for n in (1, 2)]
         for ledger in self.ledgers:
             in_reactor(ledger.start)
-        hands = Hands(
+        ports = Ports(
             ring_back=self._ring_back, remind_leader=self._remind, notices=self, free_lines=lambda: 10
         )
         self.timetables = [
             Timetable(
-                ledger, LadderSettings(lease_s=3), DIRECTORY,
-                calendar=Calendar(), clock=self.clock, reactor=reactor, hands=hands,
+                ledger.orders, LadderSettings(lease_s=3), DIRECTORY,
+                calendar=Calendar(), clock=self.clock, reactor=reactor, ports=ports,
             )
             for ledger in self.ledgers
         ]  # fmt: skip
@@ -62,7 +62,7 @@ class TwoNodes:
         self.in_reactor(together)
 
     def order(self, order_id: str) -> Order:
-        found: Order = self.in_reactor(self.ledgers[0].order, order_id)
+        found: Order = self.in_reactor(self.ledgers[0].orders.order, order_id)
         return found
 
     async def tell(self, kind: str, order: Order, extra: dict[str, Any], at: datetime) -> None:
@@ -102,7 +102,7 @@ def test_two_sweeps_at_once_ring_everybody_once_and_record_each_step_once(nodes:
     assert sorted(nodes.rung) == sorted(order_ids)
     assert sorted(nodes.told) == sorted(("new_order", order_id) for order_id in order_ids)
     for order_id in order_ids:
-        events = nodes.in_reactor(nodes.ledgers[0].order_events, order_id)
+        events = nodes.in_reactor(nodes.ledgers[0].orders.order_events, order_id)
         keys = [key for event in events for key in event["payload"].get("changes", {}).get("steps_done", ())]
         assert len(keys) == len(set(keys))
         assert len(nodes.order(order_id).attempts) == 1

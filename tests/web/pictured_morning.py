@@ -15,11 +15,11 @@ import pyotp
 import soundfile
 from argon2 import PasswordHasher
 
+from callback_scheduler.orders.call_facts import CallFacts
 from callback_scheduler.orders.causes import timeline
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.orders.verdict import facts_of
-from callback_scheduler.reports.calls import CallFacts
 from callback_scheduler.reports.report import Material, Question, Report, make_report
 from console import site as console_site
 from console.people.accounts import Account, Accounts

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
+from callback_scheduler.orders.call_facts import CallFacts
 from callback_scheduler.orders.deadlines import deadline
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Order
 from callback_scheduler.orders.states import OrderState
-from callback_scheduler.reports.calls import CallFacts
 from routing.clock import SHANGHAI
 from tests.fakes.operations import sample_site
 from tests.fakes.orders import an_order

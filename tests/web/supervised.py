@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from callback_scheduler.orders.call_facts import CallFacts
 from callback_scheduler.orders.deadlines import deadline
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Order
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.orders.verdict import facts_of
-from callback_scheduler.reports.calls import CallFacts
 from callback_scheduler.reports.report import Material, Question, Report, make_report
 from routing.clock import SHANGHAI
 from routing.working_time import WorkingTime

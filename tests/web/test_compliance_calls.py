@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from callback_scheduler.reports.calls import CallTally, call_facts
+from callback_scheduler.orders.call_facts import call_facts
+from callback_scheduler.reports.calls import CallTally
 from console.people.roles import Role
 from console.supervisor import call_list
 from console.supervisor.call_list import WHICH

@@ -40,7 +40,7 @@ class CalendarOperations:
             calendar = await self._in_thread(self._calendar_with, name, csv_text.encode())
         except ConfigError as wrong:
             return CalendarPreview(year=int(name[:4]), faults=bad_lines(wrong))
-        orders = await self._ledger.all_open_orders()
+        orders = await self._ledger.orders.all_open_orders()
         return calendar_preview(int(name[:4]), self._office.calendar, calendar, orders, self._clock.now())
 
     async def apply(self, csv_text: str, who: str, why: str = "") -> CalendarPreview:

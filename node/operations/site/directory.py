@@ -36,7 +36,7 @@ class DirectoryOperations:
             directory = await self._in_thread(self._directory_of, yaml_text.encode())
         except ConfigError as wrong:
             return DirectoryPreview(faults=bad_lines(wrong))
-        return directory_preview(self._office.directory, directory, await self._ledger.all_open_orders())
+        return directory_preview(self._office.directory, directory, await self._ledger.orders.all_open_orders())
 
     async def apply(self, yaml_text: str, who: str, why: str = "") -> DirectoryPreview:
         """Go by another directory from now on; a call that runs keeps what it began with. Returns the preview."""
@@ -58,7 +58,7 @@ class DirectoryOperations:
             before = await self._in_thread(self._directory_of, content)
         except ConfigError as wrong:
             raise OperationRefused("更改前的名录已不可用。", "directory.faults") from wrong
-        removed = directory_preview(self._office.directory, before, await self._ledger.all_open_orders())
+        removed = directory_preview(self._office.directory, before, await self._ledger.orders.all_open_orders())
         if removed.still_owed:
             raise OperationRefused(
                 f"要删除的单位还有{len(removed.still_owed)}件未办结工单，请先改派。", "directory.still_owed"

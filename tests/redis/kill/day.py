@@ -22,9 +22,10 @@ from twisted.internet.task import deferLater
 from callback_scheduler.ledger import ledger
 from callback_scheduler.notices.notices import Notices
 from callback_scheduler.rehearsal.rehearsal import WatchedLedger
-from callback_scheduler.store import store
+from callback_scheduler.store import leases
+from callback_scheduler.store.leases import Leases
 from callback_scheduler.store.store import Store
-from callback_scheduler.timetable.ports import Hands
+from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.timetable import Timetable
 from config.ladder import LadderSettings
 from config.notices import ORDER_EVENTS, NoticeSettings
@@ -52,7 +53,7 @@ _LONG_PAUSE_S = 20.0
 _PATIENCE_S = 60.0
 # Who is told of what: one of everything, one of what is new.
 RECEIVERS: dict[str, tuple[str, ...]] = {"board": (*ORDER_EVENTS, "notice_given"), "strict": ("order_opened",)}
-_LEASE_SCRIPT = store._LEASE_SCRIPT.replace("redis.call('TIME')", "{ARGV[6], ARGV[7]}")
+_LEASE_SCRIPT = leases._LEASE_SCRIPT.replace("redis.call('TIME')", "{ARGV[6], ARGV[7]}")
 
 
 @dataclass(frozen=True)
@@ -124,12 +125,12 @@ class Day:
             directory=site.directory, clock=self.clock, reactor=reactor, chance=Random(plan.seed),
         )  # fmt: skip
         self._timetable = Timetable(
-            self.ledger, ladder_of(site), site.directory,
-            calendar=site.calendar, clock=self.clock, reactor=self._time, hands=self._hands(),
+            self.ledger.orders, ladder_of(site), site.directory,
+            calendar=site.calendar, clock=self.clock, reactor=self._time, ports=self._ports(),
         )  # fmt: skip
 
-    def _hands(self) -> Hands:
-        return Hands(
+    def _ports(self) -> Ports:
+        return Ports(
             ring_back=self._callbacks.ring_back,
             remind_leader=self._callbacks.remind_leader,
             notices=self._notices,
@@ -218,9 +219,9 @@ def wait_for_a_busy_machine() -> None:
 def redis_by_the_clock_of(clock: MovableClock) -> None:
     """Let the leases of every store in this process end by `clock`."""
 
-    def lease(self: Store, verb: str, order_id: str, epoch: int, ttl_s: float) -> int:
+    def lease(self: Leases, verb: str, order_id: str, epoch: int, ttl_s: float) -> int:
         seconds, part = divmod(clock.now().timestamp(), 1.0)
         arguments = (self._prefix, verb, order_id, epoch, round(ttl_s * 1000), int(seconds), int(part * 1e6))
-        return int(self._ask(lambda: self._redis.eval(_LEASE_SCRIPT, 0, *arguments)))
+        return int(self._ask(lambda redis: redis.eval(_LEASE_SCRIPT, 0, *arguments)))
 
-    Store._lease = lease  # type: ignore[method-assign]
+    Leases._lease = lease  # type: ignore[method-assign]

@@ -23,8 +23,9 @@ from callback_scheduler.notices.notices import Notices
 from callback_scheduler.notices.outbox import Outbox
 from callback_scheduler.notices.webhook import Webhook
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
+from callback_scheduler.store.leases import Leases
 from callback_scheduler.store.store import Store
-from callback_scheduler.timetable.under_way import Dials
+from callback_scheduler.timetable.under_way import CallbacksUnderWay
 from ivr.calls.attempt import RunningAttempt
 from ivr.calls.call import Call
 from ivr.calls.orders import Orders
@@ -113,15 +114,15 @@ def _leader(slot: TownSlot, leg: int, *result: Any) -> bool:
     return slot.number_of(leg) in LEADERS
 
 
-def _of_an_order(store: Store, order_id: str, ttl_s: float, lease: Any = None) -> bool:
+def _of_an_order(leases: Leases, order_id: str, ttl_s: float, lease: Any = None) -> bool:
     return order_id != "sweeps" and lease is not None
 
 
-def _of_the_sweeps(store: Store, order_id: str, ttl_s: float, lease: Any = None) -> bool:
+def _of_the_sweeps(leases: Leases, order_id: str, ttl_s: float, lease: Any = None) -> bool:
     return order_id == "sweeps" and lease is not None
 
 
-def _renews_an_order(store: Store, lease: Any, *result: Any) -> bool:
+def _renews_an_order(leases: Leases, lease: Any, *result: Any) -> bool:
     return bool(lease.order_id != "sweeps")
 
 
@@ -141,7 +142,7 @@ def _kind(*kinds: str) -> Callable[..., bool]:
     return lambda notices, kind, *rest: kind in kinds
 
 
-def _talked_late(dials: Dials, order: Order, finished: Attempt, *rest: Any) -> bool:
+def _talked_late(dials: CallbacksUnderWay, order: Order, finished: Attempt, *rest: Any) -> bool:
     talk_began_at = finished.evidence.talk_began_at if finished.evidence else None
     return talk_began_at is not None and talk_began_at > order.due_at
 
@@ -169,7 +170,7 @@ POINTS: dict[str, Point] = {
     "store_half_applied": Point(Store, "apply", _half_applied, armed=_ANY, most=12),
     "store_applied_nobody_told": Point(Store, "apply", _AFTER, armed=_ANY, most=12),
     "store_answer_under_way": Point(Ledger, "_answer", _BEFORE, armed=_ANY, most=8),
-    "store_sweeps_lease_taken": Point(Store, "lease", _AFTER, _of_the_sweeps, _ANY, most=2),
+    "store_sweeps_lease_taken": Point(Leases, "take", _AFTER, _of_the_sweeps, _ANY, most=2),
     # a callback, up to the talk
     "dial_lease_taken": Point(Store, "lease", _AFTER, _of_an_order),
     "dial_begun_no_line_taken": Point(OutgoingCalls, "ring_back", _BEFORE),
@@ -184,22 +185,26 @@ POINTS: dict[str, Point] = {
     "dial_not_joined_yet": Point(Call, "join", _BEFORE),
     "dial_just_joined": Point(Call, "join", _AFTER),
     "dial_in_the_talk": Point(TownSlot, "talks_on", _BEFORE, most=80),
-    "dial_lease_renewed": Point(Store, "renew", _AFTER, _renews_an_order),
+    "dial_lease_renewed": Point(Leases, "renew", _AFTER, _renews_an_order),
     "dial_leader_rung": Point(TownSlot, "has_rung", _AFTER, _leader, most=1),
     # what came of it
     "outcome_ten_seconds_not_written": Point(RunningAttempt, "note_talk", _BEFORE),
     "outcome_ten_seconds_written": Point(RunningAttempt, "note_talk", _AFTER),
     "outcome_talk_over_not_written": Point(OutgoingCalls, "_see_through", _AFTER, _reached),
     "outcome_on_disk_not_in_redis": Point(SegmentWriter, "append", _AFTER, _telling('"state_to":"reached"')),
-    "outcome_written_lease_not_released": Point(Dials, "_let_go", _BEFORE, most=6),
-    "outcome_lease_released": Point(Dials, "_let_go", _AFTER, most=6),
+    "outcome_written_lease_not_released": Point(CallbacksUnderWay, "_let_go", _BEFORE, most=6),
+    "outcome_lease_released": Point(CallbacksUnderWay, "_let_go", _AFTER, most=6),
     "outcome_failed_attempt_on_disk": Point(SegmentWriter, "append", _AFTER, _telling('"event":"attempt_failed"')),
-    "outcome_lost_attempt_not_ended": Point(Dials, "_end_lost", _BEFORE, most=1, after="dial_enterprise_answered"),
+    "outcome_lost_attempt_not_ended": Point(
+        CallbacksUnderWay, "_end_lost", _BEFORE, most=1, after="dial_enterprise_answered"
+    ),
     "outcome_step_told_not_done": Point(Notices, "tell", _AFTER, _kind("reminder", "escalation"), (REMINDERS,)),
     "outcome_step_done": Point(SegmentWriter, "append", _AFTER, _telling('"note":"step_done"'), (REMINDERS, DIALS)),
     "outcome_breach_told_not_frozen": Point(Notices, "tell", _AFTER, _kind("breach"), (LATE,), most=2),
     "outcome_breach_frozen": Point(SegmentWriter, "append", _AFTER, _telling('"note":"breach_frozen"'), (LATE,), 1),
-    "outcome_late_talk_frozen_not_reached": Point(Dials, "_freeze_if_late", _AFTER, _talked_late, (LATE,), most=1),
+    "outcome_late_talk_frozen_not_reached": Point(
+        CallbacksUnderWay, "_freeze_if_late", _AFTER, _talked_late, (LATE,), most=1
+    ),
     "outcome_late_talk_over": Point(OutgoingCalls, "_see_through", _AFTER, _reached, (LATE,), most=1),
     # on its way to those who are told
     "notice_given_not_fed": Point(Feed, "look", _BEFORE, armed=_ANY, most=6),

@@ -148,7 +148,7 @@ def play(points: Sequence[str], seed: int, nursery: Nursery, perhaps: str = "") 
         _live(story, nursery, [*points, *([perhaps] if perhaps else [])])
     store = Store.connect(nursery.redis_url, prefix=prefix)
     try:
-        story.orders = store.all_orders(TUESDAY_EVENING, ENDS_AT + timedelta(days=1))
+        story.orders = store.orders.all_orders(TUESDAY_EVENING, ENDS_AT + timedelta(days=1))
         story.refused = store.refused()
         position, chain = store.chain(journal_id(story.journal))
         story.head = ChainHead(position, chain, "Redis") if chain else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,8 +14,8 @@ from twisted.internet.defer import ensureDeferred
 
 from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.orders.verdict import OWN_RULE
-from callback_scheduler.reports.report import Material, Question, Report, make_report
-from callback_scheduler.store.store import Outcome
+from callback_scheduler.reports.report import Question, Report
+from callback_scheduler.store.store import EventOutcome
 from config.hours import HoursSettings
 from ivr.refused import OperationRefused
 from node.operations.happenings import HappeningsFeed
@@ -30,17 +31,18 @@ class House(NodeOperations):
     """The reads of a node with nothing but a folder of recordings and a ledger that makes reports."""
 
     def __init__(self, recordings: Path) -> None:
-        self.made: list[Question] = []
+        self.made: list[Report] = []
         self._recordings = recordings
-        ledger: Any = SimpleNamespace(report=self._make, orders_of=self._none)
+        ledger: Any = SimpleNamespace(read=self._read, orders=SimpleNamespace(orders_of=self._none))
         office: Any = SimpleNamespace(
             directory=SimpleNamespace(units=()), hours=Hours(HoursSettings()), calendar=None
         )
         self._reports = Reports(ledger, office)
 
-    async def _make(self, question: Question, working: Any, units: Any) -> Report:
-        self.made.append(question)
-        return make_report(question, Material((), (), ()), working, units)
+    async def _read(self, work: Callable[[Any], Report]) -> Report:
+        empty_store = SimpleNamespace(records=SimpleNamespace(facts=lambda kind, since, until: iter(())))
+        self.made.append(work(empty_store))
+        return self.made[-1]
 
     async def _none(self, *_: Any) -> list[Any]:
         return []
@@ -114,7 +116,7 @@ def test_a_listener_that_fails_harms_neither_calls_nor_other_listeners() -> None
 def test_an_order_is_told_of_with_its_unit_and_what_happened() -> None:
     feed, heard = HappeningsFeed(), []
     feed.subscribe(lambda kind, fields: heard.append((kind, fields["what"], fields["order_id"], fields["unit_id"])))
-    outcome = Outcome("applied", "26030310001", unit_id="tax")
+    outcome = EventOutcome("applied", "26030310001", unit_id="tax")
     for event_type, payload in (
         ("order_opened", {"order_id": "26030310002"}),
         ("order_changed", {"order_id": "26030310001", "event": "acknowledged", "state_to": "acknowledged"}),

@@ -13,7 +13,7 @@ from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import MergedCall, OpenedOrder, OrderKind
 from callback_scheduler.orders.states import OrderState
-from callback_scheduler.store.store import Outcome
+from callback_scheduler.store.store import EventOutcome
 from ivr.calls.request import Request
 from ivr.refused import OperationRefused
 from node.operations.online import OnlineOperations, online_since
@@ -59,7 +59,7 @@ class Chat(Desk):
     def hear(self, order_id: str) -> None:
         """Tell of the last event, as the ledger does."""
         event_type, payload, at = self.ledger.events[-1]
-        self.online.on_event(JournalEvent.new(event_type, payload, at), Outcome("applied", order_id))
+        self.online.on_event(JournalEvent.new(event_type, payload, at), EventOutcome("applied", order_id))
 
     def first_response_s(self, order_id: str) -> float | None:
         found: float | None = done(ensureDeferred(self.online.first_response_s(order_id)))

@@ -12,7 +12,7 @@ from callback_scheduler.errors import StaleOrder
 from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import AttemptOutcome, Order
 from callback_scheduler.orders.states import OrderState
-from callback_scheduler.timetable.ports import Hands, Note
+from callback_scheduler.timetable.ports import Note, Ports
 from ivr.calls.presence import Presence
 from ivr.refused import OperationRefused
 from node.operations.orders import OrderOperations
@@ -30,7 +30,7 @@ class Desk(World):
         self.presence = Presence()
         self.leader: Deferred[bool] = Deferred()
         self.was_noted: list[bool] = []
-        hands = Hands(ring_back=self._ring_back, remind_leader=self._remind_leader, notices=self,
+        ports = Ports(ring_back=self._ring_back, remind_leader=self._remind_leader, notices=self,
                       free_lines=lambda: self.free_lines)
         office: Any = SimpleNamespace(
             directory=DIRECTORY, calendar=CALENDAR, unit_tiers=lambda unit: DIRECTORY.unit_tiers(unit, self.clock.now())
@@ -39,7 +39,7 @@ class Desk(World):
         ledger: Any = self.ledger
         callbacks: Any = SimpleNamespace(remind_leader=self._reminded)
         self.orders = OrderOperations(
-            ledger, timetable=made, hands=hands, callbacks=callbacks, office=office, presence=self.presence,
+            ledger, timetable=made, ports=ports, callbacks=callbacks, office=office, presence=self.presence,
             clock=self.clock, own_numbers=("12345",),
         )  # fmt: skip
         self.timetable_made = made

@@ -12,7 +12,7 @@ import pytest
 from callback_scheduler.journal.journal import Durable, Journal, JournalEvent
 from callback_scheduler.ledger import feed as feed_module
 from callback_scheduler.ledger.feed import Feed
-from callback_scheduler.store.store import Verdict
+from callback_scheduler.store.store import Ruling
 from routing.clock import SHANGHAI
 
 AT = datetime(2026, 3, 3, 20, 0, tzinfo=SHANGHAI)
@@ -36,8 +36,8 @@ class World:
         self.refused: set[str] = set()
         self.feed = Feed(self.journal, lambda: self.applied, self.verdicts)
 
-    def verdicts(self, events: Sequence[JournalEvent]) -> list[Verdict]:
-        return [Verdict(event.event_id in self.refused, event.payload.get("as", "")) for event in events]
+    def verdicts(self, events: Sequence[JournalEvent]) -> list[Ruling]:
+        return [Ruling(event.event_id in self.refused, event.payload.get("as", "")) for event in events]
 
     def write(self, *types: str, **payload: Any) -> list[JournalEvent]:
         events = [JournalEvent.new(name, {"order_id": "1"} | payload, AT) for name in types]

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callback_scheduler.orders.call_facts import CallFacts, SurveyFacts
 from callback_scheduler.orders.order import AttemptOutcome
 from callback_scheduler.orders.verdict import Facts, Try, Verdict, judge, milliseconds
-from callback_scheduler.reports.calls import CallFacts, SurveyFacts, total_calls
+from callback_scheduler.reports.calls import total_calls
 from callback_scheduler.reports.figures import ErrorBudget, Rate, percentile
 from callback_scheduler.reports.files import as_csv, as_json, miss_lines, order_lines, safe, save_xlsx
 from callback_scheduler.reports.orders import By, total

@@ -389,14 +389,14 @@ def test_a_step_of_the_wall_clock_does_not_freeze_the_timetable(wall_clock: list
     timetable.start()
     world.time.advance(3)
     world.clock.advance(timedelta(hours=hours))
-    read = world.ledger.due_stretches
+    read = world.ledger.due_slices
 
     async def counted(*args: Any) -> Any:
         nonlocal sweeps
         sweeps += 1
         return await read(*args)
 
-    world.ledger.due_stretches = counted  # type: ignore[method-assign]
+    world.ledger.due_slices = counted  # type: ignore[method-assign]
     for _ in range(60):
         world.time.advance(1)
     assert sweeps >= 11

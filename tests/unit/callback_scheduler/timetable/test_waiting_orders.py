@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from callback_scheduler.orders.order import Order
-from callback_scheduler.store.slices import Stretch
+from callback_scheduler.store.slices import TimeSlice
 from tests.fakes.orders import World, an_order, moment
 
 
@@ -51,16 +51,16 @@ def test_the_orders_are_taken_up_stretch_by_stretch() -> None:
     world = World("03-03 21:00")
     early, late = an_order("03-02 20:00", overdue_at=moment("03-03 10:00")), an_order()
     world.ledger.put(early, late)
-    asked: list[Stretch] = []
+    asked: list[TimeSlice] = []
 
-    async def stretches(until: object) -> list[Stretch]:
+    async def slices(until: object) -> list[TimeSlice]:
         return [("1", "(2"), ("2", "3")]
 
-    async def due_in(stretch: Stretch, known: Mapping[str, Order]) -> list[Order]:
-        asked.append(stretch)
-        return [world.order(early)] if stretch[0] == "1" else [world.order(late)]
+    async def due_in(time_slice: TimeSlice, known: Mapping[str, Order]) -> list[Order]:
+        asked.append(time_slice)
+        return [world.order(early)] if time_slice[0] == "1" else [world.order(late)]
 
-    world.ledger.due_stretches, world.ledger.due_in = stretches, due_in  # type: ignore[method-assign,assignment]
+    world.ledger.due_slices, world.ledger.due_in = slices, due_in  # type: ignore[method-assign,assignment]
     timetable = world.timetable()
     world.sweep()
     assert asked[:2] == [("1", "(2"), ("2", "3")]
