@@ -11,8 +11,7 @@ import structlog
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.errors import JournalError, SchedulerError, StoreError, UnknownOrder
-from console.http import forms
-from console.http.errors import (
+from console.errors import (
     BadInput,
     ConsoleError,
     Forged,
@@ -23,6 +22,7 @@ from console.http.errors import (
     Unavailable,
     WrongMethod,
 )
+from console.http import forms
 from console.http.messages import HTML, Cookie, Request, Response
 from console.http.problems import PROBLEM, problem
 from console.http.rate_limit import RateLimit

@@ -14,8 +14,8 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 from werkzeug.exceptions import HTTPException
 
+from console.errors import BadInput, ConsoleError, NotFound, WrongMethod
 from console.gate import Arrived, Gate
-from console.http.errors import BadInput, ConsoleError, NotFound, WrongMethod
 from console.http.messages import PLAIN, Response
 from console.http.routes import Route
 from console.http.security import HEADERS, NOT_KEPT

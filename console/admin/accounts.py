@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.http.errors import BadInput, NotFound
+from console.errors import BadInput, NotFound
 from console.http.messages import Request, Response
 from console.http.routes import route
 from console.people.accounts import Account

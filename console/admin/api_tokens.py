@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from console.http.errors import BadInput, Impossible, NotFound
+from console.errors import BadInput, Impossible, NotFound
 from console.http.messages import Request, Response
 from console.http.routes import route
 from console.people.roles import Role

@@ -8,7 +8,7 @@ from typing import Any
 
 from console.admin.overview import ADMINS, last_changes, undoable
 from console.admin.trial import begin_trial
-from console.http.errors import BadInput, Impossible, NotFound
+from console.errors import BadInput, Impossible, NotFound
 from console.http.messages import Request, Response
 from console.http.routes import route
 from console.rendering.spoken_time import speaker

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from config.hours import Switch
 from console.admin.overview import ADMINS, last_changes, standing_switch, undoable
-from console.http.errors import BadInput
+from console.errors import BadInput
 from console.http.messages import Request, Response
 from console.http.routes import route
 from console.rendering.spoken_time import speaker

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from console.admin.overview import ADMINS, last_changes, undoable
-from console.http.errors import BadInput, NotFound
+from console.errors import BadInput, NotFound
 from console.http.messages import Request, Response
 from console.http.routes import route
 from console.rendering.spoken_time import speaker

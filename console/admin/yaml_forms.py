@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from hashlib import sha256
 
-from console.http.errors import Impossible
+from console.errors import Impossible
 from console.http.messages import Request
 
 LARGEST = 2_500_000

@@ -6,7 +6,7 @@ from console.api.call_models import CallAnswer, CallPage, RunningCalls, call_ans
 from console.api.declared import Asked, Query, operation, path_id
 from console.api.hidden import note_numbers
 from console.api.orders import CURSOR, LIMIT
-from console.http.errors import NotFound
+from console.errors import NotFound
 
 
 class CallsQuery(Query):

@@ -17,10 +17,9 @@ from urllib.parse import parse_qsl
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from werkzeug.http import parse_options_header
 
+from console.errors import BadInput, Fault, NotFound, Unprocessable, WrongType
 from console.http import idempotency
-from console.http.errors import BadInput, NotFound, Unprocessable, WrongType
 from console.http.messages import JSON, Request, Response
-from console.http.problems import Fault
 from console.http.routes import Handler, route
 
 _MOST_FIELDS = 100

@@ -10,8 +10,7 @@ from pydantic import Field, model_validator
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderState
 from console.api.declared import Answer, Asked, Body, Query, operation, path_id
-from console.http.errors import NotAllowed, NotFound, Unprocessable
-from console.http.problems import Fault
+from console.errors import Fault, NotAllowed, NotFound, Unprocessable
 from node.operations.online import online_since
 from routing.search import DirectorySearch, FoundKind
 

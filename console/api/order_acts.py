@@ -13,7 +13,7 @@ from console.api.declared import Asked, Body, operation
 from console.api.hidden import note_numbers
 from console.api.order_models import OrderAnswer, order_answer
 from console.api.orders import visible_order
-from console.http.errors import NotAllowed
+from console.errors import NotAllowed
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=r"\S")]
 

@@ -12,7 +12,7 @@ from callback_scheduler.store.search import OrderFilter
 from console.api.declared import Asked, Instant, Query, operation, path_id
 from console.api.hidden import note_numbers
 from console.api.order_models import OrderPage, OrderWithTimeline, moment, order_answer, order_fields
-from console.http.errors import NotAllowed, NotFound
+from console.errors import NotAllowed, NotFound
 
 CURSOR = Field(default=None, pattern=r"^[0-9A-Za-z.-]{1,64}$", description="`next` of the page before.")
 LIMIT = Field(default=50, ge=1, le=200, description="The most that a page holds.")

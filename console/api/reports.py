@@ -13,8 +13,7 @@ from console.api.declared import Asked, Day, Query, operation
 from console.api.hidden import words
 from console.api.orders import UNIT, own_unit
 from console.api.report_models import ReportAnswer, RuleName
-from console.http.errors import Unprocessable
-from console.http.problems import Fault
+from console.errors import Fault, Unprocessable
 
 _LONGEST_DAYS = 800
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mimetypes import guess_type
 from pathlib import Path
 
-from console.http.errors import BadInput, NotFound
+from console.errors import BadInput, NotFound
 from console.http.event_stream import event_stream
 from console.http.events import TOPICS, Viewer
 from console.http.messages import Request, Response

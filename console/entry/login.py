@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyotp
 
-from console.http.errors import TooMany
+from console.errors import TooMany
 from console.http.messages import Cookie, Request, Response
 from console.http.routes import route
 from console.people.accounts import Account, normalised

@@ -9,7 +9,7 @@ import qrcode
 from qrcode.image.svg import SvgPathImage
 
 from console.entry.login import fits_code
-from console.http.errors import BadInput, NotFound, TooMany
+from console.errors import BadInput, NotFound, TooMany
 from console.http.messages import Cookie, Request, Response
 from console.http.routes import route
 from console.people.accounts import Account

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from console.http.errors import BadInput, ConsoleError, NotAllowed, TooMany
+from console.errors import BadInput, ConsoleError, NotAllowed, TooMany
 from console.http.messages import Cookie, Request, Response
 from console.http.routes import route
 from console.people.accounts import Account, checked_name

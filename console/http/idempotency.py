@@ -12,9 +12,8 @@ from dataclasses import replace
 from hashlib import sha256
 
 from callback_scheduler.errors import UnknownOrder
-from console.http.errors import BadInput, ConsoleError, Impossible
+from console.errors import BadInput, ConsoleError, Fault, Impossible
 from console.http.messages import JSON, Response
-from console.http.problems import Fault
 from console.people.sessions import Shelf
 from ivr.refused import OperationRefused
 

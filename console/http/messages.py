@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from twisted.web.static import File
 
-from console.http.errors import BadInput
+from console.errors import BadInput
 from console.people.roles import Role
 
 if TYPE_CHECKING:

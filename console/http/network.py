@@ -16,7 +16,7 @@ from twisted.web import http, server
 from twisted.web.resource import IResource
 
 from config.console import ConsoleSettings
-from console.http.errors import TooLarge
+from console.errors import TooLarge
 from console.http.problems import PROBLEM, problem
 from console.http.routes import is_api
 from console.http.security import HEADERS

@@ -6,16 +6,9 @@ from http import HTTPStatus
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from console.errors import Fault
+
 PROBLEM = "application/problem+json"
-
-
-class Fault(BaseModel):
-    """One thing that is wrong in what was sent."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    where: str = Field(description="body, query or header, and the way to the value: body/why", examples=["body/why"])
-    what: str = Field(description="What is wrong there, in English.")
 
 
 class Problem(BaseModel):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from console.http.errors import BadInput, Impossible
+from console.errors import BadInput, Impossible
 from console.people import json_file
 from console.people.roles import Role
 from console.people.threads import InThread

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from console.http.errors import BadInput, Impossible
+from console.errors import BadInput, Impossible
 from console.http.messages import Request, Response
 from console.http.routes import route
 from console.people.roles import Role

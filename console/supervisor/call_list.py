@@ -9,7 +9,7 @@ from math import ceil
 from typing import Any
 
 from callback_scheduler.reports.calls import CallTally, call_facts
-from console.http.errors import BadInput
+from console.errors import BadInput
 from console.supervisor.question import Asked, page_number
 from console.supervisor.story import Leg, leg_of
 from routing.clock import SHANGHAI, in_shanghai

@@ -12,7 +12,7 @@ from callback_scheduler.reports.orders import By, total
 from callback_scheduler.reports.report import Question, Report
 from callback_scheduler.reports.rules import RULE_NAMES, rule_named
 from callback_scheduler.store.search import OrderFilter
-from console.http.errors import NotFound
+from console.errors import NotFound
 from console.http.messages import Request, Response
 from console.http.routes import route
 from console.people.roles import Role

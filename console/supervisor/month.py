@@ -10,7 +10,7 @@ from callback_scheduler.reports.calls import total_calls
 from callback_scheduler.reports.files import as_csv, call_lines, miss_lines, order_lines, save_xlsx
 from callback_scheduler.reports.orders import total
 from callback_scheduler.reports.report import Report
-from console.http.errors import BadInput
+from console.errors import BadInput
 from console.http.messages import Request, Response
 from console.http.routes import route
 from console.supervisor.charts import funnel

@@ -8,7 +8,7 @@ from typing import Any
 from callback_scheduler.orders.causes import cause
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.verdict import OWN_RULE, facts_of, judge, milliseconds
-from console.http.errors import NotFound
+from console.errors import NotFound
 from console.http.messages import Request, Response
 from console.http.routes import route
 from console.rendering.templates import cause_words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.http.errors import BadInput, NotFound
+from console.errors import BadInput, NotFound
 from console.http.messages import Request, Response
 from console.http.routes import route
 from console.supervisor.acts import ACTS, Act

@@ -10,7 +10,7 @@ from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.verdict import Stage, Verdict, milliseconds, stage
 from callback_scheduler.reports.orders import COUNTED_AS, Judged
 from callback_scheduler.reports.report import Report
-from console.http.errors import BadInput
+from console.errors import BadInput
 from console.supervisor.question import page_number
 
 PAGE = 50

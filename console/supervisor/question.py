@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from callback_scheduler.reports.orders import By
 from callback_scheduler.reports.report import Question
 from callback_scheduler.reports.rules import RULE_NAMES, rule_named
-from console.http.errors import BadInput
+from console.errors import BadInput
 from routing.calendar import Calendar
 
 PERIODS = ("today", "week", "month", "last_month", "days_90", "chosen")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from console.http.errors import NotFound
+from console.errors import NotFound
 from console.http.messages import Request, Response
 from console.http.routes import route
 from console.supervisor.charts import SVG

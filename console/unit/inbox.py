@@ -7,7 +7,7 @@ from typing import Any
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderEvent, OrderState
 from callback_scheduler.store.search import OrderFilter
-from console.http.errors import Impossible, NotFound
+from console.errors import Impossible, NotFound
 from console.http.messages import Request, Response
 from console.http.routes import route
 from console.people.roles import Role

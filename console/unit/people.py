@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from console.http.errors import BadInput
+from console.errors import BadInput
 from console.http.messages import Request, Response
 from console.http.routes import route
 from console.rendering.spoken_time import measurer, speaker

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.http.errors import Impossible
+from console.errors import Impossible
 from console.http.messages import Request, Response
 from console.http.routes import route
 from console.people.roles import Role

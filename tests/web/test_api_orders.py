@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.errors import StoreUnavailable
-from console.http.errors import Impossible, Unavailable
+from console.errors import Impossible, Unavailable
 from console.http.messages import Response
 from ivr.refused import OperationRefused
 from tests.fakes.operations import MORNING

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from console.http import errors
+from console import errors
 from console.rendering.texts import LANGUAGES, Texts
 
 CONSOLE = Path(__file__).parents[2] / "console"

@@ -27,9 +27,9 @@ from werkzeug.routing import Map, Rule
 
 from callback_scheduler.ledger.verification import VerifyResult
 from config.console import ConsoleSettings
+from console.errors import ConsoleError, WrongMethod
+from console.errors import NotFound as NoPage
 from console.gate import Arrived, Gate
-from console.http.errors import ConsoleError, WrongMethod
-from console.http.errors import NotFound as NoPage
 from console.http.messages import Response
 from console.http.routes import TABLE, Handler, Route
 from console.parts import Parts
