@@ -26,7 +26,7 @@ ONE_CALL = {"oneCall": {"operationId": "one_call", "parameters": {"call_id": "$r
 async def calls(asked: Asked) -> CallPage:
     """A token bound to a unit sees that unit's calls only: its pages may be short, so go on until `next` is null."""
     query: CallsQuery = asked.query
-    operations = asked.request.operations
+    operations = asked.visit.operations
     if query.cursor is not None and await operations.call(query.cursor) is None:
         raise NotFound(key="api.cursor")
     found = await operations.recent_calls(query.limit + 1, query.cursor or "")
@@ -42,7 +42,7 @@ async def calls(asked: Asked) -> CallPage:
 )
 async def running_calls(asked: Asked) -> RunningCalls:
     """Where each is, how long, and who is in it."""
-    status = asked.request.operations.status()
+    status = asked.visit.operations.status()
     seen = [call for call in status["calls"] if asked.unit_id in ("", call.get("unit_id", ""))]
     return RunningCalls(at=status["at"], calls=[running_call(call) for call in seen])
 
@@ -52,7 +52,7 @@ async def running_calls(asked: Asked) -> RunningCalls:
 )
 async def one_call(asked: Asked) -> CallAnswer:
     """The record of a call with all its legs."""
-    record = await asked.request.operations.call(path_id(asked.request, "call_id"))
+    record = await asked.visit.operations.call(path_id(asked.visit, "call_id"))
     if record is None or asked.unit_id not in ("", record.get("unit_id", "")):
         raise NotFound(key="api.no_call")
     await note_numbers(asked, record["call_id"])

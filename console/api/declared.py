@@ -19,8 +19,9 @@ from werkzeug.http import parse_options_header
 
 from console.errors import BadInput, Fault, NotFound, Unprocessable, WrongType
 from console.http import idempotency
-from console.http.messages import JSON, Request, Response
+from console.http.messages import JSON, Response
 from console.http.routes import Handler, route
+from console.visit import Visit
 
 _MOST_FIELDS = 100
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -62,19 +63,19 @@ class Answer(BaseModel):
 class Asked:
     """A request that fits its declaration."""
 
-    request: Request
+    visit: Visit
     query: Any
     body: Any
 
     @property
     def unit_id(self) -> str:
         """The unit that the token is bound to, "" for one that may see all."""
-        return self.request.unit_id
+        return self.visit.unit_id
 
     @property
     def sees_numbers(self) -> bool:
         """Whether the token may see whole phone numbers."""
-        return "numbers:full" in self.request.scopes
+        return "numbers:full" in self.visit.scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,8 @@ def operation(
             (*refusals, 409) if is_act else refusals, is_act, links=links or {},
         )  # fmt: skip
 
-        async def answer_it(request: Request) -> Response:
-            return await _answered(request, declared, work)
+        async def answer_it(visit: Visit) -> Response:
+            return await _answered(visit, declared, work)
 
         answer_it.__name__, answer_it.__module__ = work.__name__, work.__module__
         OPERATIONS[route(path, methods=(method,), scope=scope)(answer_it)] = declared
@@ -129,18 +130,18 @@ def document(handler: Handler, declared: Operation) -> None:
     OPERATIONS[handler] = declared
 
 
-async def _answered(request: Request, declared: Operation, work: Work) -> Response:
-    query = _checked(declared.query, read_query(request.query), "query")
+async def _answered(visit: Visit, declared: Operation, work: Work) -> Response:
+    query = _checked(declared.query, read_query(visit.query), "query")
     if not declared.has_key:
-        return _sent(declared, await work(Asked(request, query, None)))
-    key = idempotency.checked(request.headers.get(idempotency.HEADER))
-    body = _body(request, declared.body) if declared.body else None
-    asked = json.dumps([request.method, request.path, request.json if declared.body else None], sort_keys=True)
+        return _sent(declared, await work(Asked(visit, query, None)))
+    key = idempotency.checked(visit.headers.get(idempotency.HEADER))
+    body = _body(visit, declared.body) if declared.body else None
+    asked = json.dumps([visit.method, visit.path, visit.json if declared.body else None], sort_keys=True)
 
     async def act() -> Response:
-        return _sent(declared, await work(Asked(request, query, body)))
+        return _sent(declared, await work(Asked(visit, query, body)))
 
-    return await request.parts.idempotency.once(request.actor, key, asked, act)
+    return await visit.parts.idempotency.once(str(visit.actor), key, asked, act)
 
 
 def _sent(declared: Operation, answer: BaseModel) -> Response:
@@ -159,10 +160,10 @@ def read_query(query: str) -> dict[str, str]:
     return found
 
 
-def _body(request: Request, model: type[Body]) -> BaseModel:
-    if parse_options_header(request.headers.get("content-type", ""))[0] != "application/json":
+def _body(visit: Visit, model: type[Body]) -> BaseModel:
+    if parse_options_header(visit.headers.get("content-type", ""))[0] != "application/json":
         raise WrongType
-    return _checked(model, request.json, "body")
+    return _checked(model, visit.json, "body")
 
 
 def _checked(model: type[BaseModel], given: Any, where: str) -> BaseModel:
@@ -180,9 +181,9 @@ def _plain(step: int | str) -> str:
     return str(step).encode("utf-8", "replace").decode()
 
 
-def path_id(request: Request, name: str) -> str:
+def path_id(visit: Visit, name: str) -> str:
     """Return an id from the path; NotFound if it cannot be one."""
-    given = request.args[name]
+    given = visit.args[name]
     if not _ID.fullmatch(given):
         raise NotFound
     return given

@@ -24,8 +24,8 @@ def words(asked: Asked, text: str) -> str:
 async def note_numbers(asked: Asked, about: str) -> None:
     """Let the audit log know before whole numbers are sent; JournalWriteFailed if it cannot."""
     if asked.sees_numbers:
-        request = asked.request
-        await request.parts.audit.write(
-            request.actor, "", request.address, request.route.name, about=about, why="numbers:full",
+        visit = asked.visit
+        await visit.parts.audit.write(
+            str(visit.actor), "", visit.address, visit.route.name, about=about, why="numbers:full",
             result="numbers shown",
         )  # fmt: skip

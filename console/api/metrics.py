@@ -16,9 +16,10 @@ from callback_scheduler.errors import StoreError
 from callback_scheduler.orders.verdict import OWN_RULE, Verdict
 from callback_scheduler.reports.report import Question
 from console.api.declared import Operation, document
-from console.http.messages import Request, Response
+from console.http.messages import Response
 from console.http.routes import route
 from console.people.tokens import METRICS
+from console.visit import Visit
 from ivr.calls.cdr import Direction
 from ivr.calls.seat_states import SeatState
 
@@ -28,9 +29,9 @@ _COUNTED_AS = ("after_hours", "missed_in_hours")
 
 
 @route("/metrics", scope=METRICS)
-async def metrics(request: Request) -> Response:
+async def metrics(visit: Visit) -> Response:
     """Figures in Prometheus' text format: calls, seats, lines, orders, breaches, journal, Redis, notices, viewers."""
-    parts = request.parts
+    parts = visit.parts
     kept, has_redis = parts.metrics, True
     orders: Mapping[tuple[str, str], int] = {}
     today: dict[tuple[str, str], int] = {}

@@ -93,14 +93,14 @@ async def ask_online(asked: Asked) -> OnlineOpened:
     `faults`, for the chat to ask.
     """
     wish: OnlineRequest = asked.body
-    request = asked.request
+    visit = asked.visit
     matter_id = wish.matter_id or _matter_of(asked, wish.text)
     if asked.unit_id and not any(one.matter_id == matter_id for one in _matters(asked)):
         raise NotAllowed(key="api.other_unit")
-    opened = await request.operations.online.open_for_online(
-        matter_id, wish.number, wish.text, wish.wants, request.actor
+    opened = await visit.operations.online.open_for_online(
+        matter_id, wish.number, wish.text, wish.wants, str(visit.actor)
     )
-    request.note(about=opened["order_id"])
+    visit.note(about=opened["order_id"])
     return OnlineOpened(matter_id=matter_id, **opened)
 
 
@@ -110,15 +110,15 @@ async def ask_online(asked: Asked) -> OnlineOpened:
 )  # fmt: skip
 async def online_state(asked: Asked) -> OnlineState:
     """Only orders that a chat asked for; no phone number is told."""
-    request = asked.request
-    order: Order | None = await request.operations.orders.one(path_id(request, "order_id"))
+    visit = asked.visit
+    order: Order | None = await visit.operations.orders.one(path_id(visit, "order_id"))
     asked_at = online_since(order) if order is not None else None
     if order is None or asked_at is None or asked.unit_id not in ("", order.unit_id):
         raise NotFound(key="api.no_order")
     return OnlineState(
         order_id=order.order_id, state=order.state, unit_id=order.unit_id, asked_at=asked_at,
         due_at=order.due_at, first_response_at=order.first_response_at,
-        first_response_s=await request.operations.online.first_response_s(order.order_id),
+        first_response_s=await visit.operations.online.first_response_s(order.order_id),
         reached_at=order.reached_at, written_answer=order.written_answer, closed_at=order.closed_at,
     )  # fmt: skip
 
@@ -136,14 +136,14 @@ async def matters(asked: Asked) -> Matters:
 def _matters(asked: Asked) -> list[MatterAnswer]:
     return [
         MatterAnswer(matter_id=one.matter_id, name=one.name, unit_id=one.unit_id)
-        for one in asked.request.operations.directory.matters
+        for one in asked.visit.operations.directory.matters
         if one.belongs_elsewhere is None and asked.unit_id in ("", one.unit_id)
     ]
 
 
 def _found(asked: Asked, words: str) -> list[MatterAnswer]:
     served = {one.matter_id: one for one in _matters(asked)}
-    found = DirectorySearch(asked.request.operations.directory).find(words)
+    found = DirectorySearch(asked.visit.operations.directory).find(words)
     return [served[one.key] for one in found if one.kind is FoundKind.MATTER and one.key in served]
 
 
@@ -151,7 +151,7 @@ def _matter_of(asked: Asked, text: str) -> str:
     """Return the one matter whose name or alias stands in a text; Unprocessable if that is none or several."""
     named: dict[str, str] = {
         one.matter_id: one.name
-        for one in asked.request.operations.directory.matters
+        for one in asked.visit.operations.directory.matters
         if one.belongs_elsewhere is None and any(name in text for name in (one.name, *one.aliases))
     }
     if len(named) == 1:

@@ -13,10 +13,11 @@ from pydantic.json_schema import models_json_schema
 
 from console.api.declared import OPERATIONS, Operation, Query, document
 from console.http import idempotency
-from console.http.messages import JSON, Request, Response
+from console.http.messages import JSON, Response
 from console.http.problems import PROBLEM, Problem
 from console.http.routes import TABLE, Route, route
 from console.people.tokens import METRICS, SCOPES
+from console.visit import Visit
 
 VERSION = "1.0.0"
 _REF = "#/components/schemas/{model}"
@@ -44,7 +45,7 @@ _KEY = {
 
 
 @route("/api/openapi.json", is_public=True)
-async def openapi(request: Request) -> Response:
+async def openapi(visit: Visit) -> Response:
     """This document."""
     return Response(200, _text(), JSON)
 

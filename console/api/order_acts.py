@@ -110,10 +110,10 @@ def _register(declared: _Declared) -> None:
     async def work(asked: Asked) -> OrderAnswer:
         if asked.unit_id and not declared.is_for_units:
             raise NotAllowed(key="api.not_for_units")
-        order, request = await visible_order(asked), asked.request
-        request.note(about=order.order_id, why=getattr(asked.body, "why", ""))
+        order, visit = await visible_order(asked), asked.visit
+        visit.note(about=order.order_id, why=getattr(asked.body, "why", ""))
         await note_numbers(asked, order.order_id)
-        changed = await declared.act(request.operations.orders, order.order_id, asked.body, request.actor)
+        changed = await declared.act(visit.operations.orders, order.order_id, asked.body, str(visit.actor))
         return order_answer(asked, changed)
 
     work.__name__, work.__doc__, work.__module__ = declared.name, declared.about, __name__

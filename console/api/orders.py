@@ -53,7 +53,7 @@ async def orders(asked: Asked) -> OrderPage:
     A token bound to a unit sees the orders which that unit has now.
     """
     query: OrdersQuery = asked.query
-    operations = asked.request.operations
+    operations = asked.visit.operations
     if query.cursor is not None and await operations.orders.one(query.cursor) is None:
         raise NotFound(key="api.cursor")
     found: list[Order] = await operations.orders.find(
@@ -75,7 +75,7 @@ async def orders(asked: Asked) -> OrderPage:
 async def one_order(asked: Asked) -> OrderWithTimeline:
     """A number that was merged into another order (并单) gives that one: `order_id` is the number that counts."""
     order = await visible_order(asked)
-    events = await asked.request.operations.orders.events(order.order_id)
+    events = await asked.visit.operations.orders.events(order.order_id)
     await note_numbers(asked, order.order_id)
     timeline = [moment(asked, event) for event in events]
     return OrderWithTimeline(**order_fields(asked, order), timeline=timeline)
@@ -83,7 +83,7 @@ async def one_order(asked: Asked) -> OrderWithTimeline:
 
 async def visible_order(asked: Asked) -> Order:
     """Return the order of the path; NotFound if there is none, or it is another unit's."""
-    order: Order | None = await asked.request.operations.orders.one(path_id(asked.request, "order_id"))
+    order: Order | None = await asked.visit.operations.orders.one(path_id(asked.visit, "order_id"))
     if order is None or asked.unit_id not in ("", order.unit_id):
         raise NotFound(key="api.no_order")
     return order

@@ -1,7 +1,7 @@
 """The audit log: every act and every unmasked number, hash-chained in a journal of its own.
 
-It is written by the same code as the journal of orders (`callback_scheduler.journal`), so it has the same files, the same
-chain and the same check: `hotline verify` reads both.
+It is written by the same code as the journal of orders (`callback_scheduler.journal`), so it has the same files, the
+same chain and the same check: `hotline verify` reads both.
 """
 
 from __future__ import annotations

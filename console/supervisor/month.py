@@ -11,12 +11,13 @@ from callback_scheduler.reports.files import as_csv, call_lines, miss_lines, ord
 from callback_scheduler.reports.orders import total
 from callback_scheduler.reports.report import Report
 from console.errors import BadInput
-from console.http.messages import Request, Response
+from console.http.messages import Response
 from console.http.routes import route
 from console.supervisor.charts import funnel
 from console.supervisor.compliance import SUPERVISORS, read_asked, shared, unit_names
 from console.supervisor.question import Asked, last_of, month_of
 from console.supervisor.ring_chart import SHOWN
+from console.visit import Visit
 
 _LINES = {"orders": order_lines, "calls": call_lines, "misses": miss_lines}
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -24,34 +25,34 @@ _MISSES_PRINTED = 200
 
 
 @route("/reports/month", roles=SUPERVISORS, nav="nav.month", nav_order=14)
-async def month_page(request: Request) -> Response:
+async def month_page(visit: Visit) -> Response:
     """Show a month on paper: ?month=2026-02&unit=…&rule=…"""
-    asked = _asked(request)
-    report = await _report(request, asked)
-    return request.page(
-        "compliance/month.html", **shared(request, asked), report=report, unit_names=unit_names(request), total=total,
+    asked = _asked(visit)
+    report = await _report(visit, asked)
+    return visit.page(
+        "compliance/month.html", **shared(visit, asked), report=report, unit_names=unit_names(visit), total=total,
         table_verdicts=SHOWN, calls=total_calls(report.calls), call_rows=report.calls, steps=funnel(report),
-        misses=report.misses[:_MISSES_PRINTED], month=f"{asked.since:%Y-%m}", at=request.parts.now(),
+        misses=report.misses[:_MISSES_PRINTED], month=f"{asked.since:%Y-%m}", at=visit.parts.now(),
     )  # fmt: skip
 
 
 @route("/reports/month.csv", roles=SUPERVISORS)
-async def month_csv(request: Request) -> Response:
+async def month_csv(visit: Visit) -> Response:
     """Give the month as CSV: ?table=orders, calls or misses."""
-    lines = _LINES.get(request.args.get("table", "orders"))
+    lines = _LINES.get(visit.args.get("table", "orders"))
     if lines is None:
         raise BadInput
-    report, units = await _report(request, asked := _asked(request)), unit_names(request)
-    text: str = await request.parts.in_thread(lambda: as_csv(lines(report, units)))
-    name = f"hotline-{asked.since:%Y-%m}-{request.args.get('table', 'orders')}.csv"
+    report, units = await _report(visit, asked := _asked(visit)), unit_names(visit)
+    text: str = await visit.parts.in_thread(lambda: as_csv(lines(report, units)))
+    name = f"hotline-{asked.since:%Y-%m}-{visit.args.get('table', 'orders')}.csv"
     return Response(body=text.encode(), content_type="text/csv; charset=utf-8", headers=_as_file(name))
 
 
 @route("/reports/month.xlsx", roles=SUPERVISORS)
-async def month_xlsx(request: Request) -> Response:
+async def month_xlsx(visit: Visit) -> Response:
     """Give the month as a workbook."""
-    report, units = await _report(request, asked := _asked(request)), unit_names(request)
-    body: bytes = await request.parts.in_thread(lambda: _workbook(report, units))
+    report, units = await _report(visit, asked := _asked(visit)), unit_names(visit)
+    body: bytes = await visit.parts.in_thread(lambda: _workbook(report, units))
     return Response(body=body, content_type=_XLSX, headers=_as_file(f"hotline-{asked.since:%Y-%m}.xlsx"))
 
 
@@ -66,15 +67,15 @@ def _as_file(name: str) -> tuple[tuple[str, str], ...]:
     return (("Content-Disposition", f'attachment; filename="{name}"'),)
 
 
-def _asked(request: Request) -> Asked:
+def _asked(visit: Visit) -> Asked:
     """Return the month asked for, as a period."""
-    first = month_of(request.args.get("month", ""), request.parts.now().date())
-    named = read_asked(request)
+    first = month_of(visit.args.get("month", ""), visit.parts.now().date())
+    named = read_asked(visit)
     return Asked("chosen", first, last_of(first), named.unit_id, named.rule)
 
 
-async def _report(request: Request, asked: Asked) -> Report:
-    report: Report = await request.operations.report(
-        asked.question(request.parts.now(), request.operations.calendar)
+async def _report(visit: Visit, asked: Asked) -> Report:
+    report: Report = await visit.operations.report(
+        asked.question(visit.parts.now(), visit.operations.calendar)
     )
     return report

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from callback_scheduler.orders.verdict import Verdict
-from console.http.messages import Request, Response
+from console.http.messages import Response
 from console.http.routes import route
 from console.supervisor.compliance import SUPERVISORS, read_asked, shared
 from console.supervisor.order_list import REACHED, Narrowed, behind, narrowed, page_of
 from console.supervisor.question import Asked
+from console.visit import Visit
 
 
 @route("/orders", roles=SUPERVISORS, nav="nav.orders", nav_order=12)
-async def orders(request: Request) -> Response:
+async def orders(visit: Visit) -> Response:
     """List orders: ?period=…&unit=…&rule=…&verdict=…&kind=…&reached=…&due=1&q=…&page=…"""
-    asked, narrow = read_asked(request, "days_90"), narrowed(request.args)
-    operations = request.operations
+    asked, narrow = read_asked(visit, "days_90"), narrowed(visit.args)
+    operations = visit.operations
     if narrow.words.isdecimal() and len(narrow.words) >= 10:  # a whole number, of whatever day
         order = await operations.orders.one(narrow.words)
         if order is not None:
-            return request.go(f"/orders/{order.order_id}")
-    report = await operations.report(asked.question(request.parts.now(), operations.calendar))
+            return visit.go(f"/orders/{order.order_id}")
+    report = await operations.report(asked.question(visit.parts.now(), operations.calendar))
     found = await page_of(behind(report, narrow), narrow, operations.orders.named)
-    return request.page(
-        "orders/orders.html", **shared(request, asked), narrow=narrow, found=found, reached=REACHED,
+    return visit.page(
+        "orders/orders.html", **shared(visit, asked), narrow=narrow, found=found, reached=REACHED,
         verdicts=list(Verdict), link=_Links(asked, narrow),
     )  # fmt: skip
 
