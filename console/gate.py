@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import structlog
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.errors import JournalError, SchedulerError, StoreError, UnknownOrder
+from config.console import ConsoleSettings
 from console.errors import (
     BadInput,
     ConsoleError,
@@ -30,11 +31,9 @@ from console.http.routes import SAFE_METHODS, Route, is_api
 from console.http.security import NOT_KEPT, same
 from console.people.tokens import API, METRICS
 from console.rendering.texts import DEFAULT, LANGUAGES
-from console.visit import Visit
+from console.visit import Console, Visit
 from ivr.refused import OperationRefused
-
-if TYPE_CHECKING:
-    from console.parts import Parts
+from routing.clock import Clock
 
 log = structlog.get_logger()
 
@@ -58,9 +57,10 @@ class Arrived:
 class Gate:
     """Answers requests; never raises."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._rates = RateLimit(parts.settings, parts.clock)
+    def __init__(self, console: Console, settings: ConsoleSettings, clock: Clock, reactor: Any) -> None:
+        self._console, self._people, self._security = console, console.people, console.security
+        self._settings, self._reactor = settings, reactor  # an IReactorTime; zope's interfaces say little to mypy
+        self._rates = RateLimit(settings, clock)
 
     async def answer(self, arrived: Arrived, route: Route, path_args: dict[str, str]) -> Response:
         """Return the answer to a request that the table has a route for."""
@@ -90,45 +90,45 @@ class Gate:
     # -- who asks -------------------------------------------------------------------------------------------------
 
     def _bare(self, arrived: Arrived, route: Route, path_args: dict[str, str]) -> Visit:
-        security = self._parts.security
+        security = self._security
         query = dict(parse_qsl(arrived.query, max_num_fields=100)) if arrived.query.count("&") < 100 else {}
         wished = query.get("lang") or arrived.cookies.get(security.language_cookie, "")
         return Visit(
-            parts=self._parts, route=route, method=arrived.method, path=arrived.path, address=arrived.address,
+            console=self._console, route=route, method=arrived.method, path=arrived.path, address=arrived.address,
             args=query | path_args, query=arrived.query, headers=arrived.headers, cookies=arrived.cookies,
             language=wished if wished in LANGUAGES else DEFAULT,
             form_token=arrived.cookies.get(security.form_cookie, "") or secrets.token_urlsafe(24),
         )  # fmt: skip
 
     async def _identified(self, visit: Visit, arrived: Arrived) -> Visit:
-        if not self._parts.security.is_ours(arrived.headers.get("host", "")):
+        if not self._security.is_ours(arrived.headers.get("host", "")):
             raise BadInput(key="error.host")
         if visit.route.scope:
             return self._identified_program(visit)
-        found = await self._parts.sessions.find(visit.cookies.get(self._parts.security.session_cookie, ""))
+        found = await self._people.sessions.find(visit.cookies.get(self._security.session_cookie, ""))
         if found is None:
             return visit
         session, account = found
         if session.waits_for_code:
             return replace(visit, session=session)
-        has_wish = "lang" in visit.args or self._parts.security.language_cookie in visit.cookies
+        has_wish = "lang" in visit.args or self._security.language_cookie in visit.cookies
         language = visit.language if has_wish else account.language
         return replace(visit, session=session, account=account, language=language)
 
     def _identified_program(self, visit: Visit) -> Visit:
         kind, _, text = visit.headers.get("authorization", "").partition(" ")
-        token = self._parts.tokens.find(text, API) if kind.lower() == "bearer" else None
+        token = self._people.tokens.find(text, API) if kind.lower() == "bearer" else None
         if token is None:
             return self._identified_by_address(visit)
         self._rates.take(token.key)
-        self._parts.tokens.note_use(token)
+        self._people.tokens.note_use(token)
         return replace(
             visit, token_name=token.name, token_unit_id=token.unit_id, scopes=frozenset(token.scopes)
         )
 
     def _identified_by_address(self, visit: Visit) -> Visit:
         """Let who asks from a network that may read the figures without a token be known as that."""
-        if visit.route.scope == METRICS and self._parts.settings.may_read_metrics(visit.address):
+        if visit.route.scope == METRICS and self._settings.may_read_metrics(visit.address):
             return replace(visit, token_name="network", scopes=frozenset({METRICS}))
         return visit
 
@@ -153,15 +153,15 @@ class Gate:
 
     @property
     def _most_bytes(self) -> int:
-        return self._parts.settings.max_body_bytes
+        return self._settings.max_body_bytes
 
     def _check_not_forged(self, visit: Visit) -> None:
         if visit.route.scope:
             return  # a token is sent by a program that means to, never by a browser on its own
-        if not self._parts.security.comes_from_us(visit.headers):
+        if not self._security.comes_from_us(visit.headers):
             raise Forged
         given = visit.headers.get("x-csrf-token", "") or visit.form.get("csrf", "")
-        form_cookie = visit.cookies.get(self._parts.security.form_cookie, "")
+        form_cookie = visit.cookies.get(self._security.form_cookie, "")
         wanted = visit.session.csrf if visit.session else form_cookie
         if not same(given, wanted):
             raise Forged
@@ -171,7 +171,7 @@ class Gate:
     async def _handled(self, visit: Visit) -> Response:
         working: Deferred[Response] = ensureDeferred(visit.route.handler(visit))
         if visit.method in SAFE_METHODS:  # an act is never broken off in the middle
-            working.addTimeout(self._parts.settings.answer_s, self._parts.reactor, onTimeoutCancel=_took_too_long)
+            working.addTimeout(self._settings.answer_s, self._reactor, onTimeoutCancel=_took_too_long)
         response = await working
         if visit.route.is_unmask:
             await self._note(visit, response.status)
@@ -179,12 +179,12 @@ class Gate:
 
     async def _with_flashes(self, visit: Visit, response: Response) -> Response:
         session = visit.session
-        if session is None or any(one.name == self._parts.security.session_cookie for one in response.cookies):
+        if session is None or any(one.name == self._security.session_cookie for one in response.cookies):
             return response
         if response.flash:
-            await self._parts.sessions.flash(session, *session.flashes, response.flash)
+            await self._people.sessions.flash(session, *session.flashes, response.flash)
         elif session.flashes and response.status == 200 and response.content_type == HTML:
-            await self._parts.sessions.flash(session)
+            await self._people.sessions.flash(session)
         return response
 
     async def _audited(self, visit: Visit, response: Response) -> Response:
@@ -203,7 +203,7 @@ class Gate:
     async def _note(self, visit: Visit, status: int) -> None:
         notes = visit.notes
         parts = (visit.args.get(name, "") for name in visit.route.part_names)
-        await self._parts.audit.write(
+        await self._console.audit.write(
             str(visit.actor),
             visit.role.value if visit.role else "",
             visit.address,
@@ -234,13 +234,13 @@ class Gate:
 
     def _words(self, visit: Visit, error: ConsoleError) -> str:
         """Return the reason in the language of whoever asks; what the node says is Chinese, unless a text stands in."""
-        if error.text and (visit.language == DEFAULT or not self._parts.texts.has(error.key)):
+        if error.text and (visit.language == DEFAULT or not visit.has_text(error.key)):
             return error.text
         return visit.t(error.key, seconds=error.retry_after_s)
 
     def _finished(self, visit: Visit, response: Response) -> Response:
         cookies = list(response.cookies)
-        security = self._parts.security
+        security = self._security
         needs_form = visit.session is None and response.content_type == HTML and not visit.route.is_api
         if needs_form and security.form_cookie not in visit.cookies:
             cookies.append(Cookie(security.form_cookie, visit.form_token, _FORM_COOKIE_S))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -13,14 +14,44 @@ from twisted.web.static import File
 
 from callback_scheduler.orders.actor import Actor, ActorRole
 from console.errors import BadInput
+from console.http.counters import Metrics
+from console.http.events import Hub
+from console.http.idempotency import Idempotency
+from console.http.jobs import Jobs
 from console.http.messages import JSON, Response, Upload
 from console.http.routes import Route, navigation
-from console.parts import Parts
+from console.http.security import Security
 from console.people.accounts import Account
+from console.people.audit import Audit
+from console.people.people import People
 from console.people.roles import Role
 from console.people.sessions import Session
+from console.people.threads import InThread
 from console.rendering.spoken_time import measurer, speaker
-from console.rendering.templates import cause_words
+from console.rendering.templates import Templates, cause_words
+from console.rendering.texts import Texts
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What stands behind every page of a node's console.
+
+    `operations` is the node's (node/operations/operations.py); `in_thread` is for what takes longer than a call may
+    wait: charts, waveforms, workbooks.
+    """
+
+    node_number: int
+    operations: Any
+    people: People
+    audit: Audit
+    security: Security
+    texts: Texts
+    templates: Templates
+    events: Hub
+    jobs: Jobs
+    idempotency: Idempotency
+    metrics: Metrics
+    in_thread: InThread
 
 
 @dataclass(slots=True)
@@ -42,7 +73,7 @@ class Visit:
     bound to. `query` is the query as it was sent.
     """
 
-    parts: Parts
+    console: Console
     route: Route
     method: str
     path: str
@@ -67,7 +98,12 @@ class Visit:
     @property
     def operations(self) -> Any:
         """All that the node shows and does; see node/operations/operations.py."""
-        return self.parts.operations
+        return self.console.operations
+
+    @property
+    def people(self) -> People:
+        """Who may log in, is logged in, or asks with a token."""
+        return self.console.people
 
     @property
     def role(self) -> Role | None:
@@ -95,13 +131,22 @@ class Visit:
         query = {name: value for name, value in self.args.items() if name not in self.route.part_names}
         return "?" + urlencode(query | {"lang": "en" if self.language == "zh" else "zh"})
 
+    def now(self) -> datetime:
+        """Return the service's time, in Asia/Shanghai; in a rehearsal it is not the machine's."""
+        at: datetime = self.operations.now()
+        return at
+
     def t(self, key: str, **values: object) -> str:
         """Return a text in the language of whoever asks."""
-        return self.parts.texts.text(self.language, key, **values)
+        return self.console.texts.text(self.language, key, **values)
+
+    def has_text(self, key: str) -> bool:
+        """Whether there is a text under a key."""
+        return self.console.texts.has(key)
 
     def speaker(self) -> Callable[..., str]:
         """Return what says an instant in the language of whoever asks: see rendering/spoken_time.py."""
-        return speaker(self.t, self.parts.now().date())
+        return speaker(self.t, self.now().date())
 
     def measurer(self) -> Callable[[float], str]:
         """Return what says a length of time in the language of whoever asks: see rendering/spoken_time.py."""
@@ -128,14 +173,14 @@ class Visit:
 
     def page(self, template: str, status: int = 200, /, **values: object) -> Response:
         """Return a page of console/rendering/templates: drawn from `values`, and from what each page shows."""
-        return Response(status, self.parts.templates.render(template, self._frame() | values).encode())
+        return Response(status, self.console.templates.render(template, self._frame() | values).encode())
 
     def _frame(self) -> dict[str, object]:
         """Return what base.html and the parts of pages are drawn from, by the names that templates use."""
         session = self.session
         return {
             "t": self.t,
-            "has_text": self.parts.texts.has,
+            "has_text": self.has_text,
             "lang": self.language,
             "cause_words": cause_words(self.language),
             "account": self.account,
@@ -144,8 +189,8 @@ class Visit:
             "other_language_link": self.other_language_link,
             "csrf": session.csrf if session else self.form_token,
             "flashes": session.flashes if session else (),
-            "now": self.parts.now(),
-            "node_number": self.parts.node_number,
+            "now": self.now(),
+            "node_number": self.console.node_number,
         }
 
     def go(self, path: str) -> Response:

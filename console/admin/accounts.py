@@ -19,9 +19,9 @@ _ADMIN = (Role.ADMIN,)
 @route("/accounts", roles=_ADMIN, nav="nav.accounts", nav_order=70)
 async def accounts(visit: Visit) -> Response:
     """List all accounts, and what is locked."""
-    locked = visit.parts.failed_logins.locked()
+    locked = visit.people.failed_logins.locked()
     units = {unit.unit_id: unit.name for unit in visit.operations.directory.units}
-    accounts = visit.parts.accounts.all()
+    accounts = visit.people.accounts.all()
     return visit.page("admin/accounts.html", accounts=accounts, locked=locked, units=units)
 
 
@@ -34,7 +34,7 @@ async def new_account(visit: Visit) -> Response:
 @route("/new-account", methods=("POST",), roles=_ADMIN)
 async def add_account(visit: Visit) -> Response:
     """Make an account and show its one-time token."""
-    account = await visit.parts.accounts.add(Account(name=visit.needed("name"), **_fields(visit)))
+    account = await visit.people.accounts.add(Account(name=visit.needed("name"), **_fields(visit)))
     visit.note(about=account.name)
     return await _invited(visit, account)
 
@@ -52,9 +52,9 @@ async def change_account(visit: Visit) -> Response:
     fields = _fields(visit)
     is_privilege = any(fields[name] != getattr(before, name) for name in ("role", "unit_id", "is_active"))
     generation = before.generation + is_privilege
-    await visit.parts.accounts.change(before.name, generation=generation, **fields)
+    await visit.people.accounts.change(before.name, generation=generation, **fields)
     if is_privilege:
-        visit.parts.events.drop(lambda viewer: viewer.name == before.name)
+        visit.console.events.drop(lambda viewer: viewer.name == before.name)
     return visit.go("/accounts").saying(visit.t("accounts.changed", name=before.name))
 
 
@@ -63,7 +63,7 @@ async def invite_again(visit: Visit) -> Response:
     """Show a new one-time token: for who lost the password, or the second factor."""
     account = _named(visit)
     if "drops_second_factor" in visit.form:
-        await visit.parts.accounts.change(account.name, totp_secret="", generation=account.generation + 1)
+        await visit.people.accounts.change(account.name, totp_secret="", generation=account.generation + 1)
         visit.note(result="second factor dropped")
     return await _invited(visit, account)
 
@@ -72,19 +72,19 @@ async def invite_again(visit: Visit) -> Response:
 async def end_sessions(visit: Visit) -> Response:
     """Log somebody out everywhere."""
     account = _named(visit)
-    await visit.parts.accounts.end_sessions(account.name)
-    visit.parts.events.drop(lambda viewer: viewer.name == account.name)
+    await visit.people.accounts.end_sessions(account.name)
+    visit.console.events.drop(lambda viewer: viewer.name == account.name)
     return visit.go("/accounts").saying(visit.t("accounts.sessions_ended", name=account.name))
 
 
 async def _invited(visit: Visit, account: Account) -> Response:
-    token = await visit.parts.tokens.make(INVITATION, account.name, _INVITATION_S, made_by=str(visit.actor))
-    address = f"{visit.parts.security.own_url(visit.headers)}/welcome?token={token}"
+    token = await visit.people.tokens.make(INVITATION, account.name, _INVITATION_S, made_by=str(visit.actor))
+    address = f"{visit.console.security.own_url(visit.headers)}/welcome?token={token}"
     return visit.page("admin/invitation.html", named=account, token=token, address=address)
 
 
 def _named(visit: Visit) -> Account:
-    account = visit.parts.accounts.find(visit.args["name"])
+    account = visit.people.accounts.find(visit.args["name"])
     if account is None:
         raise NotFound
     return account

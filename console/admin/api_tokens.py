@@ -30,12 +30,12 @@ async def make_api_token(visit: Visit) -> Response:
         raise BadInput(key="tokens.bad_name")
     if not scopes or set(scopes) - set(SCOPES):
         raise BadInput(key="tokens.bad_scopes")
-    if any(one.name == name for one in visit.parts.tokens.of_kind(API)):
+    if any(one.name == name for one in visit.people.tokens.of_kind(API)):
         raise Impossible(key="tokens.name_taken")
     unit_id = visit.form.get("unit_id", "")
     if unit_id and unit_id not in {unit.unit_id for unit in visit.operations.directory.units}:
         raise BadInput(key="tokens.bad_unit")
-    text = await visit.parts.tokens.make(
+    text = await visit.people.tokens.make(
         API, name, _days(visit) * _A_DAY_S, scopes=tuple(one for one in SCOPES if one in scopes),
         made_by=str(visit.actor), unit_id=unit_id,
     )  # fmt: skip
@@ -47,15 +47,15 @@ async def make_api_token(visit: Visit) -> Response:
 async def revoke_api_token(visit: Visit) -> Response:
     """Let a token be worth nothing from now on."""
     name = visit.args["name"]
-    if not any(one.name == name for one in visit.parts.tokens.of_kind(API)):
+    if not any(one.name == name for one in visit.people.tokens.of_kind(API)):
         raise NotFound
-    await visit.parts.tokens.withdraw(API, name)
+    await visit.people.tokens.withdraw(API, name)
     return visit.go("/api-tokens").saying(visit.t("tokens.revoked", name=name))
 
 
 def _page(visit: Visit, made: str = "") -> Response:
     units = visit.operations.directory.units
-    tokens = visit.parts.tokens.of_kind(API)
+    tokens = visit.people.tokens.of_kind(API)
     return visit.page("admin/api_tokens.html", tokens=tokens, scopes=SCOPES, units=units, made=made)
 
 

@@ -14,6 +14,6 @@ _SHOWN = 200
 async def audit_log(visit: Visit) -> Response:
     """Show the last acts: ?who=…&what=… narrow them down; ?verify=1 tells whether the whole log is as written."""
     who, what = visit.args.get("who", "").strip(), visit.args.get("what", "").strip()
-    acts = await visit.parts.audit.last(_SHOWN, who, what)
-    verified = await visit.parts.audit.verified() if visit.args.get("verify") else None
+    acts = await visit.console.audit.last(_SHOWN, who, what)
+    verified = await visit.console.audit.verified() if visit.args.get("verify") else None
     return visit.page("admin/audit.html", acts=acts, who=who, what=what, most=_SHOWN, verified=verified)

@@ -22,7 +22,7 @@ _EARLIEST, _LATEST = 2004, 2100
 @route("/admin/calendar", roles=ADMINS, nav="nav.calendar", nav_order=20)
 async def calendar(visit: Visit) -> Response:
     """Show a year: ?year=2027."""
-    today = visit.parts.now().date()
+    today = visit.now().date()
     year = visit.args.get("year", str(today.year))
     if not year.isascii() or not year.isdecimal() or not _EARLIEST <= int(year) <= _LATEST:
         raise NotFound

@@ -14,7 +14,7 @@ from console.visit import Visit
 async def directory(visit: Visit) -> Response:
     """Show units with their people tier by tier, seats, who is away, and what units asked for."""
     shown, changes = visit.operations.directory, await last_changes(visit, "directory")
-    now = visit.parts.now()
+    now = visit.now()
     away = {
         person.specialist_id
         for unit in shown.units for tier in unit.tiers for person in tier.specialists if shown.is_absent(person, now)

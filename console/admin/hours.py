@@ -21,7 +21,7 @@ _UNDONE_AT_MOST = 1000
 @route("/admin/hours", roles=ADMINS, nav="nav.hours", nav_order=30)
 async def hours(visit: Visit) -> Response:
     """Show whether the line is open, the days to come, units with hours of their own, closures, and the switch."""
-    operations, now = visit.operations, visit.parts.now()
+    operations, now = visit.operations, visit.now()
     calendar, table = operations.calendar, operations.hours
     days = [now.date() + timedelta(days=n) for n in range(_DAYS_SHOWN)]
     own = table.settings.units
@@ -40,7 +40,7 @@ async def hours(visit: Visit) -> Response:
 @route("/admin/hours/preview", methods=("POST",), roles=ADMINS)
 async def preview_switch(visit: Visit) -> Response:
     """Show what the switch would do: from now to its end, and what comes after; nothing is changed yet."""
-    switch, now = _switch(visit), visit.parts.now()
+    switch, now = _switch(visit), visit.now()
     operations = visit.operations
     calendar, plain = operations.calendar, operations.hours.switched(None)
     return visit.page(
@@ -73,6 +73,6 @@ def _switch(visit: Visit) -> Switch:
         switch = Switch.model_validate(fields | {"until": until})
     except (ValueError, ValidationError) as wrong:
         raise BadInput(key="admin.hours.incomplete") from wrong
-    if switch.until <= visit.parts.now():
+    if switch.until <= visit.now():
         raise BadInput(key="admin.hours.in_the_past")
     return switch

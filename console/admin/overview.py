@@ -17,10 +17,10 @@ _CHANGES_SHOWN, _WISHES_SHOWN = 10, 20
 @route("/admin", roles=ADMINS, nav="nav.admin", nav_order=10)
 async def overview(visit: Visit) -> Response:
     """Show how the site stands, each part with its way in."""
-    operations, now = visit.operations, visit.parts.now()
+    operations, now = visit.operations, visit.now()
     status, calendar = operations.status(), operations.calendar
     prompts = operations.site.list_prompts() or []
-    accounts = visit.parts.accounts.all()
+    accounts = visit.people.accounts.all()
     return visit.page(
         "admin/overview.html", opening=status["opening"], covers_until=calendar.covers_until,
         next_year_is_open=calendar.covers_until.year <= now.year and now.month >= 10, switch=standing_switch(visit),
@@ -33,7 +33,7 @@ async def overview(visit: Visit) -> Response:
 def standing_switch(visit: Visit) -> Any:
     """Return the switch that counts now; None if there is none, or its time is over."""
     switch = visit.operations.hours.switch
-    return switch if switch is not None and switch.until > visit.parts.now() else None
+    return switch if switch is not None and switch.until > visit.now() else None
 
 
 async def last_changes(visit: Visit, *of: str, limit: int = _CHANGES_SHOWN) -> list[dict[str, Any]]:
@@ -61,6 +61,6 @@ async def wishes(visit: Visit) -> list[Any]:
     """Return what units asked to have changed since the directory was changed last, newest first."""
     changed = await last_changes(visit, "directory", limit=1)
     since = datetime.fromisoformat(changed[0]["at"]) if changed else None
-    acts = await visit.parts.audit.last(_WISHES_SHOWN, "", "unit_people.propose")
+    acts = await visit.console.audit.last(_WISHES_SHOWN, "", "unit_people.propose")
     sent = [act for act in acts if act.what == "unit_people.propose" and act.result.startswith("303")]
     return [act for act in sent if since is None or act.at > since]

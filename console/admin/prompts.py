@@ -93,7 +93,7 @@ def _changed(visit: Visit, one: dict[str, Any], key: str) -> Response:
 
 def _figures(visit: Visit) -> dict[str, Any] | None:
     """Return how prompts sound by name; None while they are being measured."""
-    job = visit.parts.jobs.last(_FIGURES)
+    job = visit.console.jobs.last(_FIGURES)
     if job is None or job.wrong is not None:
         job = _measure(visit)
     return None if job is None or job.is_running else job.result or {}
@@ -101,7 +101,7 @@ def _figures(visit: Visit) -> dict[str, Any] | None:
 
 def _measure(visit: Visit) -> Any:
     try:
-        return visit.parts.jobs.begin(_FIGURES, visit.operations.site.prompt_figures())
+        return visit.console.jobs.begin(_FIGURES, visit.operations.site.prompt_figures())
     except (LookupError, OSError, SpeechFailed):  # the list is of use without figures
         return None
 

@@ -22,14 +22,14 @@ async def rehearsal(visit: Visit) -> Response:
 def begin_trial(visit: Visit, preview: Any) -> Job:
     """Begin the rehearsal of a preview; one that is refused says why, and keeps nobody from the change."""
     try:
-        return visit.parts.jobs.begin(_key(visit), visit.operations.site.rehearse(preview))
+        return visit.console.jobs.begin(_key(visit), visit.operations.site.rehearse(preview))
     except OperationRefused as refused:
         return Job(_key(visit), is_running=False, wrong=refused)
 
 
 def last_trial(visit: Visit) -> Job | None:
     """Return the last rehearsal that this administrator began."""
-    return visit.parts.jobs.last(_key(visit))
+    return visit.console.jobs.last(_key(visit))
 
 
 def _key(visit: Visit) -> str:

@@ -141,7 +141,7 @@ async def _answered(visit: Visit, declared: Operation, work: Work) -> Response:
     async def act() -> Response:
         return _sent(declared, await work(Asked(visit, query, body)))
 
-    return await visit.parts.idempotency.once(str(visit.actor), key, asked, act)
+    return await visit.console.idempotency.once(str(visit.actor), key, asked, act)
 
 
 def _sent(declared: Operation, answer: BaseModel) -> Response:

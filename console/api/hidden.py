@@ -25,7 +25,7 @@ async def note_numbers(asked: Asked, about: str) -> None:
     """Let the audit log know before whole numbers are sent; JournalWriteFailed if it cannot."""
     if asked.sees_numbers:
         visit = asked.visit
-        await visit.parts.audit.write(
+        await visit.console.audit.write(
             str(visit.actor), "", visit.address, visit.route.name, about=about, why="numbers:full",
             result="numbers shown",
         )  # fmt: skip

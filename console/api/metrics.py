@@ -31,21 +31,20 @@ _COUNTED_AS = ("after_hours", "missed_in_hours")
 @route("/metrics", scope=METRICS)
 async def metrics(visit: Visit) -> Response:
     """Figures in Prometheus' text format: calls, seats, lines, orders, breaches, journal, Redis, notices, viewers."""
-    parts = visit.parts
-    kept, has_redis = parts.metrics, True
+    operations, counters, has_redis = visit.operations, visit.console.metrics, True
     orders: Mapping[tuple[str, str], int] = {}
     today: dict[tuple[str, str], int] = {}
     try:
-        await kept.catch_up(parts.operations)
-        orders = await parts.operations.orders.counts()
-        today = await _today(parts.operations, parts.now())
+        await counters.catch_up(operations)
+        orders = await operations.orders.counts()
+        today = await _today(operations, visit.now())
     except StoreError:  # what is known without Redis is told all the same
         has_redis = False
     registry = CollectorRegistry()
-    registry.register(_Told([*_of_status(parts.operations.status()), *_of_console(parts.events)]))
+    registry.register(_Told([*_of_status(operations.status()), *_of_console(visit.console.events)]))
     if has_redis:
         registry.register(_Told(_of_orders(orders, today)))
-    text = generate_latest(kept.registry) + generate_latest(registry)
+    text = generate_latest(counters.registry) + generate_latest(registry)
     return Response(200, text, CONTENT_TYPE_LATEST)
 
 

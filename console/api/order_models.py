@@ -135,7 +135,7 @@ def order_fields(asked: Asked, order: Order) -> dict[str, Any]:
     return {
         **{name: getattr(order, name) for name in _PLAIN},
         **{name: words(asked, getattr(order, name)) for name in _WORDS},
-        "verdict": verdict(order, asked.visit.parts.now()),
+        "verdict": verdict(order, asked.visit.now()),
         "counted_as": deadline.counted_as,
         "units_before": list(order.units_before),
         "caller_number": number(asked, order.caller_number),

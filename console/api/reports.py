@@ -36,7 +36,7 @@ class ReportQuery(Query):
 async def report(asked: Asked) -> ReportAnswer:
     """Rows hold the orders whose own deadline falls into the period, under every rule. See docs/report.md."""
     query: ReportQuery = asked.query
-    operations, now = asked.visit.operations, asked.visit.parts.now()
+    operations, now = asked.visit.operations, asked.visit.now()
     since = query.since or now.date().replace(day=1)
     days = ((query.until or max(now.date(), since)) - since).days
     if not 0 <= days <= _LONGEST_DAYS or since.year < 2000 or since.year > 2200:

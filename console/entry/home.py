@@ -57,5 +57,5 @@ async def events(visit: Visit) -> Response:
     assert visit.session is not None
     viewer = Viewer(visit.account.role, visit.unit_id, visit.account.name, visit.session.key)
     last_seen = visit.headers.get("last-event-id", "") or visit.args.get("last_seen", "")
-    hub = visit.parts.events
+    hub = visit.console.events
     return event_stream(hub, lambda sink: hub.join(sink, topics, viewer, last_seen))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pyotp
-
 from console.errors import TooMany
 from console.http.messages import Cookie, Response
 from console.http.routes import route
@@ -27,19 +25,19 @@ async def login(visit: Visit) -> Response:
     name = normalised(visit.form.get("name", ""))[:100]
     _wait_for_pause(visit, name)
     visit.notes.name = name or "?"
-    account = visit.parts.accounts.find(name)
+    account = visit.people.accounts.find(name)
     may = account is not None and account.is_active
     password_hash = account.password_hash if account and may else ""
-    fits = await visit.parts.passwords.fits(password_hash, visit.form.get("password", ""))
+    fits = await visit.people.passwords.fits(password_hash, visit.form.get("password", ""))
     # tries that were checked at the same time count all the same
     _wait_for_pause(visit, name)
     if account is None or not fits:
-        visit.parts.failed_logins.note_failure(name, visit.address)
+        visit.people.failed_logins.note_failure(name, visit.address)
         visit.note(result="login failed")
         return _login_page(visit, 401, visit.t("login.failed"))
     if account.totp_secret:
         visit.note(result="password right, waits for code")
-        session_id, _ = await visit.parts.sessions.begin(account, waits_for_code=True)
+        session_id, _ = await visit.people.sessions.begin(account, waits_for_code=True)
         return _with_session(visit, visit.go(_code_page(visit)), session_id)
     return await _let_in(visit, account)
 
@@ -56,13 +54,13 @@ async def code_page(visit: Visit) -> Response:
 async def code(visit: Visit) -> Response:
     """Check the second factor."""
     session = visit.session
-    account = visit.parts.accounts.find(session.name) if session and session.waits_for_code else None
+    account = visit.people.accounts.find(session.name) if session and session.waits_for_code else None
     if session is None or account is None:
         return visit.go("/login")
     _wait_for_pause(visit, account.name)
     visit.notes.name = account.name
-    if not fits_code(visit, account, visit.form.get("code", "")):
-        visit.parts.failed_logins.note_failure(account.name, visit.address)
+    if not visit.people.second_factors.fits(account, visit.form.get("code", "")):
+        visit.people.failed_logins.note_failure(account.name, visit.address)
         visit.note(result="code wrong")
         return visit.page("login/code.html", 401, wrong=visit.t("login.code_wrong"), next=_next(visit))
     return await _let_in(visit, account, session)
@@ -73,36 +71,21 @@ async def logout(visit: Visit) -> Response:
     """End this session."""
     assert visit.session is not None
     key = visit.session.key
-    await visit.parts.sessions.end(visit.session)
-    visit.parts.events.drop(lambda viewer: viewer.session_key == key)
-    gone = Cookie(visit.parts.security.session_cookie)
+    await visit.people.sessions.end(visit.session)
+    visit.console.events.drop(lambda viewer: viewer.session_key == key)
+    gone = Cookie(visit.console.security.session_cookie)
     return visit.go("/login").with_cookie(gone)
 
 
-def fits_code(visit: Visit, account: Account, given: str, secret: str = "") -> bool:
-    """Whether a code of the account's secret (or another) is right now, and was not used before (RFC 6238 5.2)."""
-    given = "".join(given.split())
-    totp = pyotp.TOTP(secret or account.totp_secret)
-    now = visit.parts.clock.now()
-    step_s = totp.interval
-    for drift in (0, -1, 1):
-        step = int(now.timestamp()) // step_s + drift
-        is_right = given.isascii() and pyotp.utils.strings_equal(given, totp.generate_otp(step))
-        if is_right and visit.parts.used_codes.get(account.name, 0) < step:
-            visit.parts.used_codes[account.name] = step
-            return True
-    return False
-
-
 async def _let_in(visit: Visit, account: Account, waiting: Session | None = None) -> Response:
-    visit.parts.failed_logins.note_success(account.name)
+    visit.people.failed_logins.note_success(account.name)
     visit.note(result="logged in")
-    session_id, _ = await visit.parts.sessions.rotate(waiting or visit.session, account)
+    session_id, _ = await visit.people.sessions.rotate(waiting or visit.session, account)
     return _with_session(visit, visit.go(_next(visit) or "/"), session_id)
 
 
 def _with_session(visit: Visit, response: Response, session_id: str) -> Response:
-    return response.with_cookie(Cookie(visit.parts.security.session_cookie, session_id))
+    return response.with_cookie(Cookie(visit.console.security.session_cookie, session_id))
 
 
 def _login_page(visit: Visit, status: int, wrong: str) -> Response:
@@ -122,6 +105,6 @@ def _next(visit: Visit) -> str:
 
 
 def _wait_for_pause(visit: Visit, name: str) -> None:
-    pause_s = visit.parts.failed_logins.pause_s(name, visit.address)
+    pause_s = visit.people.failed_logins.pause_s(name, visit.address)
     if pause_s:
         raise TooMany(key="login.paused", retry_after_s=pause_s)

@@ -8,7 +8,6 @@ import pyotp
 import qrcode
 from qrcode.image.svg import SvgPathImage
 
-from console.entry.login import fits_code
 from console.errors import BadInput, NotFound, TooMany
 from console.http.messages import Cookie, Response
 from console.http.routes import route
@@ -33,8 +32,8 @@ async def language(visit: Visit) -> Response:
     wished = visit.needed("language")
     if wished not in LANGUAGES or visit.account is None:
         raise BadInput
-    await visit.parts.accounts.change(visit.account.name, language=wished)
-    return visit.go("/me").with_cookie(Cookie(visit.parts.security.language_cookie))
+    await visit.people.accounts.change(visit.account.name, language=wished)
+    return visit.go("/me").with_cookie(Cookie(visit.console.security.language_cookie))
 
 
 @route("/me/password", methods=("POST",), roles=ALL_ROLES)
@@ -44,7 +43,7 @@ async def password(visit: Visit) -> Response:
     new = visit.form.get("new_password", "")
     if new != visit.form.get("password_again", ""):
         raise BadInput(key="login.passwords_differ")
-    password_hash = await visit.parts.passwords.hash(new, account.name)
+    password_hash = await visit.people.passwords.hash(new, account.name)
     return await _changed(visit, "me.password_changed", password_hash=password_hash)
 
 
@@ -52,16 +51,16 @@ async def password(visit: Visit) -> Response:
 async def end_sessions(visit: Visit) -> Response:
     """Log out everywhere, here too."""
     assert visit.account is not None
-    await visit.parts.accounts.end_sessions(visit.account.name)
+    await visit.people.accounts.end_sessions(visit.account.name)
     _drop_streams(visit)
-    return visit.go("/login").with_cookie(Cookie(visit.parts.security.session_cookie))
+    return visit.go("/login").with_cookie(Cookie(visit.console.security.session_cookie))
 
 
 @route("/me/second-factor", roles=ALL_ROLES)
 async def second_factor(visit: Visit) -> Response:
     """Show a new secret, as a picture and in letters, to be proved before it counts."""
     secret = pyotp.random_base32()
-    await visit.parts.sessions.set_aside(_session(visit), secret, _SECRET_S)
+    await visit.people.sessions.set_aside(_session(visit), secret, _SECRET_S)
     return visit.page("me/second_factor.html", secret=secret)
 
 
@@ -69,7 +68,7 @@ async def second_factor(visit: Visit) -> Response:
 async def second_factor_picture(visit: Visit) -> Response:
     """Give the picture of the secret that is waiting."""
     assert visit.account is not None
-    secret = await visit.parts.sessions.set_aside_text(_session(visit))
+    secret = await visit.people.sessions.set_aside_text(_session(visit))
     if not secret:
         raise NotFound
     uri = pyotp.TOTP(secret).provisioning_uri(name=visit.account.name, issuer_name=visit.t("base.product"))
@@ -81,11 +80,11 @@ async def second_factor_picture(visit: Visit) -> Response:
 @route("/me/second-factor", methods=("POST",), roles=ALL_ROLES)
 async def use_second_factor(visit: Visit) -> Response:
     """Let the new secret count, once a code of it was given."""
-    secret = await visit.parts.sessions.set_aside_text(_session(visit))
+    secret = await visit.people.sessions.set_aside_text(_session(visit))
     account = await _proved(visit)
     if not secret:
         raise BadInput(key="me.secret_too_old")
-    if not fits_code(visit, account, visit.form.get("code", ""), secret):
+    if not visit.people.second_factors.fits(account, visit.form.get("code", ""), secret):
         raise BadInput(key="login.code_wrong")
     return await _changed(visit, "me.second_factor_on", totp_secret=secret)
 
@@ -105,11 +104,11 @@ def _session(visit: Visit) -> Session:
 async def _proved(visit: Visit) -> Account:
     """Return the account once its present password was given: an open browser alone changes no password."""
     assert visit.account is not None
-    account, failed = visit.account, visit.parts.failed_logins
+    account, failed = visit.account, visit.people.failed_logins
     pause_s = failed.pause_s(account.name, visit.address)
     if pause_s:
         raise TooMany(key="login.paused", retry_after_s=pause_s)
-    if not await visit.parts.passwords.fits(account.password_hash, visit.form.get("password", "")):
+    if not await visit.people.passwords.fits(account.password_hash, visit.form.get("password", "")):
         failed.note_failure(account.name, visit.address)
         raise BadInput(key="me.password_wrong")
     return account
@@ -119,13 +118,13 @@ async def _changed(visit: Visit, flash: str, **changes: str) -> Response:
     """Change the account, end its sessions, and go on in a new one."""
     assert visit.account is not None
     account = visit.account
-    changed = await visit.parts.accounts.change(account.name, generation=account.generation + 1, **changes)
+    changed = await visit.people.accounts.change(account.name, generation=account.generation + 1, **changes)
     _drop_streams(visit)
-    session_id, session = await visit.parts.sessions.rotate(visit.session, changed)
-    await visit.parts.sessions.flash(session, visit.t(flash))
-    return visit.go("/me").with_cookie(Cookie(visit.parts.security.session_cookie, session_id))
+    session_id, session = await visit.people.sessions.rotate(visit.session, changed)
+    await visit.people.sessions.flash(session, visit.t(flash))
+    return visit.go("/me").with_cookie(Cookie(visit.console.security.session_cookie, session_id))
 
 
 def _drop_streams(visit: Visit) -> None:
     name = visit.account.name if visit.account else ""
-    visit.parts.events.drop(lambda viewer: viewer.name == name)
+    visit.console.events.drop(lambda viewer: viewer.name == name)

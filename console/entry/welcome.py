@@ -41,16 +41,16 @@ async def welcome(visit: Visit) -> Response:
         return _password_page(visit, token, text, wrong.status, wrong.text or visit.t(wrong.key))
     visit.notes.name = account.name
     visit.note(result="password set")
-    session_id, _ = await visit.parts.sessions.rotate(visit.session, account)
-    return visit.go("/").with_cookie(Cookie(visit.parts.security.session_cookie, session_id))
+    session_id, _ = await visit.people.sessions.rotate(visit.session, account)
+    return visit.go("/").with_cookie(Cookie(visit.console.security.session_cookie, session_id))
 
 
 def _found(visit: Visit, text: str) -> Token | None:
-    failed = visit.parts.failed_logins
+    failed = visit.people.failed_logins
     pause_s = failed.pause_s("", visit.address)
     if pause_s:
         raise TooMany(key="login.paused", retry_after_s=pause_s)
-    token = visit.parts.tokens.find(text, FIRST_ADMINISTRATOR, INVITATION)
+    token = visit.people.tokens.find(text, FIRST_ADMINISTRATOR, INVITATION)
     if token is None:
         failed.note_failure(_TRIES, visit.address)
     return token
@@ -58,23 +58,23 @@ def _found(visit: Visit, text: str) -> Token | None:
 
 async def _account(visit: Visit, token: Token) -> Account:
     """Return the account with its new password; the token is used up."""
-    parts, password = visit.parts, visit.form.get("password", "")
+    people, password = visit.people, visit.form.get("password", "")
     if password != visit.form.get("password_again", ""):
         raise BadInput(key="login.passwords_differ")
     is_first = token.kind == FIRST_ADMINISTRATOR
     name = checked_name(visit.form.get("name", "")) if is_first else token.name
-    known = parts.accounts.find(name)
-    if is_first and (parts.accounts.has_administrator or known is not None):
-        raise NotAllowed(key="login.token_wrong" if parts.accounts.has_administrator else "accounts.name_taken")
+    known = people.accounts.find(name)
+    if is_first and (people.accounts.has_administrator or known is not None):
+        raise NotAllowed(key="login.token_wrong" if people.accounts.has_administrator else "accounts.name_taken")
     if not is_first and (known is None or not known.is_active):
         raise NotAllowed(key="login.token_wrong")
-    password_hash = await parts.passwords.hash(password, name)
-    if not await parts.tokens.use_up(token):
+    password_hash = await people.passwords.hash(password, name)
+    if not await people.tokens.use_up(token):
         raise NotAllowed(key="login.token_wrong")
     if known is None:
         new = Account(name, Role.ADMIN, display_name=name, language=visit.language)
-        return await parts.accounts.add(replace(new, password_hash=password_hash))
-    return await parts.accounts.change(name, password_hash=password_hash, generation=known.generation + 1)
+        return await people.accounts.add(replace(new, password_hash=password_hash))
+    return await people.accounts.change(name, password_hash=password_hash, generation=known.generation + 1)
 
 
 def _password_page(visit: Visit, token: Token, text: str, status: int, wrong: str) -> Response:

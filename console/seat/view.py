@@ -16,7 +16,7 @@ async def present(visit: Visit) -> dict[str, Any]:
     """Return all that changes on the desk, and the place in the stream of events from which it goes on."""
     assert visit.account is not None
     operations, number = visit.operations, visit.account.number
-    position = visit.parts.events.position
+    position = visit.console.events.position
     seat = next((one for one in operations.calls.seats() if number and one["number"] == number), None)
     call = await operations.calls.seat_call(number) if seat is not None else None
     return {

@@ -32,7 +32,7 @@ _OWED_LOOKED_AT = 5000
 async def compliance(visit: Visit) -> Response:
     """Show all: ?period=…&unit=…&rule=… choose what the figures are about; the upper part is always about now."""
     asked = read_asked(visit)
-    now, calendar = visit.parts.now(), visit.operations.calendar
+    now, calendar = visit.now(), visit.operations.calendar
     report = await visit.operations.report(asked.question(now, calendar))
     days = await _trend(visit, asked)
     figures = {
@@ -62,11 +62,11 @@ async def chart(visit: Visit) -> Response:
             for line in ("on_time", "three_way")
         )
         goal = visit.t("compliance.chart.goal", percent=90)
-        drawn = await visit.parts.in_thread(lambda: trend_svg(labels, lines, goal, 90, is_narrow))
+        drawn = await visit.console.in_thread(lambda: trend_svg(labels, lines, goal, 90, is_narrow))
     elif name == "funnel.svg":
-        report = await visit.operations.report(asked.question(visit.parts.now(), visit.operations.calendar))
+        report = await visit.operations.report(asked.question(visit.now(), visit.operations.calendar))
         steps = tuple((visit.t(f"compliance.funnel.{step.name}"), step.count) for step in funnel(report))
-        drawn = await visit.parts.in_thread(lambda: funnel_svg(steps, is_narrow))
+        drawn = await visit.console.in_thread(lambda: funnel_svg(steps, is_narrow))
     else:
         raise NotFound
     return Response(body=drawn, content_type=SVG)
@@ -74,7 +74,7 @@ async def chart(visit: Visit) -> Response:
 
 def read_asked(visit: Visit, default: str = "today") -> Asked:
     """Return period, unit and rule of an address; BadInput for what there is not."""
-    return asked_for.read(visit.args, visit.parts.now(), frozenset(unit_names(visit)), default)
+    return asked_for.read(visit.args, visit.now(), frozenset(unit_names(visit)), default)
 
 
 def unit_names(visit: Visit) -> dict[str, str]:
@@ -106,7 +106,7 @@ MARKS = {
 
 async def _now(visit: Visit, asked: Asked) -> dict[str, Any]:
     """Return what is due today and what is at risk; by each order's own deadline, whatever the figures are about."""
-    operations, now = visit.operations, visit.parts.now()
+    operations, now = visit.operations, visit.now()
     today = Question(now, rule_named("own", operations.calendar), now.date(), now.date(), asked.unit_id)
     report: Report = await operations.report(today)
     owed = await _owed(visit, asked.unit_id)
@@ -122,7 +122,7 @@ async def _now(visit: Visit, asked: Asked) -> dict[str, Any]:
 
 async def _owed(visit: Visit, unit_id: str) -> list[Order]:
     """Return the orders owed until the end of the next workday, and those that nobody has, whenever they are due."""
-    operations, today = visit.operations, visit.parts.now()
+    operations, today = visit.operations, visit.now()
     next_day = operations.calendar.next_workday(today.date()).on
     until = datetime.combine(next_day, time.max, today.tzinfo)
     due = await operations.orders.due_before(until, _OWED_LOOKED_AT)
@@ -137,7 +137,7 @@ def leader_of(unit: Any) -> str:
 
 
 async def _trend(visit: Visit, asked: Asked) -> list[TrendDay]:
-    calendar, now = visit.operations.calendar, visit.parts.now()
+    calendar, now = visit.operations.calendar, visit.now()
     since, until = asked_for.trend_days(calendar, now.date())
     of_days = Asked("chosen", since, until, asked.unit_id, asked.rule)
     report = await visit.operations.report(of_days.question(now, calendar, By.DAY))

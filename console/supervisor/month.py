@@ -32,7 +32,7 @@ async def month_page(visit: Visit) -> Response:
     return visit.page(
         "compliance/month.html", **shared(visit, asked), report=report, unit_names=unit_names(visit), total=total,
         table_verdicts=SHOWN, calls=total_calls(report.calls), call_rows=report.calls, steps=funnel(report),
-        misses=report.misses[:_MISSES_PRINTED], month=f"{asked.since:%Y-%m}", at=visit.parts.now(),
+        misses=report.misses[:_MISSES_PRINTED], month=f"{asked.since:%Y-%m}", at=visit.now(),
     )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ async def month_csv(visit: Visit) -> Response:
     if lines is None:
         raise BadInput
     report, units = await _report(visit, asked := _asked(visit)), unit_names(visit)
-    text: str = await visit.parts.in_thread(lambda: as_csv(lines(report, units)))
+    text: str = await visit.console.in_thread(lambda: as_csv(lines(report, units)))
     name = f"hotline-{asked.since:%Y-%m}-{visit.args.get('table', 'orders')}.csv"
     return Response(body=text.encode(), content_type="text/csv; charset=utf-8", headers=_as_file(name))
 
@@ -52,7 +52,7 @@ async def month_csv(visit: Visit) -> Response:
 async def month_xlsx(visit: Visit) -> Response:
     """Give the month as a workbook."""
     report, units = await _report(visit, asked := _asked(visit)), unit_names(visit)
-    body: bytes = await visit.parts.in_thread(lambda: _workbook(report, units))
+    body: bytes = await visit.console.in_thread(lambda: _workbook(report, units))
     return Response(body=body, content_type=_XLSX, headers=_as_file(f"hotline-{asked.since:%Y-%m}.xlsx"))
 
 
@@ -69,13 +69,13 @@ def _as_file(name: str) -> tuple[tuple[str, str], ...]:
 
 def _asked(visit: Visit) -> Asked:
     """Return the month asked for, as a period."""
-    first = month_of(visit.args.get("month", ""), visit.parts.now().date())
+    first = month_of(visit.args.get("month", ""), visit.now().date())
     named = read_asked(visit)
     return Asked("chosen", first, last_of(first), named.unit_id, named.rule)
 
 
 async def _report(visit: Visit, asked: Asked) -> Report:
     report: Report = await visit.operations.report(
-        asked.question(visit.parts.now(), visit.operations.calendar)
+        asked.question(visit.now(), visit.operations.calendar)
     )
     return report

@@ -55,7 +55,7 @@ async def asked_order(visit: Visit) -> Order:
 
 
 async def _page(visit: Visit, order: Order, *, is_unmasked: bool = False) -> Response:
-    operations, now = visit.operations, visit.parts.now()
+    operations, now = visit.operations, visit.now()
     calls = await operations.calls_of(order.order_id)
     events = await operations.orders.events(order.order_id)
     facts, at_ms = facts_of(order), milliseconds(now)
@@ -74,7 +74,7 @@ def _risk(visit: Visit, order: Order) -> Risk | None:
     if not order.state.is_open:
         return None
     with_leader = {unit.unit_id for unit in visit.operations.directory.units if leader_of(unit)}
-    return risk_of(order, visit.parts.now(), order.unit_id in with_leader)
+    return risk_of(order, visit.now(), order.unit_id in with_leader)
 
 
 def _ordered_acts(order: Order, risk: Risk | None) -> list[Any]:
@@ -94,7 +94,7 @@ def _namer(visit: Visit) -> Callable[[str], str]:
         before = units.get(unit_id, unit_id) if sign else ""
         if not before:
             key = f"by.{kind}"
-            before = visit.t(key) if visit.parts.texts.has(key) else kind
+            before = visit.t(key) if visit.has_text(key) else kind
         return f"{before} {person}".strip()
 
     return name

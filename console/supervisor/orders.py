@@ -20,7 +20,7 @@ async def orders(visit: Visit) -> Response:
         order = await operations.orders.one(narrow.words)
         if order is not None:
             return visit.go(f"/orders/{order.order_id}")
-    report = await operations.report(asked.question(visit.parts.now(), operations.calendar))
+    report = await operations.report(asked.question(visit.now(), operations.calendar))
     found = await page_of(behind(report, narrow), narrow, operations.orders.named)
     return visit.page(
         "orders/orders.html", **shared(visit, asked), narrow=narrow, found=found, reached=REACHED,

@@ -30,7 +30,7 @@ async def picture(visit: Visit) -> Response:
     """Give the waveform; 404 for a file that no sound is in."""
     _, file = await _found(visit)
     try:
-        drawn = await visit.parts.in_thread(lambda: waveform(file))
+        drawn = await visit.console.in_thread(lambda: waveform(file))
     except (OSError, RuntimeError) as unreadable:  # soundfile raises RuntimeErrors of its own
         raise NotFound from unreadable
     return Response(body=drawn, content_type=SVG)

@@ -132,7 +132,7 @@ async def _inbox(visit: Visit) -> dict[str, Any]:
     done = await find(OrderFilter(unit_id=unit_id, states=_DONE, limit=_MOST_DONE))
     return {
         **_words(visit), "rows": owed, "done": done, "most_done": _MOST_DONE,
-        "position": visit.parts.events.position,
+        "position": visit.console.events.position,
         "late": sum(row.press is Press.LATE for row in owed), "soon": sum(row.press is Press.SOON for row in owed),
         "new": sum(row.order.state in (OrderState.OPENED, OrderState.SENT) for row in owed),
         "waiting": sum(row.press is Press.WAITS for row in owed),
@@ -147,8 +147,8 @@ async def _shown(visit: Visit, order: Order, *, is_unmasked: bool = False) -> di
     return {
         **_words(visit), "order": order, "matter": matter_name(visit, order), "unit": unit, "people": people,
         "messages": messages(order, calls), "attempts": own_attempts(order, calls), "steps": STEPS,
-        "step": step_now(visit, order), "is_unmasked": is_unmasked, "position": visit.parts.events.position,
-        "left_s": (order.due_at - visit.parts.now()).total_seconds(),
+        "step": step_now(visit, order), "is_unmasked": is_unmasked, "position": visit.console.events.position,
+        "left_s": (order.due_at - visit.now()).total_seconds(),
         "may_ring": may(order, OrderEvent.ATTEMPT_BEGUN), "may_give_back": may(order, OrderEvent.RETURNED),
         "may_acknowledge": order.acknowledged_at is None and may(order, OrderEvent.ACKNOWLEDGED),
         "may_report": may(order, OrderEvent.SELF_REPORTED), "is_calling": order.state is OrderState.CALLING_BACK,

@@ -32,7 +32,7 @@ async def people_now(visit: Visit) -> Response:
 async def check(visit: Visit) -> Response:
     """号码检查: ring each number politely, one after the other; the page tells how far it is."""
     calls = visit.operations.calls
-    visit.parts.jobs.begin(f"check:{visit.unit_id}", calls.test_dial(visit.unit_id, str(visit.actor)))
+    visit.console.jobs.begin(f"check:{visit.unit_id}", calls.test_dial(visit.unit_id, str(visit.actor)))
     visit.note(about=visit.unit_id)
     return visit.go("/unit/people").saying(visit.t("unit.said.check"))
 
@@ -48,7 +48,7 @@ async def propose(visit: Visit) -> Response:
 
 
 def _shown(visit: Visit) -> dict[str, Any]:
-    now, directory = visit.parts.now(), visit.operations.directory
+    now, directory = visit.now(), visit.operations.directory
     unit = unit_of(visit)
     last = visit.operations.calls.last_check(visit.unit_id)
     results = {one["number"]: one for one in (last or {}).get("results", ())}
@@ -56,7 +56,7 @@ def _shown(visit: Visit) -> dict[str, Any]:
         [(person, directory.is_absent(person, now), results.get(person.number)) for person in tier.specialists]
         for tier in (unit.tiers if unit else ())
     ]
-    job = visit.parts.jobs.last(f"check:{visit.unit_id}")
+    job = visit.console.jobs.last(f"check:{visit.unit_id}")
     return {
         "unit": unit, "tiers": tiers, "last": last, "say": visit.speaker(), "measure": visit.measurer(),
         "absences": _absences(visit, unit), "job": job,
@@ -67,7 +67,7 @@ def _shown(visit: Visit) -> dict[str, Any]:
 
 def _absences(visit: Visit, unit: Any) -> list[tuple[str, Any]]:
     """Return who is away within the next days: name and absence, the first to come first."""
-    today = visit.parts.now().date()
+    today = visit.now().date()
     people = [person for tier in (unit.tiers if unit else ()) for person in tier.specialists]
     found = [
         (person.name, absence)

@@ -58,7 +58,7 @@ def may(order: Order, event: OrderEvent) -> bool:
 
 def rows(visit: Visit, orders: list[Order]) -> list[Row]:
     """Return open orders: earliest deadline first, those given back at the end."""
-    at = visit.parts.now()
+    at = visit.now()
     found = [_row(visit, order, at) for order in orders if order.state.is_open]
     return sorted(found, key=lambda row: (row.press is Press.WAITS, row.order.due_at, row.order.order_id))
 

@@ -34,7 +34,7 @@ def present(visit: Visit) -> dict[str, Any]:
     status = visit.operations.status()
     calls = status["calls"]
     return {
-        "position": visit.parts.events.position,
+        "position": visit.console.events.position,
         "calls": [call for call in calls if call["direction"] in _INCOMING],
         "callbacks": [call for call in calls if call["direction"] not in _INCOMING],
         "waiting": sum(call["stage"] in WAITING for call in calls),
@@ -73,7 +73,7 @@ def words(visit: Visit) -> Mapping[str, Any]:
 
 async def figures(visit: Visit) -> dict[str, Any]:
     """Return today's counters and the last misses; both None while Redis is away."""
-    at = visit.parts.now()
+    at = visit.now()
     today = Question(at, OWN_RULE, since=at.date(), until=at.date())
     lately = Question(at, OWN_RULE, since=at.date() - timedelta(days=_MISSES_DAYS), until=at.date())
     try:

@@ -180,7 +180,7 @@ def test_a_key_whose_act_is_under_way_is_refused(house: House) -> None:
     async def act() -> Response:
         return await answered
 
-    once = house.parts.idempotency.once
+    once = house.console.idempotency.once
     first = ensureDeferred(once("api:chat", "some-good-key", "close", act))
     with pytest.raises(Impossible) as refused:
         finished(once("api:chat", "some-good-key", "close", act))

@@ -11,7 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 
 from config.console import ConsoleSettings
-from console.http.network import Channel, Console
+from console.http.network import Channel, Connections
 from console.web import client_address
 
 
@@ -43,7 +43,7 @@ class Server:
 
     def __init__(self, **settings: Any) -> None:
         self.time = VirtualTime()
-        self.console = Console(Page(), ConsoleSettings(**settings), self.time, lambda path: 40_000)
+        self.console = Connections(Page(), ConsoleSettings(**settings), self.time, lambda path: 40_000)
 
     def connect(self, host: str = "127.0.0.1") -> tuple[Channel, Wire] | None:
         channel = self.console.buildProtocol(IPv4Address("TCP", host, 1))

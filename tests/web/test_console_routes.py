@@ -48,7 +48,7 @@ def test_who_is_not_logged_in_reaches_only_what_is_public(
 ) -> None:
     visitor = house.visitor()
     visitor.get("/login")
-    visitor.csrf = visitor.cookies[house.parts.security.form_cookie]
+    visitor.csrf = visitor.cookies[house.console.security.form_cookie]
     answer = reached(visitor, route)
     if route.is_public:
         assert answer.status == 299
@@ -76,8 +76,8 @@ def test_a_token_opens_the_routes_of_its_scopes_only(house: House) -> None:
 
 
 def _try_tokens(house: House, visitor: Visitor, route: Route) -> None:
-    right = finished(house.parts.tokens.make(API, "right", 60, scopes=(route.scope,)))
-    wrong = finished(house.parts.tokens.make(API, "wrong", 60, scopes=("something else",)))
+    right = finished(house.people.tokens.make(API, "right", 60, scopes=(route.scope,)))
+    wrong = finished(house.people.tokens.make(API, "wrong", 60, scopes=("something else",)))
     assert reached(visitor, route, authorization=f"Bearer {right}").status == 299
     assert reached(visitor, route, authorization=f"Bearer {wrong}").status == 403
     house.time.advance(61)
