@@ -15,7 +15,16 @@ from twisted.python.threadpool import ThreadPool
 from twisted.web.resource import IResource
 
 from config.settings import Settings
-from console import pages
+from console.admin import accounts, api_tokens, audit_log
+from console.admin import calendar as admin_calendar
+from console.admin import directory as admin_directory
+from console.admin import hours as admin_hours
+from console.admin import hours_edit as admin_hours_edit
+from console.admin import overview as admin
+from console.admin import prompts as admin_prompts
+from console.admin import trial as admin_trial
+from console.api import rooms as api_rooms
+from console.entry import home, login, me, welcome
 from console.gate import Gate
 from console.http.counters import Metrics
 from console.http.events import TOPICS, Hub
@@ -35,7 +44,12 @@ from console.people.threads import InThread
 from console.people.tokens import FIRST_ADMINISTRATOR, Tokens
 from console.rendering.templates import Templates
 from console.rendering.texts import Texts
+from console.seat import page as seat
+from console.supervisor import calls, compliance, month, order, order_acts, orders, recordings
+from console.unit import inbox as unit
+from console.unit import people as unit_people
 from console.visit import Console
+from console.wall import page as wall
 from console.web import resource
 from routing.clock import Clock, SystemClock
 
@@ -44,7 +58,13 @@ T = TypeVar("T")
 
 # argon2 takes 64 MiB and tens of milliseconds of a whole core each time, and calls need the others
 _PASSWORDS_AT_ONCE = 1
-assert pages.ROOMS  # importing them has filled the table
+# each registers its routes when it is imported; a new page is added here
+PAGES = (
+    home, login, welcome, me, accounts, audit_log, compliance, orders, order, order_acts, recordings, calls, month,
+    wall, seat,
+    unit, unit_people, admin, admin_calendar, admin_hours, admin_hours_edit, admin_directory, admin_prompts,
+    admin_trial, api_tokens, api_rooms,
+)  # fmt: skip
 
 
 def build_console(
@@ -155,8 +175,8 @@ class WebConsole:
         if kind in TOPICS:
             self.console.events.publish(kind, fields)
         if kind == "call" and fields.get("direction") == "callback":  # a unit hears of calls about its own orders only
-            told = {name: fields.get(name) for name in ("what", "stage", "orders", "unit_id")}
-            self.console.events.publish("callback", told)
+            callback = {name: fields.get(name) for name in ("what", "stage", "orders", "unit_id")}
+            self.console.events.publish("callback", callback)
 
     def _most_bytes(self, path: str) -> int:
         longer = [one.max_body_bytes for one in TABLE if one.max_body_bytes and one.matches(path)]
@@ -177,9 +197,9 @@ class WebConsole:
         return f"{'https' if self._settings.is_secure else 'http'}://{host}:{self._port.getHost().port}"
 
     async def _announce(self) -> None:
-        told = {"event": "console_started", "url": self.url}
+        announcement = {"event": "console_started", "url": self.url}
         if not self.console.people.accounts.has_administrator:
             token = await self.console.people.tokens.make(FIRST_ADMINISTRATOR, "", self._settings.first_token_valid_s)
-            told |= {"first_administrator": f"{self.url}/welcome?token={token}", "token": token}
+            announcement |= {"first_administrator": f"{self.url}/welcome?token={token}", "token": token}
         # standard output, not the log: whoever starts the service reads it, and nobody keeps it
-        print(json.dumps(told), file=sys.stdout, flush=True)
+        print(json.dumps(announcement), file=sys.stdout, flush=True)

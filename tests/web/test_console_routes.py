@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from console import pages
 from console.http.messages import Response
 from console.http.routes import SAFE_METHODS, TABLE, Route, navigation
 from console.people.roles import Role
 from console.people.tokens import API
 from console.rendering.texts import LANGUAGES, Texts
+from console.site import PAGES
 from tests.web.visitors import HOST, ORIGIN, House, Visitor, finished, header, text
 
-assert pages.ROOMS
+assert PAGES
 EACH = [pytest.param(route, id=f"{' '.join(route.methods)} {route.path}") for route in TABLE]
 FORM = "application/x-www-form-urlencoded"
 
