@@ -105,10 +105,10 @@ class Gate:
             raise BadInput(key="error.host")
         if visit.route.scope:
             return self._identified_program(visit)
-        found = await self._people.sessions.find(visit.cookies.get(self._security.session_cookie, ""))
-        if found is None:
+        login = await self._people.sessions.find(visit.cookies.get(self._security.session_cookie, ""))
+        if login is None:
             return visit
-        session, account = found
+        session, account = login
         if session.waits_for_code:
             return replace(visit, session=session)
         has_wish = "lang" in visit.args or self._security.language_cookie in visit.cookies
@@ -160,10 +160,10 @@ class Gate:
             return  # a token is sent by a program that means to, never by a browser on its own
         if not self._security.comes_from_us(visit.headers):
             raise Forged
-        given = visit.headers.get("x-csrf-token", "") or visit.form.get("csrf", "")
+        sent = visit.headers.get("x-csrf-token", "") or visit.form.get("csrf", "")
         form_cookie = visit.cookies.get(self._security.form_cookie, "")
-        wanted = visit.session.csrf if visit.session else form_cookie
-        if not same(given, wanted):
+        right = visit.session.csrf if visit.session else form_cookie
+        if not same(sent, right):
             raise Forged
 
     # -- the answer -----------------------------------------------------------------------------------------------
@@ -247,9 +247,9 @@ class Gate:
         if visit.args.get("lang") in LANGUAGES and not visit.route.is_api:
             cookies.append(Cookie(security.language_cookie, visit.language, _LANGUAGE_COOKIE_S))
         names = {name.lower() for name, _ in response.headers}
-        kept = () if "cache-control" in names else (NOT_KEPT,)
+        caching = () if "cache-control" in names else (NOT_KEPT,)
         return replace(
-            response, headers=(*security.headers(), *kept, *response.headers), cookies=tuple(cookies)
+            response, headers=(*security.headers(), *caching, *response.headers), cookies=tuple(cookies)
         )
 
 

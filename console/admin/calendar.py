@@ -32,7 +32,7 @@ async def calendar(visit: Visit) -> Response:
     changes = await last_changes(visit, "calendar")
     return visit.page(
         "admin/calendar.html", year=shown, months=[_weeks(days, month) for month in range(1, 13)], today=today,
-        special=_stretches(days), is_provisional=days[-1].is_provisional, source=days[-1].source,
+        special=_days_in_a_row(days), is_provisional=days[-1].is_provisional, source=days[-1].source,
         workdays=sum(day.is_workday for day in days), covers_until=visit.operations.calendar.covers_until,
         changes=changes, undo=undoable(changes), say=visit.speaker(),
     )  # fmt: skip
@@ -42,11 +42,11 @@ async def calendar(visit: Visit) -> Response:
 async def preview_calendar(visit: Visit) -> Response:
     """Show what a notice would change: days, and open orders from when to when; nothing is changed yet."""
     text = _notice(visit)
-    found = await visit.operations.site.preview_calendar(text)
-    visit.note(about=str(found.year), result=f"{len(found.faults)} faults, {len(found.moved)} orders to re-date")
-    trial = None if found.faults else begin_trial(visit, found)
+    preview = await visit.operations.site.preview_calendar(text)
+    visit.note(about=str(preview.year), result=f"{len(preview.faults)} faults, {len(preview.moved)} orders to re-date")
+    trial = None if preview.faults else begin_trial(visit, preview)
     return visit.page(
-        "admin/calendar_preview.html", 422 if found.faults else 200, preview=found, csv_text=text, trial=trial,
+        "admin/calendar_preview.html", 422 if preview.faults else 200, preview=preview, csv_text=text, trial=trial,
         say=visit.speaker(), why=visit.form.get("why", ""), lines=text.splitlines(),
         units={unit.unit_id: unit.name for unit in visit.operations.directory.units},
     )  # fmt: skip
@@ -84,22 +84,22 @@ def _notice(visit: Visit) -> str:
 
 def _weeks(days: list[Day], month: int) -> list[list[Day | None]]:
     """Return the weeks of a month, Monday first, None where the month has no day."""
-    found: list[Day | None] = [day for day in days if day.on.month == month]
-    first = found[0]
+    cells: list[Day | None] = [day for day in days if day.on.month == month]
+    first = cells[0]
     assert first is not None
-    padded = [None] * first.on.weekday() + found
+    padded = [None] * first.on.weekday() + cells
     padded += [None] * (-len(padded) % 7)
     return [padded[at : at + 7] for at in range(0, len(padded), 7)]
 
 
-def _stretches(days: list[Day]) -> list[dict[str, Any]]:
+def _days_in_a_row(days: list[Day]) -> list[dict[str, Any]]:
     """Return holidays and make-up workdays, days in a row as one: first, last, type, name, source."""
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for (day_type, name, source), group in groupby(days, lambda day: (day.day_type, day.name, day.source)):
         if day_type in _SPECIAL:
             of_one = list(group)
-            found.append({
+            rows.append({
                 "first": of_one[0].on, "last": of_one[-1].on, "days": len(of_one), "type": day_type.value,
                 "name": name, "source": source, "is_provisional": of_one[0].is_provisional,
             })  # fmt: skip
-    return found
+    return rows

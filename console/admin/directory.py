@@ -36,19 +36,19 @@ async def edit(visit: Visit) -> Response:
 async def preview_directory(visit: Visit) -> Response:
     """Show what another directory would change; with errors, the text again with each by its line."""
     text, before = sent(visit), visit.operations.site.directory_text()
-    found = await visit.operations.site.preview_directory(text)
-    visit.note(result=f"{len(found.faults)} faults")
+    preview = await visit.operations.site.preview_directory(text)
+    visit.note(result=f"{len(preview.faults)} faults")
     version, why = visit.form.get("version", ""), visit.form.get("why", "").strip()
-    if found.faults:
+    if preview.faults:
         return visit.page(
-            "admin/directory_edit.html", 422, text=text, version=version, preview=found, why=why,
+            "admin/directory_edit.html", 422, text=text, version=version, preview=preview, why=why,
             lines=text.splitlines(),
         )  # fmt: skip
     names = {unit.unit_id: unit.name for unit in visit.operations.directory.units}
-    names |= {unit.unit_id: unit.name for unit in getattr(found.directory, "units", ())}
+    names |= {unit.unit_id: unit.name for unit in getattr(preview.directory, "units", ())}
     return visit.page(
-        "admin/directory_preview.html", preview=found, text=text, version=version, why=why, names=names,
-        difference=difference(before, text), trial=begin_trial(visit, found), is_stale=version != version_of(before),
+        "admin/directory_preview.html", preview=preview, text=text, version=version, why=why, names=names,
+        difference=difference(before, text), trial=begin_trial(visit, preview), is_stale=version != version_of(before),
     )  # fmt: skip
 
 

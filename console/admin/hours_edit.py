@@ -24,17 +24,17 @@ async def edit(visit: Visit) -> Response:
 async def preview_hours(visit: Visit) -> Response:
     """Show what other hours would change; with errors, the text again with each by its line."""
     text, before = sent(visit), visit.operations.site.hours_text()
-    found = await visit.operations.site.preview_hours(text)
-    visit.note(result=f"{len(found.faults)} faults")
+    preview = await visit.operations.site.preview_hours(text)
+    visit.note(result=f"{len(preview.faults)} faults")
     version, why = visit.form.get("version", ""), visit.form.get("why", "").strip()
-    if found.faults:
+    if preview.faults:
         return visit.page(
-            "admin/hours_edit.html", 422, text=text, version=version, preview=found, why=why, lines=text.splitlines()
+            "admin/hours_edit.html", 422, text=text, version=version, preview=preview, why=why, lines=text.splitlines()
         )
     return visit.page(
-        "admin/hours_preview.html", preview=found, text=text, version=version, why=why, say=visit.speaker(),
+        "admin/hours_preview.html", preview=preview, text=text, version=version, why=why, say=visit.speaker(),
         names={unit.unit_id: unit.name for unit in visit.operations.directory.units}, weekdays=_WEEKDAYS,
-        difference=difference(before, text), trial=begin_trial(visit, found), is_stale=version != version_of(before),
+        difference=difference(before, text), trial=begin_trial(visit, preview), is_stale=version != version_of(before),
         switch=standing_switch(visit), calls=visit.operations.status()["calls"],
     )  # fmt: skip
 

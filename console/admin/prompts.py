@@ -21,11 +21,11 @@ async def prompts(visit: Visit) -> Response:
     """List all prompts: ?q=… narrows them down; lengths and levels come when they are measured."""
     words = visit.args.get("q", "").strip()
     every = visit.operations.site.list_prompts()
-    found = [one for one in every if words in one["name"] or words in one["text"]]
+    shown = [one for one in every if words in one["name"] or words in one["text"]]
     figures = _figures(visit)
     return visit.page(
-        "admin/prompts.html", prompts=found, q=words, figures=figures, verdict=_verdict,
-        changed=sum(one["is_changed"] for one in found), recorded=sum(one["is_recorded"] for one in found),
+        "admin/prompts.html", prompts=shown, q=words, figures=figures, verdict=_verdict,
+        changed=sum(one["is_changed"] for one in shown), recorded=sum(one["is_recorded"] for one in shown),
     )  # fmt: skip
 
 
@@ -81,8 +81,8 @@ async def undo_prompt(visit: Visit) -> Response:
 def _named(visit: Visit) -> dict[str, Any]:
     for one in visit.operations.site.list_prompts() or ():
         if one["name"] == visit.args["name"]:
-            found: dict[str, Any] = one
-            return found
+            prompt: dict[str, Any] = one
+            return prompt
     raise NotFound
 
 

@@ -60,8 +60,8 @@ class Answer(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request that fits its declaration."""
+class ApiRequest:
+    """A visit of a program whose query and body fit the declaration."""
 
     visit: Visit
     query: Any
@@ -97,7 +97,7 @@ class Operation:
     also: Mapping[int, type[BaseModel]] = field(default_factory=dict)  # answers beside the usual one
 
 
-Work = Callable[[Asked], Coroutine[Any, Any, BaseModel]]
+Work = Callable[[ApiRequest], Coroutine[Any, Any, BaseModel]]
 OPERATIONS: dict[Handler, Operation] = {}
 
 
@@ -133,15 +133,15 @@ def document(handler: Handler, declared: Operation) -> None:
 async def _answered(visit: Visit, declared: Operation, work: Work) -> Response:
     query = _checked(declared.query, read_query(visit.query), "query")
     if not declared.has_key:
-        return _sent(declared, await work(Asked(visit, query, None)))
+        return _sent(declared, await work(ApiRequest(visit, query, None)))
     key = idempotency.checked(visit.headers.get(idempotency.HEADER))
     body = _body(visit, declared.body) if declared.body else None
-    asked = json.dumps([visit.method, visit.path, visit.json if declared.body else None], sort_keys=True)
+    content = json.dumps([visit.method, visit.path, visit.json if declared.body else None], sort_keys=True)
 
     async def act() -> Response:
-        return _sent(declared, await work(Asked(visit, query, body)))
+        return _sent(declared, await work(ApiRequest(visit, query, body)))
 
-    return await visit.console.idempotency.once(str(visit.actor), key, asked, act)
+    return await visit.console.idempotency.once(str(visit.actor), key, content, act)
 
 
 def _sent(declared: Operation, answer: BaseModel) -> Response:
@@ -154,10 +154,10 @@ def read_query(query: str) -> dict[str, str]:
         fields = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as wrong:
         raise BadInput from wrong
-    found = dict(fields)
-    if len(found) < len(fields):
+    by_name = dict(fields)
+    if len(by_name) < len(fields):
         raise Unprocessable(faults=(Fault(where="query", what="a field stands there twice"),))
-    return found
+    return by_name
 
 
 def _body(visit: Visit, model: type[Body]) -> BaseModel:

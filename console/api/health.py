@@ -49,8 +49,8 @@ async def healthz(visit: Visit) -> Response:
 async def readyz(visit: Visit) -> Response:
     """200 if door, trunks, lines, journal and Redis are as they must be for a call; 503 with the reasons if not."""
     reasons = [check.reason for check in _checks(visit.operations.status()) if check.is_wrong]
-    told = Readiness(is_ready=not reasons, reasons=reasons)
-    return Response(503 if reasons else 200, told.model_dump_json().encode(), JSON)
+    readiness = Readiness(is_ready=not reasons, reasons=reasons)
+    return Response(503 if reasons else 200, readiness.model_dump_json().encode(), JSON)
 
 
 def _checks(status: Mapping[str, Any]) -> Iterator[_Check]:

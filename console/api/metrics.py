@@ -41,9 +41,9 @@ async def metrics(visit: Visit) -> Response:
     except StoreError:  # what is known without Redis is told all the same
         has_redis = False
     registry = CollectorRegistry()
-    registry.register(_Told([*_of_status(operations.status()), *_of_console(visit.console.events)]))
+    registry.register(_Figures([*_of_status(operations.status()), *_of_console(visit.console.events)]))
     if has_redis:
-        registry.register(_Told(_of_orders(orders, today)))
+        registry.register(_Figures(_of_orders(orders, today)))
     text = generate_latest(counters.registry) + generate_latest(registry)
     return Response(200, text, CONTENT_TYPE_LATEST)
 
@@ -55,15 +55,15 @@ async def _today(operations: Any, now: datetime) -> dict[tuple[str, str], int]:
     return Counter((one.facts.counted_as, one.verdict.value) for one in report.judged)
 
 
-class _Told(Collector):
+class _Figures(Collector):
     """Figures that were put together already."""
 
-    def __init__(self, told: Iterable[Metric]) -> None:
-        self._told = list(told)
+    def __init__(self, figures: Iterable[Metric]) -> None:
+        self._figures = list(figures)
 
     def collect(self) -> Iterable[Metric]:
         """Return them."""
-        return self._told
+        return self._figures
 
 
 def _gauge(name: str, about: str, values: Values, labels: tuple[str, ...] = ()) -> Metric:

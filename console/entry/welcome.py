@@ -22,7 +22,7 @@ async def welcome_page(visit: Visit) -> Response:
     text = visit.args.get("token", "")
     if not text:
         return visit.page("login/token.html", wrong="")
-    token = _found(visit, text)
+    token = _token(visit, text)
     if token is None:
         return visit.page("login/token.html", 403, wrong=visit.t("login.token_wrong"))
     return _password_page(visit, token, text, 200, "")
@@ -32,7 +32,7 @@ async def welcome_page(visit: Visit) -> Response:
 async def welcome(visit: Visit) -> Response:
     """Set the password, use the token up, and log in."""
     text = visit.needed("token")
-    token = _found(visit, text)
+    token = _token(visit, text)
     if token is None:
         return visit.page("login/token.html", 403, wrong=visit.t("login.token_wrong"))
     try:
@@ -45,7 +45,7 @@ async def welcome(visit: Visit) -> Response:
     return visit.go("/").with_cookie(Cookie(visit.console.security.session_cookie, session_id))
 
 
-def _found(visit: Visit, text: str) -> Token | None:
+def _token(visit: Visit, text: str) -> Token | None:
     failed = visit.people.failed_logins
     pause_s = failed.pause_s("", visit.address)
     if pause_s:
@@ -63,18 +63,18 @@ async def _account(visit: Visit, token: Token) -> Account:
         raise BadInput(key="login.passwords_differ")
     is_first = token.kind == FIRST_ADMINISTRATOR
     name = checked_name(visit.form.get("name", "")) if is_first else token.name
-    known = people.accounts.find(name)
-    if is_first and (people.accounts.has_administrator or known is not None):
+    account = people.accounts.find(name)
+    if is_first and (people.accounts.has_administrator or account is not None):
         raise NotAllowed(key="login.token_wrong" if people.accounts.has_administrator else "accounts.name_taken")
-    if not is_first and (known is None or not known.is_active):
+    if not is_first and (account is None or not account.is_active):
         raise NotAllowed(key="login.token_wrong")
     password_hash = await people.passwords.hash(password, name)
     if not await people.tokens.use_up(token):
         raise NotAllowed(key="login.token_wrong")
-    if known is None:
+    if account is None:
         new = Account(name, Role.ADMIN, display_name=name, language=visit.language)
         return await people.accounts.add(replace(new, password_hash=password_hash))
-    return await people.accounts.change(name, password_hash=password_hash, generation=known.generation + 1)
+    return await people.accounts.change(name, password_hash=password_hash, generation=account.generation + 1)
 
 
 def _password_page(visit: Visit, token: Token, text: str, status: int, wrong: str) -> Response:

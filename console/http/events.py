@@ -205,10 +205,10 @@ class Hub:
             self._reactor.callLater(GATHER_S, self._flush)
 
     def _give_new(self, client: Client, until: int) -> None:
-        given = self._clients[client]
-        if self._ring and given + 1 < self._ring[0].number:
+        last = self._clients[client]
+        if self._ring and last + 1 < self._ring[0].number:
             client.give(b"event: reset\ndata: {}\n\n")
-        new = [event.text for event in self._after(given) if event.number <= until and client.wants(event)]
+        new = [event.text for event in self._after(last) if event.number <= until and client.wants(event)]
         self._clients[client] = until
         if new and not client.give(b"".join(new)):
             self.dropped += 1

@@ -27,8 +27,8 @@ class Problem(BaseModel):
 
 def problem(status: int, key: str, detail: str, instance: str, faults: tuple[Fault, ...] = ()) -> bytes:
     """Return a refusal as it is sent."""
-    told = Problem(
+    refusal = Problem(
         type=f"urn:hotline-12345:{key}", title=HTTPStatus(status).phrase, status=status, detail=detail,
         instance=instance, key=key, faults=list(faults),
     )  # fmt: skip
-    return told.model_dump_json().encode()
+    return refusal.model_dump_json().encode()

@@ -114,7 +114,7 @@ def route(
         new = Route(
             path, methods, handler, frozenset(roles), scope, is_public, nav, nav_order, is_unmask, max_body_bytes
         )
-        taken = [known for known in TABLE if known.path == path and set(known.methods) & set(methods)]
+        taken = [one for one in TABLE if one.path == path and set(one.methods) & set(methods)]
         if taken:
             raise ValueError(f"{path} {methods}: taken by {taken[0].name}")
         TABLE.append(new)

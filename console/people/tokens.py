@@ -57,8 +57,8 @@ class Tokens:
 
     def load(self) -> None:
         """Read the file."""
-        kept = json_file.read(self._path) or {"tokens": []}
-        for entry in kept["tokens"]:
+        content = json_file.read(self._path) or {"tokens": []}
+        for entry in content["tokens"]:
             instants = {name: datetime.fromisoformat(entry[name]) for name in _INSTANTS if entry.get(name)}
             token = Token(**{**entry, **instants, "scopes": tuple(entry["scopes"])})
             self._tokens[token.key] = token
@@ -115,8 +115,7 @@ class Tokens:
     async def _save(self) -> None:
         now = self._clock.now()
         self._tokens = {key: one for key, one in self._tokens.items() if one.expires_at > now}
-        kept = [_as_fields(one) for one in self._tokens.values()]
-        content = {"tokens": kept}
+        content = {"tokens": [_as_fields(one) for one in self._tokens.values()]}
         await self._in_thread(lambda: json_file.write(self._path, content))
 
 

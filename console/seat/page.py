@@ -25,7 +25,7 @@ async def seat(visit: Visit) -> Response:
     """Show the desk; `q` searches where there is no script."""
     sought = visit.args.get("q", "")
     shown = await present(visit)
-    return visit.page("seat/seat.html", sought=sought, results=_found(visit, sought), **shown)
+    return visit.page("seat/seat.html", sought=sought, results=_results(visit, sought), **shown)
 
 
 @route("/seat/now", roles=_SEAT)
@@ -37,7 +37,7 @@ async def seat_now(visit: Visit) -> Response:
 @route("/seat/search", roles=_SEAT)
 async def search(visit: Visit) -> Response:
     """Return matters, units and people by what is typed: Chinese, pinyin, initials, a number or a code."""
-    return visit.answer({"results": _found(visit, visit.args.get("q", ""))})
+    return visit.answer({"results": _results(visit, visit.args.get("q", ""))})
 
 
 @route("/seat/calls/<call_id>/transfer", methods=("POST",), roles=_SEAT)
@@ -54,7 +54,7 @@ async def transfer(visit: Visit) -> Response:
 
 @route("/seat/calls/<call_id>/hold", methods=("POST",), roles=_SEAT)
 async def hold(visit: Visit) -> Response:
-    """Let the caller hear music, or take him back; the form says which of the two."""
+    """Let the caller hear music, or take them back; the form says which of the two."""
     is_held = visit.needed("held") == "yes"
     visit.note(result="held" if is_held else "taken back")
     call_id, number = visit.args["call_id"], _number(visit)
@@ -105,9 +105,9 @@ def _number(visit: Visit) -> str:
     return visit.account.number
 
 
-def _found(visit: Visit, words: str) -> list[dict[str, Any]]:
-    found = visit.operations.calls.search(words, _RESULTS_SHOWN) if words.strip() else []
-    return [asdict(one) | {"kind": one.kind.value} for one in found]
+def _results(visit: Visit, words: str) -> list[dict[str, Any]]:
+    results = visit.operations.calls.search(words, _RESULTS_SHOWN) if words.strip() else []
+    return [asdict(one) | {"kind": one.kind.value} for one in results]
 
 
 def _done(visit: Visit, key: str) -> Response:

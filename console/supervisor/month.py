@@ -14,8 +14,8 @@ from console.errors import BadInput
 from console.http.messages import Response
 from console.http.routes import route
 from console.supervisor.charts import funnel
-from console.supervisor.compliance import SUPERVISORS, read_asked, shared, unit_names
-from console.supervisor.question import Asked, last_of, month_of
+from console.supervisor.compliance import SUPERVISORS, filters_of, shared, unit_names
+from console.supervisor.filters import Filters, last_of, month_of
 from console.supervisor.ring_chart import SHOWN
 from console.visit import Visit
 
@@ -27,12 +27,12 @@ _MISSES_PRINTED = 200
 @route("/reports/month", roles=SUPERVISORS, nav="nav.month", nav_order=14)
 async def month_page(visit: Visit) -> Response:
     """Show a month on paper: ?month=2026-02&unit=…&rule=…"""
-    asked = _asked(visit)
-    report = await _report(visit, asked)
+    filters = _month(visit)
+    report = await _report(visit, filters)
     return visit.page(
-        "compliance/month.html", **shared(visit, asked), report=report, unit_names=unit_names(visit), total=total,
+        "compliance/month.html", **shared(visit, filters), report=report, unit_names=unit_names(visit), total=total,
         table_verdicts=SHOWN, calls=total_calls(report.calls), call_rows=report.calls, steps=funnel(report),
-        misses=report.misses[:_MISSES_PRINTED], month=f"{asked.since:%Y-%m}", at=visit.now(),
+        misses=report.misses[:_MISSES_PRINTED], month=f"{filters.since:%Y-%m}", at=visit.now(),
     )  # fmt: skip
 
 
@@ -42,18 +42,18 @@ async def month_csv(visit: Visit) -> Response:
     lines = _LINES.get(visit.args.get("table", "orders"))
     if lines is None:
         raise BadInput
-    report, units = await _report(visit, asked := _asked(visit)), unit_names(visit)
+    report, units = await _report(visit, filters := _month(visit)), unit_names(visit)
     text: str = await visit.console.in_thread(lambda: as_csv(lines(report, units)))
-    name = f"hotline-{asked.since:%Y-%m}-{visit.args.get('table', 'orders')}.csv"
+    name = f"hotline-{filters.since:%Y-%m}-{visit.args.get('table', 'orders')}.csv"
     return Response(body=text.encode(), content_type="text/csv; charset=utf-8", headers=_as_file(name))
 
 
 @route("/reports/month.xlsx", roles=SUPERVISORS)
 async def month_xlsx(visit: Visit) -> Response:
     """Give the month as a workbook."""
-    report, units = await _report(visit, asked := _asked(visit)), unit_names(visit)
+    report, units = await _report(visit, filters := _month(visit)), unit_names(visit)
     body: bytes = await visit.console.in_thread(lambda: _workbook(report, units))
-    return Response(body=body, content_type=_XLSX, headers=_as_file(f"hotline-{asked.since:%Y-%m}.xlsx"))
+    return Response(body=body, content_type=_XLSX, headers=_as_file(f"hotline-{filters.since:%Y-%m}.xlsx"))
 
 
 def _workbook(report: Report, units: Mapping[str, str]) -> bytes:
@@ -67,15 +67,15 @@ def _as_file(name: str) -> tuple[tuple[str, str], ...]:
     return (("Content-Disposition", f'attachment; filename="{name}"'),)
 
 
-def _asked(visit: Visit) -> Asked:
-    """Return the month asked for, as a period."""
+def _month(visit: Visit) -> Filters:
+    """Return the filters of an address, with its month as their period."""
     first = month_of(visit.args.get("month", ""), visit.now().date())
-    named = read_asked(visit)
-    return Asked("chosen", first, last_of(first), named.unit_id, named.rule)
+    named = filters_of(visit)
+    return Filters("chosen", first, last_of(first), named.unit_id, named.rule)
 
 
-async def _report(visit: Visit, asked: Asked) -> Report:
+async def _report(visit: Visit, filters: Filters) -> Report:
     report: Report = await visit.operations.report(
-        asked.question(visit.now(), visit.operations.calendar)
+        filters.question(visit.now(), visit.operations.calendar)
     )
     return report

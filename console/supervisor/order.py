@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.causes import cause
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.verdict import OWN_RULE, facts_of, judge, milliseconds
@@ -14,7 +15,7 @@ from console.http.routes import route
 from console.rendering.templates import cause_words
 from console.supervisor.acts import ACTS, possible
 from console.supervisor.compliance import SUPERVISORS, leader_of, shared, unit_names
-from console.supervisor.question import Asked
+from console.supervisor.filters import Filters
 from console.supervisor.risk import Best, Risk, risk_of
 from console.supervisor.story import recordings, story
 from console.visit import Visit
@@ -25,7 +26,7 @@ from routing.errors import UnknownMatter
 @route("/orders/<order_id>", roles=SUPERVISORS)
 async def order_page(visit: Visit) -> Response:
     """Show an order; one that was merged leads to the one it counts as."""
-    order = await asked_order(visit)
+    order = await order_of(visit)
     if order.order_id != visit.args["order_id"]:
         was = visit.args["order_id"]
         return visit.go(f"/orders/{order.order_id}").saying(visit.t("order.was_merged", number=was))
@@ -35,7 +36,7 @@ async def order_page(visit: Visit) -> Response:
 @route("/orders/<order_id>/numbers", roles=SUPERVISORS)
 async def ask_numbers(visit: Visit) -> Response:
     """Ask for the reason to see whole numbers."""
-    return visit.page("orders/reason.html", order=await asked_order(visit), purpose="numbers", recording=None)
+    return visit.page("orders/reason.html", order=await order_of(visit), purpose="numbers", recording=None)
 
 
 @route("/orders/<order_id>/numbers", methods=("POST",), roles=SUPERVISORS)
@@ -43,10 +44,10 @@ async def show_numbers(visit: Visit) -> Response:
     """Show the order once with its whole numbers; the reason is in the audit log before they are sent."""
     visit.needed("why")
     visit.note(result="numbers shown")
-    return await _page(visit, await asked_order(visit), is_unmasked=True)
+    return await _page(visit, await order_of(visit), is_unmasked=True)
 
 
-async def asked_order(visit: Visit) -> Order:
+async def order_of(visit: Visit) -> Order:
     """Return the order of an address; NotFound if there is none."""
     order: Order | None = await visit.operations.orders.one(visit.args["order_id"])
     if order is None:
@@ -63,8 +64,8 @@ async def _page(visit: Visit, order: Order, *, is_unmasked: bool = False) -> Res
     risk = _risk(visit, order)
     why_missed = cause(facts, verdict, at_ms, OWN_RULE.due_ms(facts), cause_words(visit.language))
     return visit.page(
-        "orders/order.html", **shared(visit, Asked("today", now.date(), now.date())), order=order, verdict=verdict,
-        cause=why_missed, told=story(order, events, calls), risk=risk,
+        "orders/order.html", **shared(visit, Filters("today", now.date(), now.date())), order=order, verdict=verdict,
+        cause=why_missed, entries=story(order, events, calls), risk=risk,
         recordings=recordings(order, calls), acts=_ordered_acts(order, risk), matter=matter_name(visit, order),
         is_unmasked=is_unmasked, at=now, person=_namer(visit),
     )  # fmt: skip
@@ -88,13 +89,16 @@ def _namer(visit: Visit) -> Callable[[str], str]:
     units = unit_names(visit)
 
     def name(who: str) -> str:
-        kind, _, rest = who.partition(":")
-        unit_id, sign, person = rest.partition(":") if kind == "unit" else ("", "", rest)
+        actor = Actor.read(who)
+        word, person = actor.role.value, actor.name
+        if actor.role is ActorRole.OTHER:  # an earlier version's word for somebody, and perhaps a name
+            word, _, rest = actor.name.partition(":")
+            person = "" if word == ActorRole.UNIT.value else rest
         person = masked(person) if person.lstrip("+").isdecimal() else person
-        before = units.get(unit_id, unit_id) if sign else ""
+        before = units.get(actor.unit_id, actor.unit_id)
         if not before:
-            key = f"by.{kind}"
-            before = visit.t(key) if visit.has_text(key) else kind
+            key = f"by.{word}"
+            before = visit.t(key) if visit.has_text(key) else word
         return f"{before} {person}".strip()
 
     return name

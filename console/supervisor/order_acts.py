@@ -6,9 +6,8 @@ from console.errors import BadInput, NotFound
 from console.http.messages import Response
 from console.http.routes import route
 from console.supervisor.acts import ACTS, Act
-from console.supervisor.compliance import SUPERVISORS, leader_of, shared
-from console.supervisor.compliance import read_asked as _asked
-from console.supervisor.order import asked_order, matter_name
+from console.supervisor.compliance import SUPERVISORS, filters_of, leader_of, shared
+from console.supervisor.order import matter_name, order_of
 from console.visit import Visit
 
 _BACK = {"compliance": "/compliance"}
@@ -17,10 +16,10 @@ _BACK = {"compliance": "/compliance"}
 @route("/orders/<order_id>/act/<act>", roles=SUPERVISORS)
 async def ask_act(visit: Visit) -> Response:
     """Say what will happen, and ask for what it needs; a refusal is told before anything is typed."""
-    order, act = await asked_order(visit), _act(visit)
+    order, act = await order_of(visit), _act(visit)
     leader = next((leader_of(unit) for unit in visit.operations.directory.units if unit.unit_id == order.unit_id), "")
     return visit.page(
-        "orders/act.html", **shared(visit, _asked(visit)), order=order, act=act, leader=leader,
+        "orders/act.html", **shared(visit, filters_of(visit)), order=order, act=act, leader=leader,
         is_possible=act.is_possible(order), matter=matter_name(visit, order), back=visit.args.get("back", ""),
     )  # fmt: skip
 

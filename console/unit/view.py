@@ -59,8 +59,8 @@ def may(order: Order, event: OrderEvent) -> bool:
 def rows(visit: Visit, orders: list[Order]) -> list[Row]:
     """Return open orders: earliest deadline first, those given back at the end."""
     at = visit.now()
-    found = [_row(visit, order, at) for order in orders if order.state.is_open]
-    return sorted(found, key=lambda row: (row.press is Press.WAITS, row.order.due_at, row.order.order_id))
+    open_rows = [_row(visit, order, at) for order in orders if order.state.is_open]
+    return sorted(open_rows, key=lambda row: (row.press is Press.WAITS, row.order.due_at, row.order.order_id))
 
 
 def _row(visit: Visit, order: Order, at: datetime) -> Row:
@@ -99,11 +99,11 @@ def step_now(visit: Visit, order: Order) -> str:
 
 def messages(order: Order, calls: list[dict[str, Any]]) -> list[Message]:
     """Return what the caller left, and the talks of this unit about the order; those of other units are not its own."""
-    found: dict[str, Message] = {}
+    by_path: dict[str, Message] = {}
 
     def add(path: str, at: datetime | None, *, is_talk: bool = False) -> None:
-        if path and path not in found:
-            found[path] = Message(sha256(path.encode()).hexdigest()[:16], path, at, is_talk)
+        if path and path not in by_path:
+            by_path[path] = Message(sha256(path.encode()).hexdigest()[:16], path, at, is_talk)
 
     add(order.message_path, order.opened_at)
     for merged in order.merged_calls:
@@ -113,7 +113,7 @@ def messages(order: Order, calls: list[dict[str, Any]]) -> list[Message]:
     for attempt in own_attempts(order, calls):
         if attempt.evidence is not None:
             add(attempt.evidence.recording, attempt.evidence.talk_began_at or attempt.begun_at, is_talk=True)
-    return list(found.values())
+    return list(by_path.values())
 
 
 def own_attempts(order: Order, calls: list[dict[str, Any]]) -> list[Attempt]:

@@ -29,7 +29,7 @@ async def wall_figures(visit: Visit) -> Response:
 
 @route("/wall/calls/<call_id>/supervise", methods=("POST",), roles=_SUPERVISOR)
 async def supervise(visit: Visit) -> Response:
-    """Ring the supervisor's own phone and let it hear a call."""
+    """Ring the supervisor's own phone and let them hear a call."""
     account = visit.account
     assert account is not None
     if not account.number:
@@ -44,7 +44,7 @@ async def supervise(visit: Visit) -> Response:
 
 @route("/wall/supervisions/<supervision_id>/mode", methods=("POST",), roles=_SUPERVISOR)
 async def change_mode(visit: Visit) -> Response:
-    """Let others hear the supervisor, or hear him no more."""
+    """Let others hear the supervisor, or hear them no more."""
     mode = visit.needed("mode")
     visit.note(result=mode)
     await visit.operations.calls.change_supervision(visit.args["supervision_id"], mode, str(visit.actor))
