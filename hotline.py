@@ -149,7 +149,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     # only this command reads journal and Redis by itself
-    from console.verify_command import run  # noqa: PLC0415
+    from console.people.verify_command import run  # noqa: PLC0415
 
     return run(_site(options).settings, as_json=options.json)
 

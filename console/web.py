@@ -14,16 +14,15 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 from werkzeug.exceptions import HTTPException
 
+from console.errors import BadInput, ConsoleError, NotFound, WrongMethod
 from console.gate import Arrived, Gate
-from console.http.errors import BadInput, ConsoleError, NotFound, WrongMethod
 from console.http.messages import PLAIN, Response
 from console.http.routes import Route
-from console.http.security import HEADERS, NOT_KEPT
-from console.parts import Parts
+from console.http.security import HEADERS, NOT_KEPT, Security
 
 log = structlog.get_logger()
 
-
+Proxies = tuple[IPv4Network | IPv6Network, ...]
 _BROKEN = Response(500, b"The server failed; it has been recorded.\n", PLAIN, headers=(*HEADERS, NOT_KEPT))
 
 
@@ -32,9 +31,9 @@ class _Written(Resource):
 
     isLeaf = True
 
-    def __init__(self, parts: Parts, response: Response) -> None:
+    def __init__(self, response: Response, security: Security) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._parts, self._response = parts, response
+        self._response, self._security = response, security
 
     def render(self, request: Any) -> int:
         response = self._response
@@ -43,7 +42,7 @@ class _Written(Resource):
         for name, value in response.headers:
             request.setHeader(name.lower().encode(), value.encode())
         for cookie in response.cookies:
-            request.responseHeaders.addRawHeader(b"set-cookie", self._parts.security.cookie(cookie).encode())
+            request.responseHeaders.addRawHeader(b"set-cookie", self._security.cookie(cookie).encode())
         if response.stream is not None:
             written = response.stream(request)
             if isinstance(written, bytes):  # static.File: nothing more to send, such as 304
@@ -57,36 +56,38 @@ class _Written(Resource):
         return NOT_DONE_YET
 
 
-def resource(parts: Parts, gate: Gate, table: Iterable[Route]) -> IResource:
+def resource(gate: Gate, table: Iterable[Route], security: Security, proxies: Proxies) -> IResource:
     """Return what serves all routes of `table`, and a page of ours for whatever is none of them."""
     app: Any = Klein()  # its annotations know none of our handlers
     for route in table:
         endpoint = f"{' '.join(route.methods)} {route.path}"
         app.route(route.path, methods=list(route.methods), endpoint=endpoint, strict_slashes=False)(
-            _answering(parts, gate, route)
+            _answering(gate, route, security, proxies)
         )
 
     async def refuse(request: Any, failure: Any) -> Resource:
-        return _Written(parts, await gate.refuse(_arrived(parts, request), _refusal(failure.value)))
+        return _Written(await gate.refuse(_arrived(request, proxies), _refusal(failure.value)), security)
 
     app.handle_errors(HTTPException)(refuse)
     served: IResource = app.resource()
     return served
 
 
-def _answering(parts: Parts, gate: Gate, route: Route) -> Callable[..., Deferred[Resource]]:
+def _answering(gate: Gate, route: Route, security: Security, proxies: Proxies) -> Callable[..., Deferred[Resource]]:
     def answer(request: Any, **path_args: str) -> Deferred[Resource]:
-        arrived = _arrived(parts, request)
+        arrived = _arrived(request, proxies)
+
+        def send(response: Response) -> None:
+            if not answered.called:
+                answered.callback(_Written(response, security))
+
         def broken(failure: Any) -> None:
             log.error("gate_failed", error=failure.getTraceback())
-            if not answered.called:
-                answered.callback(_Written(parts, _BROKEN))
+            send(_BROKEN)
 
         # klein cancels what it waits for when the browser goes away; an act is finished all the same
         answered: Deferred[Resource] = Deferred()
-        working = ensureDeferred(gate.answer(arrived, route, path_args))
-        working.addCallback(lambda response: None if answered.called else answered.callback(_Written(parts, response)))
-        working.addErrback(broken)
+        ensureDeferred(gate.answer(arrived, route, path_args)).addCallback(send).addErrback(broken)
         return answered
 
     return answer
@@ -100,7 +101,7 @@ def _refusal(wrong: HTTPException) -> ConsoleError:
     return refusal
 
 
-def _arrived(parts: Parts, request: Any) -> Arrived:
+def _arrived(request: Any, proxies: Proxies) -> Arrived:
     headers = {
         name.decode("ascii", "replace").lower(): values[-1].decode("utf-8", "replace")
         for name, values in request.requestHeaders.getAllRawHeaders()
@@ -113,7 +114,7 @@ def _arrived(parts: Parts, request: Any) -> Arrived:
         headers=headers,
         cookies=_cookies(headers.get("cookie", "")),
         body=request.content,
-        address=client_address(request.getClientAddress(), headers, parts.settings.behind_proxy),
+        address=client_address(request.getClientAddress(), headers, proxies),
     )
 
 
@@ -124,9 +125,7 @@ def _cookies(header: str) -> dict[str, str]:
         return {}
 
 
-def client_address(
-    peer: Any, headers: dict[str, str], proxies: tuple[IPv4Network | IPv6Network, ...]
-) -> str:
+def client_address(peer: Any, headers: dict[str, str], proxies: Proxies) -> str:
     """Return who asks: the peer, or whom a proxy of ours names last in X-Forwarded-For."""
     host = str(getattr(peer, "host", ""))
     try:

@@ -1,1 +1,1 @@
-"""The administrator's pages: calendar, hours, directory, prompts, accounts, tokens, audit log."""
+"""The administrator's pages: calendar, hours, directory, prompts, accounts, tokens, audit log. Stands on `visit`."""

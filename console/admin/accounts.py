@@ -4,107 +4,108 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.http.errors import BadInput, NotFound
-from console.http.messages import Request, Response
+from console.errors import BadInput, NotFound
+from console.http.messages import Response
 from console.http.routes import route
 from console.people.accounts import Account
 from console.people.roles import Role
 from console.people.tokens import INVITATION
+from console.visit import Visit
 
 _INVITATION_S = 3 * 86_400.0
 _ADMIN = (Role.ADMIN,)
 
 
 @route("/accounts", roles=_ADMIN, nav="nav.accounts", nav_order=70)
-async def accounts(request: Request) -> Response:
+async def accounts(visit: Visit) -> Response:
     """List all accounts, and what is locked."""
-    locked = request.parts.failed_logins.locked()
-    units = {unit.unit_id: unit.name for unit in request.operations.directory.units}
-    accounts = request.parts.accounts.all()
-    return request.page("admin/accounts.html", accounts=accounts, locked=locked, units=units)
+    locked = visit.people.failed_logins.locked()
+    units = {unit.unit_id: unit.name for unit in visit.operations.directory.units}
+    accounts = visit.people.accounts.all()
+    return visit.page("admin/accounts.html", accounts=accounts, locked=locked, units=units)
 
 
 @route("/new-account", roles=_ADMIN)
-async def new_account(request: Request) -> Response:
+async def new_account(visit: Visit) -> Response:
     """Ask for a new account."""
-    return _form(request, None)
+    return _form(visit, None)
 
 
 @route("/new-account", methods=("POST",), roles=_ADMIN)
-async def add_account(request: Request) -> Response:
+async def add_account(visit: Visit) -> Response:
     """Make an account and show its one-time token."""
-    account = await request.parts.accounts.add(Account(name=request.needed("name"), **_fields(request)))
-    request.note(about=account.name)
-    return await _invited(request, account)
+    account = await visit.people.accounts.add(Account(name=visit.needed("name"), **_fields(visit)))
+    visit.note(about=account.name)
+    return await _invited(visit, account)
 
 
 @route("/accounts/<name>", roles=_ADMIN)
-async def account_page(request: Request) -> Response:
+async def account_page(visit: Visit) -> Response:
     """Show one account."""
-    return _form(request, _named(request))
+    return _form(visit, _named(visit))
 
 
 @route("/accounts/<name>", methods=("POST",), roles=_ADMIN)
-async def change_account(request: Request) -> Response:
+async def change_account(visit: Visit) -> Response:
     """Change role, unit, number or name; the sessions of the account are over if what it may do has changed."""
-    before = _named(request)
-    fields = _fields(request)
+    before = _named(visit)
+    fields = _fields(visit)
     is_privilege = any(fields[name] != getattr(before, name) for name in ("role", "unit_id", "is_active"))
     generation = before.generation + is_privilege
-    await request.parts.accounts.change(before.name, generation=generation, **fields)
+    await visit.people.accounts.change(before.name, generation=generation, **fields)
     if is_privilege:
-        request.parts.events.drop(lambda viewer: viewer.name == before.name)
-    return request.go("/accounts").saying(request.t("accounts.changed", name=before.name))
+        visit.console.events.drop(lambda viewer: viewer.name == before.name)
+    return visit.go("/accounts").saying(visit.t("accounts.changed", name=before.name))
 
 
 @route("/accounts/<name>/token", methods=("POST",), roles=_ADMIN)
-async def invite_again(request: Request) -> Response:
+async def invite_again(visit: Visit) -> Response:
     """Show a new one-time token: for who lost the password, or the second factor."""
-    account = _named(request)
-    if "drops_second_factor" in request.form:
-        await request.parts.accounts.change(account.name, totp_secret="", generation=account.generation + 1)
-        request.note(result="second factor dropped")
-    return await _invited(request, account)
+    account = _named(visit)
+    if "drops_second_factor" in visit.form:
+        await visit.people.accounts.change(account.name, totp_secret="", generation=account.generation + 1)
+        visit.note(result="second factor dropped")
+    return await _invited(visit, account)
 
 
 @route("/accounts/<name>/end-sessions", methods=("POST",), roles=_ADMIN)
-async def end_sessions(request: Request) -> Response:
+async def end_sessions(visit: Visit) -> Response:
     """Log somebody out everywhere."""
-    account = _named(request)
-    await request.parts.accounts.end_sessions(account.name)
-    request.parts.events.drop(lambda viewer: viewer.name == account.name)
-    return request.go("/accounts").saying(request.t("accounts.sessions_ended", name=account.name))
+    account = _named(visit)
+    await visit.people.accounts.end_sessions(account.name)
+    visit.console.events.drop(lambda viewer: viewer.name == account.name)
+    return visit.go("/accounts").saying(visit.t("accounts.sessions_ended", name=account.name))
 
 
-async def _invited(request: Request, account: Account) -> Response:
-    token = await request.parts.tokens.make(INVITATION, account.name, _INVITATION_S, made_by=request.actor)
-    address = f"{request.parts.security.own_url(request.headers)}/welcome?token={token}"
-    return request.page("admin/invitation.html", named=account, token=token, address=address)
+async def _invited(visit: Visit, account: Account) -> Response:
+    token = await visit.people.tokens.make(INVITATION, account.name, _INVITATION_S, made_by=str(visit.actor))
+    address = f"{visit.console.security.own_url(visit.headers)}/welcome?token={token}"
+    return visit.page("admin/invitation.html", named=account, token=token, address=address)
 
 
-def _named(request: Request) -> Account:
-    account = request.parts.accounts.find(request.args["name"])
+def _named(visit: Visit) -> Account:
+    account = visit.people.accounts.find(visit.args["name"])
     if account is None:
         raise NotFound
     return account
 
 
-def _form(request: Request, named: Account | None) -> Response:
-    units = request.operations.directory.units
-    return request.page("admin/account.html", named=named, roles=list(Role), units=units)
+def _form(visit: Visit, named: Account | None) -> Response:
+    units = visit.operations.directory.units
+    return visit.page("admin/account.html", named=named, roles=list(Role), units=units)
 
 
-def _fields(request: Request) -> dict[str, Any]:
+def _fields(visit: Visit) -> dict[str, Any]:
     try:
-        role = Role(request.form.get("role", ""))
+        role = Role(visit.form.get("role", ""))
     except ValueError as wrong:
         raise BadInput(key="accounts.role_missing") from wrong
-    unit_id = request.form.get("unit_id", "") if role is Role.UNIT else ""
-    if role is Role.UNIT and unit_id not in {unit.unit_id for unit in request.operations.directory.units}:
+    unit_id = visit.form.get("unit_id", "") if role is Role.UNIT else ""
+    if role is Role.UNIT and unit_id not in {unit.unit_id for unit in visit.operations.directory.units}:
         raise BadInput(key="accounts.unit_missing")
-    number = request.form.get("number", "").strip()
+    number = visit.form.get("number", "").strip()
     if number and not (number.removeprefix("+").isdecimal() or number.startswith("sip:")):
         raise BadInput(key="accounts.bad_number")
-    shown = request.form.get("display_name", "").strip()[:40]
-    is_active = request.form.get("is_active", "yes") == "yes"
+    shown = visit.form.get("display_name", "").strip()[:40]
+    is_active = visit.form.get("is_active", "yes") == "yes"
     return {"role": role, "unit_id": unit_id, "number": number, "display_name": shown, "is_active": is_active}

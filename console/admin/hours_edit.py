@@ -6,50 +6,50 @@ from config.hours import Weekday
 from console.admin.overview import ADMINS, standing_switch
 from console.admin.trial import begin_trial
 from console.admin.yaml_forms import LARGEST, check_unchanged, difference, sent, version_of
-from console.http.messages import Request, Response
+from console.http.messages import Response
 from console.http.routes import route
-from console.rendering.spoken_time import speaker
+from console.visit import Visit
 
 _WEEKDAYS = {weekday.value: number for number, weekday in enumerate(Weekday)}
 
 
 @route("/admin/hours/edit", roles=ADMINS)
-async def edit(request: Request) -> Response:
+async def edit(visit: Visit) -> Response:
     """Show hours and closures as they count now, to be edited."""
-    text = request.operations.site.hours.text()
-    return request.page("admin/hours_edit.html", text=text, version=version_of(text), preview=None, why="")
+    text = visit.operations.site.hours.text()
+    return visit.page("admin/hours_edit.html", text=text, version=version_of(text), preview=None, why="")
 
 
 @route("/admin/hours/edit/preview", methods=("POST",), roles=ADMINS, max_body_bytes=LARGEST)
-async def preview_hours(request: Request) -> Response:
+async def preview_hours(visit: Visit) -> Response:
     """Show what other hours would change; with errors, the text again with each by its line."""
-    text, before = sent(request), request.operations.site.hours.text()
-    found = await request.operations.site.hours.preview(text)
-    request.note(result=f"{len(found.faults)} faults")
-    version, why = request.form.get("version", ""), request.form.get("why", "").strip()
-    if found.faults:
-        return request.page(
-            "admin/hours_edit.html", 422, text=text, version=version, preview=found, why=why, lines=text.splitlines()
+    text, before = sent(visit), visit.operations.site.hours.text()
+    preview = await visit.operations.site.hours.preview(text)
+    visit.note(result=f"{len(preview.faults)} faults")
+    version, why = visit.form.get("version", ""), visit.form.get("why", "").strip()
+    if preview.faults:
+        return visit.page(
+            "admin/hours_edit.html", 422, text=text, version=version, preview=preview, why=why, lines=text.splitlines()
         )
-    return request.page(
-        "admin/hours_preview.html", preview=found, text=text, version=version, why=why, say=speaker(request),
-        names={unit.unit_id: unit.name for unit in request.operations.directory.units}, weekdays=_WEEKDAYS,
-        difference=difference(before, text), trial=begin_trial(request, found), is_stale=version != version_of(before),
-        switch=standing_switch(request), calls=request.operations.status()["calls"],
+    return visit.page(
+        "admin/hours_preview.html", preview=preview, text=text, version=version, why=why, say=visit.speaker(),
+        names={unit.unit_id: unit.name for unit in visit.operations.directory.units}, weekdays=_WEEKDAYS,
+        difference=difference(before, text), trial=begin_trial(visit, preview), is_stale=version != version_of(before),
+        switch=standing_switch(visit), calls=visit.operations.status()["calls"],
     )  # fmt: skip
 
 
 @route("/admin/hours/edit/apply", methods=("POST",), roles=ADMINS, max_body_bytes=LARGEST)
-async def apply_hours(request: Request) -> Response:
+async def apply_hours(visit: Visit) -> Response:
     """Go by the hours that were shown, unless somebody changed them meanwhile."""
-    text, why, site = sent(request), request.needed("why"), request.operations.site
-    check_unchanged(request, site.hours.text())
-    await site.hours.apply(text, request.actor, why)
-    return request.go("/admin/hours").saying(request.t("admin.hours.applied"))
+    text, why, site = sent(visit), visit.needed("why"), visit.operations.site
+    check_unchanged(visit, site.hours.text())
+    await site.hours.apply(text, str(visit.actor), why)
+    return visit.go("/admin/hours").saying(visit.t("admin.hours.applied"))
 
 
 @route("/admin/hours/edit/undo", methods=("POST",), roles=ADMINS)
-async def undo_hours(request: Request) -> Response:
+async def undo_hours(visit: Visit) -> Response:
     """Take the last change of hours and closures back; the switch is none of them."""
-    await request.operations.site.hours.undo(request.actor, request.needed("why"))
-    return request.go("/admin/hours").saying(request.t("admin.undone"))
+    await visit.operations.site.hours.undo(str(visit.actor), visit.needed("why"))
+    return visit.go("/admin/hours").saying(visit.t("admin.undone"))

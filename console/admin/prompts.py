@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from console.admin.overview import ADMINS, last_changes, undoable
-from console.http.errors import BadInput, NotFound
-from console.http.messages import Request, Response
+from console.errors import BadInput, NotFound
+from console.http.messages import Response
 from console.http.routes import route
-from console.rendering.spoken_time import speaker
+from console.visit import Visit
 from ivr.speech.speech import SpeechFailed
 
 _LARGEST = 21_000_000
@@ -17,91 +17,91 @@ _QUIET_DBFS, _LOUD_DBFS = -28.0, -12.0
 
 
 @route("/admin/prompts", roles=ADMINS, nav="nav.prompts", nav_order=50)
-async def prompts(request: Request) -> Response:
+async def prompts(visit: Visit) -> Response:
     """List all prompts: ?q=… narrows them down; lengths and levels come when they are measured."""
-    words = request.args.get("q", "").strip()
-    every = request.operations.site.prompts.list_prompts()
-    found = [one for one in every if words in one["name"] or words in one["text"]]
-    figures = _figures(request)
-    return request.page(
-        "admin/prompts.html", prompts=found, q=words, figures=figures, verdict=_verdict,
-        changed=sum(one["is_changed"] for one in found), recorded=sum(one["is_recorded"] for one in found),
+    words = visit.args.get("q", "").strip()
+    every = visit.operations.site.prompts.list_prompts()
+    shown = [one for one in every if words in one["name"] or words in one["text"]]
+    figures = _figures(visit)
+    return visit.page(
+        "admin/prompts.html", prompts=shown, q=words, figures=figures, verdict=_verdict,
+        changed=sum(one["is_changed"] for one in shown), recorded=sum(one["is_recorded"] for one in shown),
     )  # fmt: skip
 
 
 @route("/admin/prompts/<name>", roles=ADMINS)
-async def prompt(request: Request) -> Response:
+async def prompt(visit: Visit) -> Response:
     """Show one prompt with its forms."""
-    one = _named(request)
+    one = _named(visit)
     changes = [
         change
-        for change in await last_changes(request, "prompt", limit=1000)
+        for change in await last_changes(visit, "prompt", limit=1000)
         if change["file"].rpartition("/")[2].rpartition(".")[0] == one["name"]
     ]
-    return request.page(
-        "admin/prompt.html", prompt=one, figures=_figures(request), verdict=_verdict, changes=changes[:10],
-        undo=undoable(changes), say=speaker(request),
+    return visit.page(
+        "admin/prompt.html", prompt=one, figures=_figures(visit), verdict=_verdict, changes=changes[:10],
+        undo=undoable(changes), say=visit.speaker(),
     )  # fmt: skip
 
 
 @route("/admin/prompts/<name>/sound", roles=ADMINS)
-async def sound(request: Request) -> Response:
+async def sound(visit: Visit) -> Response:
     """Give the sound to a player."""
-    _named(request)
-    return request.file(request.operations.site.prompts.wav(request.args["name"]), "audio/wav")
+    _named(visit)
+    return visit.file(visit.operations.site.prompts.wav(visit.args["name"]), "audio/wav")
 
 
 @route("/admin/prompts/<name>/text", methods=("POST",), roles=ADMINS)
-async def set_text(request: Request) -> Response:
+async def set_text(visit: Visit) -> Response:
     """Let a prompt say another text; it is tried out before anybody hears it."""
-    one, text, why = _named(request), request.needed("text"), request.needed("why")
-    await request.operations.site.prompts.set_text(one["name"], text, request.actor, why)
-    return _changed(request, one, "admin.prompts.text_set")
+    one, text, why = _named(visit), visit.needed("text"), visit.needed("why")
+    await visit.operations.site.prompts.set_text(one["name"], text, str(visit.actor), why)
+    return _changed(visit, one, "admin.prompts.text_set")
 
 
 @route("/admin/prompts/<name>/recording", methods=("POST",), roles=ADMINS, max_body_bytes=_LARGEST)
-async def set_recording(request: Request) -> Response:
+async def set_recording(visit: Visit) -> Response:
     """Let a prompt be a recording; it is tried out before anybody hears it."""
-    one, why, upload = _named(request), request.needed("why"), request.files.get("file")
+    one, why, upload = _named(visit), visit.needed("why"), visit.files.get("file")
     if upload is None or not upload.content:
         raise BadInput(key="admin.prompts.no_file")
-    await request.operations.site.prompts.set_recording(one["name"], upload.content, request.actor, why)
-    request.note(result=f"{len(upload.content)} bytes")
-    return _changed(request, one, "admin.prompts.recording_set")
+    await visit.operations.site.prompts.set_recording(one["name"], upload.content, str(visit.actor), why)
+    visit.note(result=f"{len(upload.content)} bytes")
+    return _changed(visit, one, "admin.prompts.recording_set")
 
 
 @route("/admin/prompts/<name>/undo", methods=("POST",), roles=ADMINS)
-async def undo_prompt(request: Request) -> Response:
+async def undo_prompt(visit: Visit) -> Response:
     """Take the last change of a prompt back."""
-    one = _named(request)
-    await request.operations.site.prompts.undo(one["name"], request.actor, request.needed("why"))
-    return _changed(request, one, "admin.undone")
+    one = _named(visit)
+    await visit.operations.site.prompts.undo(one["name"], str(visit.actor), visit.needed("why"))
+    return _changed(visit, one, "admin.undone")
 
 
-def _named(request: Request) -> dict[str, Any]:
-    for one in request.operations.site.prompts.list_prompts() or ():
-        if one["name"] == request.args["name"]:
-            found: dict[str, Any] = one
-            return found
+def _named(visit: Visit) -> dict[str, Any]:
+    for one in visit.operations.site.prompts.list_prompts() or ():
+        if one["name"] == visit.args["name"]:
+            prompt: dict[str, Any] = one
+            return prompt
     raise NotFound
 
 
-def _changed(request: Request, one: dict[str, Any], key: str) -> Response:
-    _measure(request)
-    return request.go(f"/admin/prompts/{one['name']}").saying(request.t(key))
+def _changed(visit: Visit, one: dict[str, Any], key: str) -> Response:
+    _measure(visit)
+    return visit.go(f"/admin/prompts/{one['name']}").saying(visit.t(key))
 
 
-def _figures(request: Request) -> dict[str, Any] | None:
+def _figures(visit: Visit) -> dict[str, Any] | None:
     """Return how prompts sound by name; None while they are being measured."""
-    job = request.parts.jobs.last(_FIGURES)
+    job = visit.console.jobs.last(_FIGURES)
     if job is None or job.wrong is not None:
-        job = _measure(request)
+        job = _measure(visit)
     return None if job is None or job.is_running else job.result or {}
 
 
-def _measure(request: Request) -> Any:
+def _measure(visit: Visit) -> Any:
     try:
-        return request.parts.jobs.begin(_FIGURES, request.operations.site.prompts.figures())
+        return visit.console.jobs.begin(_FIGURES, visit.operations.site.prompts.figures())
     except (LookupError, OSError, SpeechFailed):  # the list is of use without figures
         return None
 

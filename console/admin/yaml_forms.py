@@ -5,17 +5,17 @@ from __future__ import annotations
 import difflib
 from hashlib import sha256
 
-from console.http.errors import Impossible
-from console.http.messages import Request
+from console.errors import Impossible
+from console.visit import Visit
 
 LARGEST = 2_500_000
 _MOST_DIFFERENCE = 400
 
 
-def sent(request: Request) -> str:
+def sent(visit: Visit) -> str:
     """Return the text of the form; browsers send lines ended as on typewriters."""
-    request.needed("yaml")
-    return request.form["yaml"].replace("\r\n", "\n")
+    visit.needed("yaml")
+    return visit.form["yaml"].replace("\r\n", "\n")
 
 
 def version_of(text: str) -> str:
@@ -23,9 +23,9 @@ def version_of(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:12]
 
 
-def check_unchanged(request: Request, text: str) -> None:
+def check_unchanged(visit: Visit, text: str) -> None:
     """Raise Impossible if `text`, as it counts now, is not the one that the form began with."""
-    if request.form.get("version") != version_of(text):
+    if visit.form.get("version") != version_of(text):
         raise Impossible(key="admin.changed_meanwhile")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from console.api.declared import Answer, Asked
+from console.api.declared import Answer, ApiRequest
 from console.api.hidden import number, words
 from ivr.calls.cdr import CallOutcome, Direction, PartyRole, TransferResult
 from routing.clock import SHANGHAI
@@ -98,21 +98,21 @@ _TEXTS = ("key_path", "matter_id", "unit_id", "attempt_id")
 _INSTANTS = ("answered_at", "ended_at", "asked_for_person_at", "person_answered_at")
 
 
-def call_answer(asked: Asked, record: Mapping[str, Any]) -> CallAnswer:
+def call_answer(request: ApiRequest, record: Mapping[str, Any]) -> CallAnswer:
     """Return a call as this token may see it; a record may lack what an older version did not know."""
     return CallAnswer(
         call_id=record["call_id"],
         direction=record.get("direction") or Direction.IN,
-        caller_number=number(asked, record.get("caller_number") or record.get("caller") or ""),
-        called_number=number(asked, record.get("called_number") or record.get("called") or ""),
+        caller_number=number(request, record.get("caller_number") or record.get("caller") or ""),
+        called_number=number(request, record.get("called_number") or record.get("called") or ""),
         offered_at=record.get("offered_at") or _told_by_id(record["call_id"]),
         was_open=record.get("was_open"),
         steps=list(record.get("steps") or ()),
         transfer=record.get("transfer") or TransferResult.NONE,
         outcome=record.get("outcome") if record.get("ended_at") else None,
-        cause=words(asked, record.get("cause") or ""),
+        cause=words(request, record.get("cause") or ""),
         two_way_s=record.get("two_way_s") or 0.0,
-        legs=[_leg(asked, leg) for leg in record.get("legs") or ()],
+        legs=[_leg(request, leg) for leg in record.get("legs") or ()],
         recordings=len(record.get("recordings") or ()),
         order_ids=list(record.get("order_ids") or ()),
         **{name: record.get(name) for name in _INSTANTS},
@@ -125,10 +125,10 @@ def _told_by_id(call_id: str) -> datetime:
     return datetime.strptime(call_id.partition("-")[0], "%Y%m%dT%H%M%S").replace(tzinfo=SHANGHAI)
 
 
-def _leg(asked: Asked, leg: Mapping[str, Any]) -> LegAnswer:
+def _leg(request: ApiRequest, leg: Mapping[str, Any]) -> LegAnswer:
     instants = {name: leg.get(name) for name in ("started_at", "answered_at", "accepted_at", "ended_at")}
     return LegAnswer(
-        role=leg["role"], number=number(asked, leg.get("number") or ""), name=leg.get("name") or "",
+        role=leg["role"], number=number(request, leg.get("number") or ""), name=leg.get("name") or "",
         sip_status=leg.get("sip_status") or 0, cause=leg.get("cause") or "", two_way_s=leg.get("two_way_s") or 0.0,
         **instants,
     )  # fmt: skip

@@ -17,11 +17,11 @@ from urllib.parse import parse_qsl
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from werkzeug.http import parse_options_header
 
+from console.errors import BadInput, Fault, NotFound, Unprocessable, WrongType
 from console.http import idempotency
-from console.http.errors import BadInput, NotFound, Unprocessable, WrongType
-from console.http.messages import JSON, Request, Response
-from console.http.problems import Fault
+from console.http.messages import JSON, Response
 from console.http.routes import Handler, route
+from console.visit import Visit
 
 _MOST_FIELDS = 100
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -60,22 +60,22 @@ class Answer(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request that fits its declaration."""
+class ApiRequest:
+    """A visit of a program whose query and body fit the declaration."""
 
-    request: Request
+    visit: Visit
     query: Any
     body: Any
 
     @property
     def unit_id(self) -> str:
         """The unit that the token is bound to, "" for one that may see all."""
-        return self.request.unit_id
+        return self.visit.unit_id
 
     @property
     def sees_numbers(self) -> bool:
         """Whether the token may see whole phone numbers."""
-        return "numbers:full" in self.request.scopes
+        return "numbers:full" in self.visit.scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Operation:
     also: Mapping[int, type[BaseModel]] = field(default_factory=dict)  # answers beside the usual one
 
 
-Work = Callable[[Asked], Coroutine[Any, Any, BaseModel]]
+Work = Callable[[ApiRequest], Coroutine[Any, Any, BaseModel]]
 OPERATIONS: dict[Handler, Operation] = {}
 
 
@@ -115,8 +115,8 @@ def operation(
             (*refusals, 409) if is_act else refusals, is_act, links=links or {},
         )  # fmt: skip
 
-        async def answer_it(request: Request) -> Response:
-            return await _answered(request, declared, work)
+        async def answer_it(visit: Visit) -> Response:
+            return await _answered(visit, declared, work)
 
         answer_it.__name__, answer_it.__module__ = work.__name__, work.__module__
         OPERATIONS[route(path, methods=(method,), scope=scope)(answer_it)] = declared
@@ -130,18 +130,18 @@ def document(handler: Handler, declared: Operation) -> None:
     OPERATIONS[handler] = declared
 
 
-async def _answered(request: Request, declared: Operation, work: Work) -> Response:
-    query = _checked(declared.query, read_query(request.query), "query")
+async def _answered(visit: Visit, declared: Operation, work: Work) -> Response:
+    query = _checked(declared.query, read_query(visit.query), "query")
     if not declared.has_key:
-        return _sent(declared, await work(Asked(request, query, None)))
-    key = idempotency.checked(request.headers.get(idempotency.HEADER))
-    body = _body(request, declared.body) if declared.body else None
-    asked = json.dumps([request.method, request.path, request.json if declared.body else None], sort_keys=True)
+        return _sent(declared, await work(ApiRequest(visit, query, None)))
+    key = idempotency.checked(visit.headers.get(idempotency.HEADER))
+    body = _body(visit, declared.body) if declared.body else None
+    content = json.dumps([visit.method, visit.path, visit.json if declared.body else None], sort_keys=True)
 
     async def act() -> Response:
-        return _sent(declared, await work(Asked(request, query, body)))
+        return _sent(declared, await work(ApiRequest(visit, query, body)))
 
-    return await request.parts.idempotency.once(request.actor, key, asked, act)
+    return await visit.console.idempotency.once(str(visit.actor), key, content, act)
 
 
 def _sent(declared: Operation, answer: BaseModel) -> Response:
@@ -154,16 +154,16 @@ def read_query(query: str) -> dict[str, str]:
         fields = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as wrong:
         raise BadInput from wrong
-    found = dict(fields)
-    if len(found) < len(fields):
+    by_name = dict(fields)
+    if len(by_name) < len(fields):
         raise Unprocessable(faults=(Fault(where="query", what="a field stands there twice"),))
-    return found
+    return by_name
 
 
-def _body(request: Request, model: type[Body]) -> BaseModel:
-    if parse_options_header(request.headers.get("content-type", ""))[0] != "application/json":
+def _body(visit: Visit, model: type[Body]) -> BaseModel:
+    if parse_options_header(visit.headers.get("content-type", ""))[0] != "application/json":
         raise WrongType
-    return _checked(model, request.json, "body")
+    return _checked(model, visit.json, "body")
 
 
 def _checked(model: type[BaseModel], given: Any, where: str) -> BaseModel:
@@ -181,9 +181,9 @@ def _plain(step: int | str) -> str:
     return str(step).encode("utf-8", "replace").decode()
 
 
-def path_id(request: Request, name: str) -> str:
+def path_id(visit: Visit, name: str) -> str:
     """Return an id from the path; NotFound if it cannot be one."""
-    given = request.args[name]
+    given = visit.args[name]
     if not _ID.fullmatch(given):
         raise NotFound
     return given

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from console.api.declared import Answer, Operation, document
-from console.http.messages import JSON, Request, Response
+from console.http.messages import JSON, Response
 from console.http.routes import route
+from console.visit import Visit
 
 _JOURNAL_STUCK = 1000  # events that wait for the disk
 
@@ -39,17 +40,17 @@ class _Check:
 
 
 @route("/healthz", is_public=True)
-async def healthz(request: Request) -> Response:
+async def healthz(visit: Visit) -> Response:
     """Answered as long as the process can answer anything; nothing else is looked at."""
     return Response(200, Healthy().model_dump_json().encode(), JSON)
 
 
 @route("/readyz", is_public=True)
-async def readyz(request: Request) -> Response:
+async def readyz(visit: Visit) -> Response:
     """200 if door, trunks, lines, journal and Redis are as they must be for a call; 503 with the reasons if not."""
-    reasons = [check.reason for check in _checks(request.operations.status()) if check.is_wrong]
-    told = Readiness(is_ready=not reasons, reasons=reasons)
-    return Response(503 if reasons else 200, told.model_dump_json().encode(), JSON)
+    reasons = [check.reason for check in _checks(visit.operations.status()) if check.is_wrong]
+    readiness = Readiness(is_ready=not reasons, reasons=reasons)
+    return Response(503 if reasons else 200, readiness.model_dump_json().encode(), JSON)
 
 
 def _checks(status: Mapping[str, Any]) -> Iterator[_Check]:

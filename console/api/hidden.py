@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import re
 
-from console.api.declared import Asked
+from console.api.declared import ApiRequest
 from routing.phone_numbers import masked
 
 # Digits that may be a phone number; eleven and more that begin with 2 are the number of an order.
 _NUMBER = re.compile(r"(?<![0-9A-Za-z-])(?!2\d{10,})\+?\d{7,15}(?![0-9A-Za-z])")
 
 
-def number(asked: Asked, given: str) -> str:
+def number(request: ApiRequest, given: str) -> str:
     """Return a phone number as this token may see it; "" stays so."""
-    return given if asked.sees_numbers or not given else masked(given)
+    return given if request.sees_numbers or not given else masked(given)
 
 
-def words(asked: Asked, text: str) -> str:
+def words(request: ApiRequest, text: str) -> str:
     """Return a text that people typed, with the phone numbers in it as this token may see them."""
-    return text if asked.sees_numbers else _NUMBER.sub(lambda found: masked(found[0]), text)
+    return text if request.sees_numbers else _NUMBER.sub(lambda match: masked(match[0]), text)
 
 
-async def note_numbers(asked: Asked, about: str) -> None:
+async def note_numbers(request: ApiRequest, about: str) -> None:
     """Let the audit log know before whole numbers are sent; JournalWriteFailed if it cannot."""
-    if asked.sees_numbers:
-        request = asked.request
-        await request.parts.audit.write(
-            request.actor, "", request.address, request.route.name, about=about, why="numbers:full",
+    if request.sees_numbers:
+        visit = request.visit
+        await visit.console.audit.write(
+            str(visit.actor), "", visit.address, visit.route.name, about=about, why="numbers:full",
             result="numbers shown",
         )  # fmt: skip

@@ -16,9 +16,10 @@ from callback_scheduler.errors import StoreError
 from callback_scheduler.orders.verdict import OWN_RULE, Verdict
 from callback_scheduler.reports.report import Question
 from console.api.declared import Operation, document
-from console.http.messages import Request, Response
+from console.http.messages import Response
 from console.http.routes import route
 from console.people.tokens import METRICS
+from console.visit import Visit
 from ivr.calls.cdr import Direction
 from ivr.calls.seat_states import SeatState
 from node.operations.interfaces import Operations
@@ -29,23 +30,22 @@ _COUNTED_AS = ("after_hours", "missed_in_hours")
 
 
 @route("/metrics", scope=METRICS)
-async def metrics(request: Request) -> Response:
+async def metrics(visit: Visit) -> Response:
     """Figures in Prometheus' text format: calls, seats, lines, orders, breaches, journal, Redis, notices, viewers."""
-    parts = request.parts
-    kept, has_redis = parts.metrics, True
+    operations, counters, has_redis = visit.operations, visit.console.metrics, True
     orders: Mapping[tuple[str, str], int] = {}
     today: dict[tuple[str, str], int] = {}
     try:
-        await kept.catch_up(parts.operations)
-        orders = await parts.operations.orders.counts()
-        today = await _today(parts.operations, parts.now())
+        await counters.catch_up(operations)
+        orders = await operations.orders.counts()
+        today = await _today(operations, visit.now())
     except StoreError:  # what is known without Redis is told all the same
         has_redis = False
     registry = CollectorRegistry()
-    registry.register(_Told([*_of_status(parts.operations.status()), *_of_console(parts.events)]))
+    registry.register(_Figures([*_of_status(operations.status()), *_of_console(visit.console.events)]))
     if has_redis:
-        registry.register(_Told(_of_orders(orders, today)))
-    text = generate_latest(kept.registry) + generate_latest(registry)
+        registry.register(_Figures(_of_orders(orders, today)))
+    text = generate_latest(counters.registry) + generate_latest(registry)
     return Response(200, text, CONTENT_TYPE_LATEST)
 
 
@@ -56,15 +56,15 @@ async def _today(operations: Operations, now: datetime) -> dict[tuple[str, str],
     return Counter((one.facts.counted_as, one.verdict.value) for one in report.judged)
 
 
-class _Told(Collector):
+class _Figures(Collector):
     """Figures that were put together already."""
 
-    def __init__(self, told: Iterable[Metric]) -> None:
-        self._told = list(told)
+    def __init__(self, figures: Iterable[Metric]) -> None:
+        self._figures = list(figures)
 
     def collect(self) -> Iterable[Metric]:
         """Return them."""
-        return self._told
+        return self._figures
 
 
 def _gauge(name: str, about: str, values: Values, labels: tuple[str, ...] = ()) -> Metric:

@@ -7,12 +7,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderState
-from console.api.declared import Answer, Asked, Body, Query, operation, path_id
-from console.http.errors import NotAllowed, NotFound, Unprocessable
-from console.http.problems import Fault
+from console.api.declared import Answer, ApiRequest, Body, Query, operation, path_id
+from console.errors import Fault, NotAllowed, NotFound, Unprocessable
 from node.operations.online import online_since
 from routing.search import DirectorySearch, FoundKind
 
@@ -89,21 +87,21 @@ STATE_LINK = {"state": {"operationId": "online_state", "parameters": {"order_id"
     "/api/v1/online-requests", "POST", scope="online:write", tag="online", answer=OnlineOpened, body=OnlineRequest,
     status=201, links=STATE_LINK, summary="Ask for a call now, or a callback",
 )  # fmt: skip
-async def ask_online(asked: Asked) -> OnlineOpened:
+async def ask_online(request: ApiRequest) -> OnlineOpened:
     """An order is opened in any case, so that nothing is lost if the call does not come about.
 
     With a text alone the matter is the only one that it names; if that is none or several, 422 names them in
     `faults`, for the chat to ask.
     """
-    wish: OnlineRequest = asked.body
-    request = asked.request
-    matter_id = wish.matter_id or _matter_of(asked, wish.text)
-    if asked.unit_id and not any(one.matter_id == matter_id for one in _matters(asked)):
+    wish: OnlineRequest = request.body
+    visit = request.visit
+    matter_id = wish.matter_id or _matter_of(request, wish.text)
+    if request.unit_id and not any(one.matter_id == matter_id for one in _matters(request)):
         raise NotAllowed(key="api.other_unit")
-    opened = await request.operations.online.open_for_online(
-        matter_id, wish.number, wish.text, wish.wants, Actor.read(request.actor)
+    opened = await visit.operations.online.open_for_online(
+        matter_id, wish.number, wish.text, wish.wants, visit.actor
     )
-    request.note(about=opened["order_id"])
+    visit.note(about=opened["order_id"])
     return OnlineOpened(matter_id=matter_id, **opened)
 
 
@@ -111,17 +109,17 @@ async def ask_online(asked: Asked) -> OnlineOpened:
     "/api/v1/online-requests/<order_id>", scope="online:write", tag="online", answer=OnlineState, refusals=(404,),
     summary="How a request stands",
 )  # fmt: skip
-async def online_state(asked: Asked) -> OnlineState:
+async def online_state(request: ApiRequest) -> OnlineState:
     """Only orders that a chat asked for; no phone number is told."""
-    request = asked.request
-    order: Order | None = await request.operations.orders.one(path_id(request, "order_id"))
+    visit = request.visit
+    order: Order | None = await visit.operations.orders.one(path_id(visit, "order_id"))
     asked_at = online_since(order) if order is not None else None
-    if order is None or asked_at is None or asked.unit_id not in ("", order.unit_id):
+    if order is None or asked_at is None or request.unit_id not in ("", order.unit_id):
         raise NotFound(key="api.no_order")
     return OnlineState(
         order_id=order.order_id, state=order.state, unit_id=order.unit_id, asked_at=asked_at,
         due_at=order.due_at, first_response_at=order.first_response_at,
-        first_response_s=await request.operations.online.first_response_s(order.order_id),
+        first_response_s=await visit.operations.online.first_response_s(order.order_id),
         reached_at=order.reached_at, written_answer=order.written_answer, closed_at=order.closed_at,
     )  # fmt: skip
 
@@ -130,36 +128,36 @@ async def online_state(asked: Asked) -> OnlineState:
     "/api/v1/matters", scope="online:write", tag="online", answer=Matters, query=MattersQuery,
     summary="What can be asked about",
 )  # fmt: skip
-async def matters(asked: Asked) -> Matters:
+async def matters(request: ApiRequest) -> Matters:
     """All matters that are served here, or those that fit what is looked for."""
-    query: MattersQuery = asked.query
-    return Matters(matters=_matters(asked) if query.q is None else _found(asked, query.q))
+    query: MattersQuery = request.query
+    return Matters(matters=_matters(request) if query.q is None else _matters_named(request, query.q))
 
 
-def _matters(asked: Asked) -> list[MatterAnswer]:
+def _matters(request: ApiRequest) -> list[MatterAnswer]:
     return [
         MatterAnswer(matter_id=one.matter_id, name=one.name, unit_id=one.unit_id)
-        for one in asked.request.operations.directory.matters
-        if one.belongs_elsewhere is None and asked.unit_id in ("", one.unit_id)
+        for one in request.visit.operations.directory.matters
+        if one.belongs_elsewhere is None and request.unit_id in ("", one.unit_id)
     ]
 
 
-def _found(asked: Asked, words: str) -> list[MatterAnswer]:
-    served = {one.matter_id: one for one in _matters(asked)}
-    found = DirectorySearch(asked.request.operations.directory).find(words)
-    return [served[one.key] for one in found if one.kind is FoundKind.MATTER and one.key in served]
+def _matters_named(request: ApiRequest, words: str) -> list[MatterAnswer]:
+    served = {one.matter_id: one for one in _matters(request)}
+    results = DirectorySearch(request.visit.operations.directory).find(words)
+    return [served[one.key] for one in results if one.kind is FoundKind.MATTER and one.key in served]
 
 
-def _matter_of(asked: Asked, text: str) -> str:
+def _matter_of(request: ApiRequest, text: str) -> str:
     """Return the one matter whose name or alias stands in a text; Unprocessable if that is none or several."""
     named: dict[str, str] = {
         one.matter_id: one.name
-        for one in asked.request.operations.directory.matters
+        for one in request.visit.operations.directory.matters
         if one.belongs_elsewhere is None and any(name in text for name in (one.name, *one.aliases))
     }
     if len(named) == 1:
         return next(iter(named))
-    told = [f"{matter_id} {name}" for matter_id, name in list(named.items())[:_MATTERS]]
-    faults = [Fault(where="body/text", what=f"may be about {one}") for one in told]
+    choices = [f"{matter_id} {name}" for matter_id, name in list(named.items())[:_MATTERS]]
+    faults = [Fault(where="body/text", what=f"may be about {one}") for one in choices]
     missing = Fault(where="body/matter_id", what="the text names no matter")
     raise Unprocessable(key="api.which_matter", faults=tuple(faults) or (missing,))

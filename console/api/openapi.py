@@ -13,10 +13,11 @@ from pydantic.json_schema import models_json_schema
 
 from console.api.declared import OPERATIONS, Operation, Query, document
 from console.http import idempotency
-from console.http.messages import JSON, Request, Response
+from console.http.messages import JSON, Response
 from console.http.problems import PROBLEM, Problem
 from console.http.routes import TABLE, Route, route
 from console.people.tokens import METRICS, SCOPES
+from console.visit import Visit
 
 VERSION = "1.0.0"
 _REF = "#/components/schemas/{model}"
@@ -46,7 +47,7 @@ _KEY = {
 
 
 @route("/api/openapi.json", is_public=True)
-async def openapi(request: Request) -> Response:
+async def openapi(visit: Visit) -> Response:
     """This document."""
     return Response(200, _text(), JSON)
 
@@ -84,27 +85,18 @@ def build(table: Iterable[Route] = TABLE) -> dict[str, Any]:
 
 
 def _schemas(declared: list[Operation]) -> dict[str, Any]:
-    wanted: dict[tuple[type[BaseModel], Any], None] = {(Problem, "serialization"): None}
+    models: dict[tuple[type[BaseModel], Any], None] = {(Problem, "serialization"): None}
     for each in declared:
         answers = [model for model in (each.answer, *each.also.values()) if model]
-        wanted |= dict.fromkeys([(model, "serialization") for model in answers])
+        models |= dict.fromkeys([(model, "serialization") for model in answers])
         if each.body:
-            wanted[each.body, "validation"] = None
-    schemas: dict[str, Any] = models_json_schema(list(wanted), ref_template=_REF)[1]["$defs"]
-    return _as_published(schemas)
-
-
-def _as_published(schemas: dict[str, Any]) -> dict[str, Any]:
-    """Return the schemas, and what refers to them, under the names they were published with."""
-    text = json.dumps(schemas)
-    for name, published in _PUBLISHED.items():
-        text = text.replace(f'"{name}"', f'"{published}"')
-        text = text.replace(f'"{_REF.format(model=name)}"', f'"{_REF.format(model=published)}"')
-    return dict(sorted(json.loads(text).items()))
+            models[each.body, "validation"] = None
+    schemas: dict[str, Any] = models_json_schema(list(models), ref_template=_REF)[1]["$defs"]
+    return schemas
 
 
 def _operation(one: Route, each: Operation) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "operationId": each.operation_id,
         "summary": each.summary,
         "description": each.about,
@@ -113,15 +105,15 @@ def _operation(one: Route, each: Operation) -> dict[str, Any]:
         "responses": _responses(one, each),
     }
     if one.scope == METRICS:
-        told["description"] += " Addresses in `console.metrics_from` need no token."
+        fields["description"] += " Addresses in `console.metrics_from` need no token."
     parameters = [_path_parameter(name) for name in one.part_names]
     parameters += _query_parameters(each.query) if one.path.startswith("/api/v1/") else []
     parameters += [_KEY] if each.has_key else []
     if parameters:
-        told["parameters"] = parameters
+        fields["parameters"] = parameters
     if each.body:
-        told["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(each.body)}}}
-    return told
+        fields["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(each.body)}}}
+    return fields
 
 
 def _responses(one: Route, each: Operation) -> dict[str, Any]:
@@ -137,36 +129,36 @@ def _responses(one: Route, each: Operation) -> dict[str, Any]:
         }  # fmt: skip
     if each.links:
         usual["links"] = {name: dict(link) for name, link in each.links.items()}
-    found = {str(each.status): usual}
+    responses = {str(each.status): usual}
     for status, model in each.also.items():
         content = {"application/json": {"schema": _ref(model)}}
-        found[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
     for status in _refusals(one, each):
-        found.setdefault(str(status), _refusal(status))
-    return dict(sorted(found.items()))
+        responses.setdefault(str(status), _refusal(status))
+    return dict(sorted(responses.items()))
 
 
 def _refusals(one: Route, each: Operation) -> set[int]:
-    found = {400, 500, 503} | set(each.refusals)
+    statuses = {400, 500, 503} | set(each.refusals)
     if one.scope:
-        found |= {401, 403, 429}
+        statuses |= {401, 403, 429}
     if one.path.startswith("/api/v1/"):
-        found |= {422}
+        statuses |= {422}
     if each.has_key:
-        found |= {413, 415}
-    return found
+        statuses |= {413, 415}
+    return statuses
 
 
 def _refusal(status: int) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    refusal: dict[str, Any] = {
         "description": HTTPStatus(status).phrase,
         "content": {PROBLEM: {"schema": _ref(Problem)}},
     }
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        told["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"}}}
+        refusal["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"}}}
     if status == HTTPStatus.UNAUTHORIZED:
-        told["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
-    return told
+        refusal["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    return refusal
 
 
 def _ref(model: type[BaseModel]) -> dict[str, Any]:
@@ -181,28 +173,28 @@ def _path_parameter(name: str) -> dict[str, Any]:
 def _query_parameters(model: type[Query]) -> list[dict[str, Any]]:
     schema = model.model_json_schema(by_alias=True, ref_template=_REF)
     kinds = schema.get("$defs", {})
-    found = []
+    parameters = []
     for name, whole in schema["properties"].items():
-        told = _without_null(whole, kinds)
-        about = told.pop("description", None)
-        parameter = {"name": name, "in": "query", "required": False, "schema": told}
-        if told.get("type") == "array":
+        plain = _without_null(whole, kinds)
+        about = plain.pop("description", None)
+        parameter = {"name": name, "in": "query", "required": False, "schema": plain}
+        if plain.get("type") == "array":
             parameter |= {"style": "form", "explode": False}
-        found.append(parameter | ({"description": about} if about else {}))
-    return found
+        parameters.append(parameter | ({"description": about} if about else {}))
+    return parameters
 
 
 def _without_null(schema: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a field of a query: it is there or not, never null; enums are written out."""
-    told = {name: value for name, value in schema.items() if name not in ("anyOf", "title")}
+    plain = {name: value for name, value in schema.items() if name not in ("anyOf", "title")}
     for choice in schema.get("anyOf", ()):
         if choice.get("type") != "null":
-            told |= choice
-    if told.get("default", 0) is None:
-        del told["default"]
-    if "items" in told:
-        told["items"] = _without_null(told["items"], kinds)
-    if "$ref" in told:
-        kind = kinds[told.pop("$ref").rpartition("/")[2]]
-        told |= {name: value for name, value in kind.items() if name in ("type", "enum")}
-    return told
+            plain |= choice
+    if plain.get("default", 0) is None:
+        del plain["default"]
+    if "items" in plain:
+        plain["items"] = _without_null(plain["items"], kinds)
+    if "$ref" in plain:
+        kind = kinds[plain.pop("$ref").rpartition("/")[2]]
+        plain |= {name: value for name, value in kind.items() if name in ("type", "enum")}
+    return plain

@@ -10,11 +10,11 @@ from pydantic import Field, StringConstraints
 
 from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import Order
-from console.api.declared import Asked, Body, operation
+from console.api.declared import ApiRequest, Body, operation
 from console.api.hidden import note_numbers
 from console.api.order_models import OrderAnswer, order_answer
 from console.api.orders import visible_order
-from console.http.errors import NotAllowed
+from console.errors import NotAllowed
 from node.operations.interfaces import Orders
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=r"\S")]
@@ -109,14 +109,14 @@ _ACTS = (
 
 
 def _register(declared: _Declared) -> None:
-    async def work(asked: Asked) -> OrderAnswer:
-        if asked.unit_id and not declared.is_for_units:
+    async def work(request: ApiRequest) -> OrderAnswer:
+        if request.unit_id and not declared.is_for_units:
             raise NotAllowed(key="api.not_for_units")
-        order, request = await visible_order(asked), asked.request
-        request.note(about=order.order_id, why=getattr(asked.body, "why", ""))
-        await note_numbers(asked, order.order_id)
-        changed = await declared.act(request.operations.orders, order.order_id, asked.body, Actor.read(request.actor))
-        return order_answer(asked, changed)
+        order, visit = await visible_order(request), request.visit
+        visit.note(about=order.order_id, why=getattr(request.body, "why", ""))
+        await note_numbers(request, order.order_id)
+        changed = await declared.act(visit.operations.orders, order.order_id, request.body, visit.actor)
+        return order_answer(request, changed)
 
     work.__name__, work.__doc__, work.__module__ = declared.name, declared.about, __name__
     operation(

@@ -12,7 +12,7 @@ from callback_scheduler.orders.evidence import proves
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, MergedCall, Order, OrderKind
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.orders.verdict import Verdict, verdict
-from console.api.declared import Answer, Asked
+from console.api.declared import Answer, ApiRequest
 from console.api.hidden import number, words
 
 
@@ -129,31 +129,31 @@ _WORDS = (
 )  # fmt: skip
 
 
-def order_fields(asked: Asked, order: Order) -> dict[str, Any]:
+def order_fields(request: ApiRequest, order: Order) -> dict[str, Any]:
     """Return the fields of an OrderAnswer."""
     deadline = order.deadline
     return {
         **{name: getattr(order, name) for name in _PLAIN},
-        **{name: words(asked, getattr(order, name)) for name in _WORDS},
-        "verdict": verdict(order, asked.request.parts.now()),
+        **{name: words(request, getattr(order, name)) for name in _WORDS},
+        "verdict": verdict(order, request.visit.now()),
         "counted_as": deadline.counted_as,
         "units_before": list(order.units_before),
-        "caller_number": number(asked, order.caller_number),
-        "callback_number": number(asked, order.callback_number),
+        "caller_number": number(request, order.caller_number),
+        "callback_number": number(request, order.callback_number),
         "due_at": deadline.due_at,
         "due_because": deadline.reason,
         "is_due_provisional": deadline.is_provisional,
-        "attempts": [_attempt(asked, one) for one in order.attempts],
+        "attempts": [_attempt(request, one) for one in order.attempts],
         "merged_calls": [_merged(one) for one in order.merged_calls],
     }
 
 
-def order_answer(asked: Asked, order: Order) -> OrderAnswer:
+def order_answer(request: ApiRequest, order: Order) -> OrderAnswer:
     """Return an order as this token may see it."""
-    return OrderAnswer(**order_fields(asked, order))
+    return OrderAnswer(**order_fields(request, order))
 
 
-def moment(asked: Asked, event: Mapping[str, Any]) -> Moment:
+def moment(request: ApiRequest, event: Mapping[str, Any]) -> Moment:
     """Return one event of an order as this token may see it."""
     payload = event.get("payload", {})
     return Moment(
@@ -161,19 +161,19 @@ def moment(asked: Asked, event: Mapping[str, Any]) -> Moment:
         at=datetime.fromisoformat(event["at"]),
         type=event["type"],
         what=str(payload.get("event") or payload.get("note") or "opened"),
-        who=words(asked, str(payload.get("who", ""))),
-        why=words(asked, str(payload.get("why", ""))),
+        who=words(request, str(payload.get("who", ""))),
+        why=words(request, str(payload.get("why", ""))),
         state_from=str(payload.get("state_from") or ""),
         state_to=str(payload.get("state_to") or ""),
         attempt_id=str((payload.get("attempt") or {}).get("attempt_id", "")),
     )
 
 
-def _attempt(asked: Asked, attempt: Attempt) -> AttemptAnswer:
+def _attempt(request: ApiRequest, attempt: Attempt) -> AttemptAnswer:
     evidence = attempt.evidence
     return AttemptAnswer(
         attempt_id=attempt.attempt_id, begun_at=attempt.begun_at, ended_at=attempt.ended_at, by=attempt.by,
-        number=number(asked, attempt.number), unit_number=number(asked, attempt.unit_number),
+        number=number(request, attempt.number), unit_number=number(request, attempt.unit_number),
         outcome=attempt.outcome, enterprise_rung_at=attempt.enterprise_rung_at,
         call_id=evidence.call_id if evidence else "",
         unit_accepted_at=evidence.accepted_at if evidence else None,

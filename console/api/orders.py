@@ -9,10 +9,10 @@ from pydantic import BeforeValidator, Field
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.store.search import OrderFilter
-from console.api.declared import Asked, Instant, Query, operation, path_id
+from console.api.declared import ApiRequest, Instant, Query, operation, path_id
 from console.api.hidden import note_numbers
 from console.api.order_models import OrderPage, OrderWithTimeline, moment, order_answer, order_fields
-from console.http.errors import NotAllowed, NotFound
+from console.errors import NotAllowed, NotFound
 
 CURSOR = Field(default=None, pattern=r"^[0-9A-Za-z.-]{1,64}$", description="`next` of the page before.")
 LIMIT = Field(default=50, ge=1, le=200, description="The most that a page holds.")
@@ -47,50 +47,50 @@ ONE_ORDER = {
     "/api/v1/orders", scope="orders:read", tag="orders", answer=OrderPage, query=OrdersQuery, links=ONE_ORDER,
     refusals=(404,), summary="List orders, newest first",
 )  # fmt: skip
-async def orders(asked: Asked) -> OrderPage:
+async def orders(request: ApiRequest) -> OrderPage:
     """Pages are stable: what is opened meanwhile stands before the first page, and moves nothing between others.
 
     A token bound to a unit sees the orders which that unit has now.
     """
-    query: OrdersQuery = asked.query
-    operations = asked.request.operations
+    query: OrdersQuery = request.query
+    operations = request.visit.operations
     if query.cursor is not None and await operations.orders.one(query.cursor) is None:
         raise NotFound(key="api.cursor")
-    found: list[Order] = await operations.orders.find(
+    orders: list[Order] = await operations.orders.find(
         OrderFilter(
-            unit_id=own_unit(asked, query.unit), states=frozenset(query.state or ()), since=query.since,
+            unit_id=own_unit(request, query.unit), states=frozenset(query.state or ()), since=query.since,
             until=query.until, phone=query.phone or "", after=query.cursor or "", limit=query.limit + 1,
         )
     )  # fmt: skip
-    page = found[: query.limit]
-    await note_numbers(asked, f"{len(page)} orders")
-    following = page[-1].order_id if len(found) > len(page) else None
-    return OrderPage(orders=[order_answer(asked, order) for order in page], next=following)
+    page = orders[: query.limit]
+    await note_numbers(request, f"{len(page)} orders")
+    following = page[-1].order_id if len(orders) > len(page) else None
+    return OrderPage(orders=[order_answer(request, order) for order in page], next=following)
 
 
 @operation(
     "/api/v1/orders/<order_id>", scope="orders:read", tag="orders", answer=OrderWithTimeline, refusals=(404,),
     summary="One order with its timeline",
 )  # fmt: skip
-async def one_order(asked: Asked) -> OrderWithTimeline:
+async def one_order(request: ApiRequest) -> OrderWithTimeline:
     """A number that was merged into another order (并单) gives that one: `order_id` is the number that counts."""
-    order = await visible_order(asked)
-    events = await asked.request.operations.orders.events(order.order_id)
-    await note_numbers(asked, order.order_id)
-    timeline = [moment(asked, event) for event in events]
-    return OrderWithTimeline(**order_fields(asked, order), timeline=timeline)
+    order = await visible_order(request)
+    events = await request.visit.operations.orders.events(order.order_id)
+    await note_numbers(request, order.order_id)
+    timeline = [moment(request, event) for event in events]
+    return OrderWithTimeline(**order_fields(request, order), timeline=timeline)
 
 
-async def visible_order(asked: Asked) -> Order:
+async def visible_order(request: ApiRequest) -> Order:
     """Return the order of the path; NotFound if there is none, or it is another unit's."""
-    order: Order | None = await asked.request.operations.orders.one(path_id(asked.request, "order_id"))
-    if order is None or asked.unit_id not in ("", order.unit_id):
+    order: Order | None = await request.visit.operations.orders.one(path_id(request.visit, "order_id"))
+    if order is None or request.unit_id not in ("", order.unit_id):
         raise NotFound(key="api.no_order")
     return order
 
 
-def own_unit(asked: Asked, unit_id: str | None) -> str:
+def own_unit(request: ApiRequest, unit_id: str | None) -> str:
     """Return the unit that is asked for; NotAllowed if the token is bound to another."""
-    if asked.unit_id and unit_id not in (None, asked.unit_id):
+    if request.unit_id and unit_id not in (None, request.unit_id):
         raise NotAllowed(key="api.other_unit")
-    return unit_id or asked.unit_id
+    return unit_id or request.unit_id

@@ -9,12 +9,11 @@ from pydantic import Field
 from callback_scheduler.reports.orders import By
 from callback_scheduler.reports.report import Question
 from callback_scheduler.reports.rules import rule_named
-from console.api.declared import Asked, Day, Query, operation
+from console.api.declared import ApiRequest, Day, Query, operation
 from console.api.hidden import words
 from console.api.orders import UNIT, own_unit
 from console.api.report_models import ReportAnswer, RuleName
-from console.http.errors import Unprocessable
-from console.http.problems import Fault
+from console.errors import Fault, Unprocessable
 
 _LONGEST_DAYS = 800
 
@@ -34,21 +33,21 @@ class ReportQuery(Query):
     "/api/v1/reports", scope="reports:read", tag="reports", answer=ReportAnswer, query=ReportQuery,
     summary="The figures of a period",
 )  # fmt: skip
-async def report(asked: Asked) -> ReportAnswer:
+async def report(request: ApiRequest) -> ReportAnswer:
     """Rows hold the orders whose own deadline falls into the period, under every rule. See docs/report.md."""
-    query: ReportQuery = asked.query
-    operations, now = asked.request.operations, asked.request.parts.now()
+    query: ReportQuery = request.query
+    operations, now = request.visit.operations, request.visit.now()
     since = query.since or now.date().replace(day=1)
     days = ((query.until or max(now.date(), since)) - since).days
     if not 0 <= days <= _LONGEST_DAYS or since.year < 2000 or since.year > 2200:
         raise Unprocessable(key="api.period", faults=(Fault(where="query/from", what="no period of 0 to 800 days"),))
     rule = rule_named(query.rule, operations.calendar)
-    unit_id = own_unit(asked, query.unit)
+    unit_id = own_unit(request, query.unit)
     fields = (await operations.report(Question(now, rule, since, query.until, unit_id, query.by))).as_fields()
-    fields["misses"] = [_miss(asked, miss) for miss in fields["misses"][: query.misses]]
+    fields["misses"] = [_miss(request, miss) for miss in fields["misses"][: query.misses]]
     return ReportAnswer.model_validate(fields)
 
 
-def _miss(asked: Asked, miss: dict[str, Any]) -> dict[str, Any]:
-    told = [moment | {"what": words(asked, moment["what"])} for moment in miss["timeline"]]
-    return miss | {"timeline": told}
+def _miss(request: ApiRequest, miss: dict[str, Any]) -> dict[str, Any]:
+    timeline = [moment | {"what": words(request, moment["what"])} for moment in miss["timeline"]]
+    return miss | {"timeline": timeline}

@@ -1,1 +1,1 @@
-"""The way in: log-in, invitation, home, one's own account."""
+"""The way in: log-in, invitation, home, one's own account. Stands on `visit`; knows no other role's room."""

@@ -71,9 +71,10 @@ class Metrics:
         result = _known(TransferResult, record.get("transfer", "none"))
         if result != TransferResult.NONE.value:
             self._transfers.labels(result).inc()
-        asked, answered = record.get("asked_for_person_at"), record.get("person_answered_at")
-        if asked and answered:
-            self._answers.observe((datetime.fromisoformat(answered) - datetime.fromisoformat(asked)).total_seconds())
+        asked_at, answered_at = record.get("asked_for_person_at"), record.get("person_answered_at")
+        if asked_at and answered_at:
+            waited = datetime.fromisoformat(answered_at) - datetime.fromisoformat(asked_at)
+            self._answers.observe(waited.total_seconds())
         if record.get("two_way_s"):
             self._talks.observe(float(record["two_way_s"]))
 

@@ -45,6 +45,16 @@ class Sink(Protocol):
         """End the connection; what was not sent yet is not sent."""
 
 
+class Timer(Protocol):
+    """What the hub needs of a reactor."""
+
+    def callLater(self, delay: float, callable: Callable[..., object], /, *args: Any) -> object:
+        """Call something in so many seconds."""
+
+    def seconds(self) -> float:
+        """Return the time in seconds since some moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something of a topic; `unit_id` is whose it is, "" if it is no unit's."""
@@ -101,9 +111,9 @@ class Client:
 
 
 class Hub:
-    """All clients; `reactor` needs callLater and seconds only."""
+    """All clients of a node."""
 
-    def __init__(self, reactor: Any, *, kept: int = KEPT) -> None:
+    def __init__(self, reactor: Timer, *, kept: int = KEPT) -> None:
         self._reactor = reactor
         self._epoch = secrets.token_hex(4)  # numbers of before a restart mean nothing
         self._ring: deque[Event] = deque(maxlen=kept)
@@ -195,10 +205,10 @@ class Hub:
             self._reactor.callLater(GATHER_S, self._flush)
 
     def _give_new(self, client: Client, until: int) -> None:
-        given = self._clients[client]
-        if self._ring and given + 1 < self._ring[0].number:
+        last = self._clients[client]
+        if self._ring and last + 1 < self._ring[0].number:
             client.give(b"event: reset\ndata: {}\n\n")
-        new = [event.text for event in self._after(given) if event.number <= until and client.wants(event)]
+        new = [event.text for event in self._after(last) if event.number <= until and client.wants(event)]
         self._clients[client] = until
         if new and not client.give(b"".join(new)):
             self.dropped += 1

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
-from console.http.errors import BadInput, TooLarge, WrongType
+from console.errors import BadInput, TooLarge, WrongType
 from console.http.messages import Upload
 
 _MOST_PARTS = 500

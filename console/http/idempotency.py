@@ -12,9 +12,8 @@ from dataclasses import replace
 from hashlib import sha256
 
 from callback_scheduler.errors import UnknownOrder
-from console.http.errors import BadInput, ConsoleError, Impossible
+from console.errors import BadInput, ConsoleError, Fault, Impossible
 from console.http.messages import JSON, Response
-from console.http.problems import Fault
 from console.people.sessions import Shelf
 from ivr.refused import OperationRefused
 
@@ -31,31 +30,31 @@ class Idempotency:
         self._shelf = shelf
         self._under_way: set[str] = set()
 
-    async def once(self, owner: str, key: str, asked: str, act: Callable[[], Awaitable[Response]]) -> Response:
+    async def once(self, owner: str, key: str, request: str, act: Callable[[], Awaitable[Response]]) -> Response:
         """Act, or return what the same request came to before.
 
         Impossible while that is under way, if its end is unknown, or if another request had the key.
         """
         name = f"once:{sha256(f'{owner} {key}'.encode()).hexdigest()}"
-        asked = sha256(asked.encode()).hexdigest()
+        digest = sha256(request.encode()).hexdigest()
         if name in self._under_way:
             raise Impossible(key="api.under_way")
         self._under_way.add(name)
         try:
-            kept = await self._shelf.get(name)
-            return _replayed(json.loads(kept), asked) if kept else await self._first(name, asked, act)
+            outcome = await self._shelf.get(name)
+            return _replayed(json.loads(outcome), digest) if outcome else await self._first(name, digest, act)
         finally:
             self._under_way.discard(name)
 
-    async def _first(self, name: str, asked: str, act: Callable[[], Awaitable[Response]]) -> Response:
-        await self._shelf.put(name, json.dumps({"asked": asked}), KEPT_S)
+    async def _first(self, name: str, digest: str, act: Callable[[], Awaitable[Response]]) -> Response:
+        await self._shelf.put(name, json.dumps({"asked": digest}), KEPT_S)
         try:
             response = await act()
         except _NOTHING_DONE:
             await self._shelf.drop(name)  # a refusal changes nothing, so it may be tried again
             raise
-        kept = {"asked": asked, "status": response.status, "body": response.body.decode()}
-        await self._shelf.put(name, json.dumps(kept), KEPT_S)
+        outcome = {"asked": digest, "status": response.status, "body": response.body.decode()}
+        await self._shelf.put(name, json.dumps(outcome), KEPT_S)
         return response
 
 
@@ -69,10 +68,10 @@ def checked(key: str | None) -> str:
     return key
 
 
-def _replayed(kept: dict[str, object], asked: str) -> Response:
-    if kept["asked"] != asked:
+def _replayed(outcome: dict[str, object], digest: str) -> Response:
+    if outcome["asked"] != digest:
         raise Impossible(key="api.key_used")
-    if "body" not in kept:
+    if "body" not in outcome:
         raise Impossible(key="api.outcome_unknown")
-    again = Response(int(str(kept["status"])), str(kept["body"]).encode(), JSON)
+    again = Response(int(str(outcome["status"])), str(outcome["body"]).encode(), JSON)
     return replace(again, headers=(("Idempotency-Replayed", "true"),))

@@ -16,7 +16,7 @@ from twisted.web import http, server
 from twisted.web.resource import IResource
 
 from config.console import ConsoleSettings
-from console.http.errors import TooLarge
+from console.errors import TooLarge
 from console.http.problems import PROBLEM, problem
 from console.http.routes import is_api
 from console.http.security import HEADERS
@@ -38,7 +38,7 @@ def _too_large(path: str) -> bytes:
 class Channel(http.HTTPChannel):
     """One connection, with a deadline for each stage of a request."""
 
-    site: Console
+    site: Connections
     deadline: Any = None
     is_idle = False  # between two requests
 
@@ -99,7 +99,7 @@ class WebRequest(server.Request):
 
     def most_bytes(self) -> int:
         """How long the body may be: the route says, before anything of it is read."""
-        site: Console = self.channel.site
+        site: Connections = self.channel.site
         return site.most_bytes(self._asked_path())
 
     def _asked_path(self) -> str:
@@ -140,7 +140,7 @@ class WebRequest(server.Request):
         super().process()
 
 
-class Console(server.Site):
+class Connections(server.Site):
     """The factory of connections: so many at once, and so many from one address."""
 
     requestFactory = WebRequest

@@ -6,16 +6,9 @@ from http import HTTPStatus
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from console.errors import Fault
+
 PROBLEM = "application/problem+json"
-
-
-class Fault(BaseModel):
-    """One thing that is wrong in what was sent."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    where: str = Field(description="body, query or header, and the way to the value: body/why", examples=["body/why"])
-    what: str = Field(description="What is wrong there, in English.")
 
 
 class Problem(BaseModel):
@@ -34,8 +27,8 @@ class Problem(BaseModel):
 
 def problem(status: int, key: str, detail: str, instance: str, faults: tuple[Fault, ...] = ()) -> bytes:
     """Return a refusal as it is sent."""
-    told = Problem(
+    refusal = Problem(
         type=f"urn:hotline-12345:{key}", title=HTTPStatus(status).phrase, status=status, detail=detail,
         instance=instance, key=key, faults=list(faults),
     )  # fmt: skip
-    return told.model_dump_json().encode()
+    return refusal.model_dump_json().encode()

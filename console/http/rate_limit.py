@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from config.console import ConsoleSettings
-from console.http.errors import TooMany
+from console.errors import TooMany
 from routing.clock import Clock
 
 

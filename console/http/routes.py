@@ -10,10 +10,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from console.http.messages import Request, Response
+from console.http.messages import Response
 from console.people.roles import Role
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+# It takes what the gate hands it, a Visit: routes stand below and need not know what that is.
+Handler = Callable[[Any], Coroutine[Any, Any, Response]]
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 # The audit log outlives the layout of the code: a page that has moved house keeps the name of its first record.
 _NAMED_BEFORE = {
@@ -113,7 +114,7 @@ def route(
         new = Route(
             path, methods, handler, frozenset(roles), scope, is_public, nav, nav_order, is_unmask, max_body_bytes
         )
-        taken = [known for known in TABLE if known.path == path and set(known.methods) & set(methods)]
+        taken = [one for one in TABLE if one.path == path and set(one.methods) & set(methods)]
         if taken:
             raise ValueError(f"{path} {methods}: taken by {taken[0].name}")
         TABLE.append(new)

@@ -84,6 +84,6 @@ class Security:
         return {f"{scheme}://{host}", self._settings.public_url} - {""}
 
 
-def same(given: str, wanted: str) -> bool:
+def same(sent: str, right: str) -> bool:
     """Whether two tokens are the same, in a time that tells nothing; two empty ones are not."""
-    return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())
+    return bool(right) and hmac.compare_digest(sent.encode(), right.encode())

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
-from console.http.errors import BadInput, Impossible
+from console.errors import BadInput, Impossible
 from console.people import json_file
 from console.people.roles import Role
 from console.people.threads import InThread
@@ -62,10 +62,10 @@ class Accounts:
 
     def load(self) -> None:
         """Read the file; ValueError if it is none of ours."""
-        kept = json_file.read(self._path) or {"accounts": []}
-        known = {one.name for one in fields(Account)}
-        for entry in kept["accounts"]:
-            if unknown := entry.keys() - known:
+        content = json_file.read(self._path) or {"accounts": []}
+        known_fields = {one.name for one in fields(Account)}
+        for entry in content["accounts"]:
+            if unknown := entry.keys() - known_fields:
                 raise ValueError(f"{self._path}: {unknown} is unknown to this version")
             account = Account(**{**entry, "role": Role(entry["role"])})
             self._accounts[account.name] = account
@@ -127,7 +127,7 @@ def normalised(name: str) -> str:
 
 def checked_name(name: str) -> str:
     """Return a name as it is kept; BadInput if it is empty, too long, or has characters that fool a reader."""
-    kept = normalised(name)
-    if not 0 < len(kept) <= _LONGEST_NAME or not all(letter.isalnum() or letter in "._-@" for letter in kept):
+    normal = normalised(name)
+    if not 0 < len(normal) <= _LONGEST_NAME or not all(letter.isalnum() or letter in "._-@" for letter in normal):
         raise BadInput(key="accounts.bad_name")
-    return kept
+    return normal

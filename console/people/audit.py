@@ -70,18 +70,16 @@ class Audit:
 
     async def last(self, limit: int = 200, who: str = "", what: str = "") -> list[Act]:
         """Return the last acts, newest first: those whose `who` or `what` hold these words."""
-        found: list[Act] = await self._in_thread(lambda: self._last(limit, who, what))
-        return found
+        return await self._in_thread(lambda: self._last(limit, who, what))
 
     async def verified(self) -> VerifyResult:
         """Read the whole log and return whether it is what was written."""
         folder = self._journal.folder
-        found: VerifyResult = await self._in_thread(lambda: verify(folder))
-        return found
+        return await self._in_thread(lambda: verify(folder))
 
     def _last(self, limit: int, who: str, what: str) -> list[Act]:
-        kept: deque[Act] = deque(maxlen=limit)
+        acts: deque[Act] = deque(maxlen=limit)
         for _, event in self._journal.replay(event_types=(_EVENT,)):
             if who in event.payload["who"] and what in event.payload["what"]:
-                kept.append(Act(in_shanghai(event.at), **event.payload))
-        return list(reversed(kept))
+                acts.append(Act(in_shanghai(event.at), **event.payload))
+        return list(reversed(acts))

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from console.http.errors import NotStored
+from console.errors import NotStored
 from console.people.threads import InThread
 
 log = structlog.get_logger()

@@ -33,8 +33,8 @@ class FailedLogins:
     def note_failure(self, name: str, address: str) -> None:
         """Count a failure for both."""
         for key in (("account", name), ("address", address)):
-            known = self._known(key)
-            self._failures[key] = _Failures(known.count + 1 if known else 1, self._clock.now())
+            failures = self._recent(key)
+            self._failures[key] = _Failures(failures.count + 1 if failures else 1, self._clock.now())
             self._failures.move_to_end(key)
         while len(self._failures) > _MOST_KEPT:
             self._failures.popitem(last=False)
@@ -46,23 +46,23 @@ class FailedLogins:
     def locked(self) -> list[tuple[str, str, int]]:
         """Return what is locked now, for an administrator: account or address, which, seconds left."""
         tries = {"account": self._settings.account_tries, "address": self._settings.address_tries}
-        found = [(kind, name, self._left_s((kind, name), tries[kind])) for kind, name in list(self._failures)]
-        return [one for one in found if one[2]]
+        locked = [(kind, name, self._left_s((kind, name), tries[kind])) for kind, name in list(self._failures)]
+        return [one for one in locked if one[2]]
 
-    def _known(self, key: tuple[str, str]) -> _Failures | None:
-        known = self._failures.get(key)
-        if known and self._clock.now() - known.last > timedelta(seconds=self._settings.forgets_after_s):
+    def _recent(self, key: tuple[str, str]) -> _Failures | None:
+        failures = self._failures.get(key)
+        if failures and self._clock.now() - failures.last > timedelta(seconds=self._settings.forgets_after_s):
             del self._failures[key]
             return None
-        return known
+        return failures
 
     def _left_s(self, key: tuple[str, str], tries: int) -> int:
-        known = self._known(key)
-        if known is None or known.count < tries:
+        failures = self._recent(key)
+        if failures is None or failures.count < tries:
             return 0
         pause_s = min(
-            self._settings.longest_pause_s, self._settings.first_pause_s * 2.0 ** min(known.count - tries, 30)
+            self._settings.longest_pause_s, self._settings.first_pause_s * 2.0 ** min(failures.count - tries, 30)
         )
-        over_at = known.last + timedelta(seconds=pause_s)
+        over_at = failures.last + timedelta(seconds=pause_s)
         left_s = (over_at - self._clock.now()).total_seconds()
         return int(left_s) + 1 if left_s > 0 else 0

@@ -9,7 +9,7 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from console.http.errors import BadInput, TooMany
+from console.errors import BadInput, TooMany
 from console.people.threads import InThread
 
 SHORTEST = 12

@@ -75,10 +75,10 @@ class Sessions:
 
     async def find(self, session_id: str) -> tuple[Session, Account] | None:
         """Return the session of a cookie and its account; None if it is over, or its account may not log in."""
-        kept = await self._shelf.get(_key(session_id)) if 20 < len(session_id) < 100 else None
-        if kept is None:
+        text = await self._shelf.get(_key(session_id)) if 20 < len(session_id) < 100 else None
+        if text is None:
             return None
-        session = _from_json(kept)
+        session = _from_json(text)
         account = self._accounts.find(session.name)
         is_valid = account is not None and account.is_active and account.generation == session.generation
         if account is None or not is_valid or self._is_over(session):

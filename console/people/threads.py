@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Protocol, TypeVar
 
-InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
+T = TypeVar("T")
+
+
+class InThread(Protocol):
+    """Runs `work` in a thread; awaited, it gives what that returned, or raises what that raised."""
+
+    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...

@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.defer import DeferredLock, ensureDeferred
 from twisted.python.failure import Failure
 
-from console.http.errors import NotStored
+from console.errors import NotStored
 from console.people import json_file
 from console.people.threads import InThread
 from routing.clock import Clock
@@ -62,8 +62,8 @@ class Tokens:
 
     def load(self) -> None:
         """Read the file."""
-        kept = json_file.read(self._path) or {"tokens": []}
-        for entry in kept["tokens"]:
+        content = json_file.read(self._path) or {"tokens": []}
+        for entry in content["tokens"]:
             instants = {name: datetime.fromisoformat(entry[name]) for name in _INSTANTS if entry.get(name)}
             token = Token(**{**entry, **instants, "scopes": tuple(entry["scopes"])})
             self._tokens[token.key] = token

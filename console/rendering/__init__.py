@@ -1,1 +1,1 @@
-"""What a page is drawn from: templates and texts in both languages; knows no request."""
+"""The templates and texts that pages are drawn from, in both languages; they are given values, never a visit."""

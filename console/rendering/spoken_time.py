@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 
-from console.http.messages import Request
 from routing.clock import in_shanghai
 
 _NEAR = {-1: "yesterday", 0: "today", 1: "tomorrow"}
 
 
-def speaker(request: Request) -> Callable[..., str]:
-    """Return what says an instant (aware, or ISO 8601; None is a dash) in the language of whoever asks."""
-    today = request.parts.now().date()
+def speaker(t: Callable[..., str], today: date) -> Callable[..., str]:
+    """Return what says an instant (aware, or ISO 8601; None is a dash) in the language of `t`, a text by its key."""
 
     def say(at: datetime | str | None, *, with_seconds: bool = False) -> str:
         if not at:
@@ -22,25 +20,25 @@ def speaker(request: Request) -> Callable[..., str]:
         clock = f"{at:%H:%M:%S}" if with_seconds else f"{at:%H:%M}"
         near = _NEAR.get((at.date() - today).days)
         if near:
-            return request.t(f"when.{near}", clock=clock)
+            return t(f"when.{near}", clock=clock)
         key = "when.day" if at.year == today.year else "when.day_of_year"
-        return request.t(key, clock=clock, day=at.day, month=at.month, year=at.year)
+        return t(key, clock=clock, day=at.day, month=at.month, year=at.year)
 
     return say
 
 
-def measurer(request: Request) -> Callable[[float], str]:
+def measurer(t: Callable[..., str]) -> Callable[[float], str]:
     """Return what says a length in seconds: 2天3小时, 1小时5分, 19分, 35秒; the sign is left out."""
 
     def measure(seconds: float) -> str:
         whole = round(abs(seconds))
         days, hours, minutes = whole // 86_400, whole // 3600 % 24, whole // 60 % 60
         if days and not hours:
-            return request.t("when.whole_days", days=days)
+            return t("when.whole_days", days=days)
         if days:
-            return request.t("when.days", days=days, hours=hours)
+            return t("when.days", days=days, hours=hours)
         if hours:
-            return request.t("when.hours", hours=hours, minutes=minutes)
-        return request.t("when.minutes", minutes=minutes) if minutes else request.t("when.seconds", seconds=whole)
+            return t("when.hours", hours=hours, minutes=minutes)
+        return t("when.minutes", minutes=minutes) if minutes else t("when.seconds", seconds=whole)
 
     return measure

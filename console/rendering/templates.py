@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from callback_scheduler.orders.cause_words import CHINESE, ENGLISH, CauseWords
-from console.http.routes import navigation
 from routing.clock import in_shanghai
 from routing.phone_numbers import masked
-
-if TYPE_CHECKING:
-    from console.http.messages import Request
 
 FOLDER = Path(__file__).with_name("templates")
 
 
 class Templates:
-    """The templates of a folder; every page gets t(), request, nav, csrf, flashes, now and node_number."""
+    """The templates of a folder; what every page is drawn from is named in console/visit.py."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._jinja = Environment(
@@ -32,22 +27,9 @@ class Templates:
         self._jinja.filters["day_time"] = day_time
         self._jinja.filters["clock_time"] = clock_time
 
-    def render(self, template: str, request: Request, values: Mapping[str, object]) -> str:
-        """Return the page `template` for whoever asks."""
-        session = request.session
-        given = {
-            "request": request,
-            "t": request.t,
-            "lang": request.language,
-            "cause_words": cause_words(request.language),
-            "account": request.account,
-            "nav": navigation(request.role) if request.role else [],
-            "csrf": session.csrf if session else request.form_token,
-            "flashes": session.flashes if session else (),
-            "now": request.parts.now(),
-            "node_number": request.parts.node_number,
-        }
-        return self._jinja.get_template(template).render(given | dict(values))
+    def render(self, template: str, values: Mapping[str, object]) -> str:
+        """Return the page `template`, drawn from `values`; what it lacks raises jinja2's UndefinedError."""
+        return self._jinja.get_template(template).render(values)
 
 
 def cause_words(language: str) -> CauseWords:

@@ -33,21 +33,21 @@ class Texts:
 
 @cache  # tests build many consoles
 def _read(folder: Path, language: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for path in sorted(folder.glob("*.yaml")):
         if path.stem != language and not path.stem.endswith(f".{language}"):
             continue
         for key, text in _flat(yaml.safe_load(path.read_text(encoding="utf-8")) or {}):
-            if key in found:
+            if key in texts:
                 raise ValueError(f"{path}: {key} stands in two files")
-            found[key] = text
-    return found
+            texts[key] = text
+    return texts
 
 
 def _flat(tree: dict[str, object], before: str = "") -> list[tuple[str, str]]:
     """Return dotted keys: texts may be written nested or dotted."""
-    found: list[tuple[str, str]] = []
+    texts: list[tuple[str, str]] = []
     for name, value in tree.items():
         key = f"{before}{name}"
-        found += _flat(value, f"{key}.") if isinstance(value, dict) else [(key, str(value))]
-    return found
+        texts += _flat(value, f"{key}.") if isinstance(value, dict) else [(key, str(value))]
+    return texts

@@ -1,1 +1,1 @@
-"""The seat's desk."""
+"""The seat's desk. Stands on `visit`; knows no other role's room."""

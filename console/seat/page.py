@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from console.http.errors import BadInput, Impossible
-from console.http.messages import Request, Response
+from console.errors import BadInput, Impossible
+from console.http.messages import Response
 from console.http.routes import route
 from console.people.roles import Role
 from console.seat.view import present
+from console.visit import Visit
 from ivr.calls.digits import TargetKind
 from ivr.calls.seat_states import SeatState
 
@@ -20,97 +21,97 @@ _STATES = frozenset(state.value for state in SeatState)
 
 
 @route("/seat", roles=_SEAT, nav="nav.seat", nav_order=10)
-async def seat(request: Request) -> Response:
+async def seat(visit: Visit) -> Response:
     """Show the desk; `q` searches where there is no script."""
-    sought = request.args.get("q", "")
-    shown = await present(request)
-    return request.page("seat/seat.html", sought=sought, results=_found(request, sought), **shown)
+    sought = visit.args.get("q", "")
+    shown = await present(visit)
+    return visit.page("seat/seat.html", sought=sought, results=_results(visit, sought), **shown)
 
 
 @route("/seat/now", roles=_SEAT)
-async def seat_now(request: Request) -> Response:
+async def seat_now(visit: Visit) -> Response:
     """Return the parts of the desk that change: asked for when something has happened to the seat or its call."""
-    return request.page("seat/now.html", **await present(request))
+    return visit.page("seat/now.html", **await present(visit))
 
 
 @route("/seat/search", roles=_SEAT)
-async def search(request: Request) -> Response:
+async def search(visit: Visit) -> Response:
     """Return matters, units and people by what is typed: Chinese, pinyin, initials, a number or a code."""
-    return request.answer({"results": _found(request, request.args.get("q", ""))})
+    return visit.answer({"results": _results(visit, visit.args.get("q", ""))})
 
 
 @route("/seat/calls/<call_id>/transfer", methods=("POST",), roles=_SEAT)
-async def transfer(request: Request) -> Response:
+async def transfer(visit: Visit) -> Response:
     """Bring in the specialists of a matter or unit, or one person."""
-    kind, target = request.needed("kind"), request.needed("target")
+    kind, target = visit.needed("kind"), visit.needed("target")
     if kind not in _KINDS:
         raise BadInput
-    request.note(result=f"{kind} {target}")
-    call_id, number = request.args["call_id"], _number(request)
-    await request.operations.calls.transfer(call_id, target, request.actor, kind=kind, seat_number=number)
-    return _done(request, "seat.said.transfer")
+    visit.note(result=f"{kind} {target}")
+    call_id, number = visit.args["call_id"], _number(visit)
+    await visit.operations.calls.transfer(call_id, target, str(visit.actor), kind=kind, seat_number=number)
+    return _done(visit, "seat.said.transfer")
 
 
 @route("/seat/calls/<call_id>/hold", methods=("POST",), roles=_SEAT)
-async def hold(request: Request) -> Response:
-    """Let the caller hear music, or take him back; the form says which of the two."""
-    is_held = request.needed("held") == "yes"
-    request.note(result="held" if is_held else "taken back")
-    call_id, number = request.args["call_id"], _number(request)
-    await request.operations.calls.hold(call_id, request.actor, seat_number=number, is_held=is_held)
-    return _done(request, "seat.said.hold" if is_held else "seat.said.take_back")
+async def hold(visit: Visit) -> Response:
+    """Let the caller hear music, or take them back; the form says which of the two."""
+    is_held = visit.needed("held") == "yes"
+    visit.note(result="held" if is_held else "taken back")
+    call_id, number = visit.args["call_id"], _number(visit)
+    await visit.operations.calls.hold(call_id, str(visit.actor), seat_number=number, is_held=is_held)
+    return _done(visit, "seat.said.hold" if is_held else "seat.said.take_back")
 
 
 @route("/seat/calls/<call_id>/drop", methods=("POST",), roles=_SEAT)
-async def drop(request: Request) -> Response:
+async def drop(visit: Visit) -> Response:
     """Take the specialist out, or call off the search."""
-    await request.operations.calls.drop(request.args["call_id"], request.actor, seat_number=_number(request))
-    return _done(request, "seat.said.drop")
+    await visit.operations.calls.drop(visit.args["call_id"], str(visit.actor), seat_number=_number(visit))
+    return _done(visit, "seat.said.drop")
 
 
 @route("/seat/calls/<call_id>/leave", methods=("POST",), roles=_SEAT)
-async def leave(request: Request) -> Response:
+async def leave(visit: Visit) -> Response:
     """Leave the two talking."""
-    await request.operations.calls.leave(request.args["call_id"], request.actor, seat_number=_number(request))
-    return _done(request, "seat.said.leave")
+    await visit.operations.calls.leave(visit.args["call_id"], str(visit.actor), seat_number=_number(visit))
+    return _done(visit, "seat.said.leave")
 
 
 @route("/seat/wrap-up", methods=("POST",), roles=_SEAT)
-async def wrap_up(request: Request) -> Response:
+async def wrap_up(visit: Visit) -> Response:
     """Keep what the seat writes about its call, the one in hand or the last."""
-    text = request.needed("text")
-    await request.operations.seats.wrap_up(_number(request), text, request.actor)
-    return _done(request, "seat.said.noted")
+    text = visit.needed("text")
+    await visit.operations.seats.wrap_up(_number(visit), text, str(visit.actor))
+    return _done(visit, "seat.said.noted")
 
 
 @route("/seat/state", methods=("POST",), roles=_SEAT)
-async def set_state(request: Request) -> Response:
+async def set_state(visit: Visit) -> Response:
     """Be offered calls, or none, with a reason."""
-    state = request.needed("state")
+    state = visit.needed("state")
     if state not in _STATES:
         raise BadInput
-    request.note(result=state)
-    await request.operations.seats.set_seat_state(
-        _number(request), state, request.form.get("why", ""), request.actor
+    visit.note(result=state)
+    await visit.operations.seats.set_seat_state(
+        _number(visit), state, visit.form.get("why", ""), str(visit.actor)
     )
-    return _done(request, f"seat.said.{state}")
+    return _done(visit, f"seat.said.{state}")
 
 
-def _number(request: Request) -> str:
+def _number(visit: Visit) -> str:
     """Return the phone of whoever asks; Impossible if the account has none."""
-    assert request.account is not None
-    if not request.account.number:
+    assert visit.account is not None
+    if not visit.account.number:
         raise Impossible(key="seat.no_number")
-    return request.account.number
+    return visit.account.number
 
 
-def _found(request: Request, words: str) -> list[dict[str, Any]]:
-    found = request.operations.calls.search(words, _RESULTS_SHOWN) if words.strip() else []
-    return [asdict(one) | {"kind": one.kind.value} for one in found]
+def _results(visit: Visit, words: str) -> list[dict[str, Any]]:
+    results = visit.operations.calls.search(words, _RESULTS_SHOWN) if words.strip() else []
+    return [asdict(one) | {"kind": one.kind.value} for one in results]
 
 
-def _done(request: Request, key: str) -> Response:
+def _done(visit: Visit, key: str) -> Response:
     """Return JSON to a script of ours, and the desk with a word to a form."""
-    if "application/json" in request.headers.get("accept", ""):
-        return request.answer({"text": request.t(key)})
-    return request.go("/seat").saying(request.t(key))
+    if "application/json" in visit.headers.get("accept", ""):
+        return visit.answer({"text": visit.t(key)})
+    return visit.go("/seat").saying(visit.t(key))

@@ -1,1 +1,1 @@
-"""What the supervisor's pages are made of: pure functions from reports and orders to what a page shows."""
+"""The supervisor's pages, and the pure functions from reports and orders to what they show. Stands on `visit`."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from callback_scheduler.orders.call_facts import call_facts
 from callback_scheduler.reports.calls import CallTally
-from console.http.errors import BadInput
-from console.supervisor.question import Asked, page_number
+from console.errors import BadInput
+from console.supervisor.filters import Filters, page_number
 from console.supervisor.story import Leg, leg_of
 from routing.clock import SHANGHAI, in_shanghai
 
@@ -55,19 +55,19 @@ class CallsPage:
     was_cut: bool
 
 
-def asked_for(args: Mapping[str, str]) -> tuple[str, int]:
-    """Return which calls an address asks for, and which page; BadInput if there are no such ones."""
+def which_calls(args: Mapping[str, str]) -> tuple[str, int]:
+    """Return which calls an address names, and which page; BadInput if there are no such ones."""
     which = args.get("which") or WHICH[0]
     if which not in WHICH:
         raise BadInput
     return which, page_number(args)
 
 
-async def page_of(load: Load, asked: Asked, which: str, page: int) -> CallsPage:
+async def page_of(load: Load, filters: Filters, which: str, page: int) -> CallsPage:
     """Return a page of the calls of a period and unit; `load` gives records, newest first, behind a call's id."""
-    found, was_cut = await _records(load, asked.since)
+    records, was_cut = await _records(load, filters.since)
     counts = _COUNTED[which]
-    rows = [record for record in found if _is_in(record, asked) and counts(_tally(record))]
+    rows = [record for record in records if _is_in(record, filters) and counts(_tally(record))]
     pages = max(1, ceil(len(rows) / PAGE))
     page = min(page, pages)
     return CallsPage([_row(one) for one in rows[(page - 1) * PAGE : page * PAGE]], len(rows), page, pages, was_cut)
@@ -76,22 +76,22 @@ async def page_of(load: Load, asked: Asked, which: str, page: int) -> CallsPage:
 async def _records(load: Load, since: date) -> tuple[list[dict[str, Any]], bool]:
     """Return the records of calls offered from `since` on that are over, and whether there are more than searched."""
     first = datetime.combine(since, time.min, SHANGHAI)
-    found: list[dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
     looked_at, after = 0, ""
     while looked_at < SEARCHED_AT_MOST:
-        records = await load(_CHUNK, after)
-        found += [one for one in records if one.get("ended_at") and _offered_at(one) >= first]
-        looked_at += len(records)
-        if len(records) < _CHUNK or _offered_at(records[-1]) < first:
-            return found, False
-        after = records[-1]["call_id"]
-    return found, True
+        chunk = await load(_CHUNK, after)
+        records += [one for one in chunk if one.get("ended_at") and _offered_at(one) >= first]
+        looked_at += len(chunk)
+        if len(chunk) < _CHUNK or _offered_at(chunk[-1]) < first:
+            return records, False
+        after = chunk[-1]["call_id"]
+    return records, True
 
 
-def _is_in(record: Mapping[str, Any], asked: Asked) -> bool:
-    if asked.unit_id not in ("", record.get("unit_id") or ""):
+def _is_in(record: Mapping[str, Any], filters: Filters) -> bool:
+    if filters.unit_id not in ("", record.get("unit_id") or ""):
         return False
-    until = datetime.combine(asked.until + timedelta(days=1), time.min, SHANGHAI) if asked.until else None
+    until = datetime.combine(filters.until + timedelta(days=1), time.min, SHANGHAI) if filters.until else None
     return until is None or _offered_at(record) < until
 
 

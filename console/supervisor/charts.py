@@ -38,12 +38,12 @@ class TrendDay:
 
 def trend(report: Report, workdays: Sequence[date]) -> list[TrendDay]:
     """Return the days of a report by day; a day without orders or calls has rates of nothing."""
-    rows, found = report.orders["after_hours"], []
+    rows, days = report.orders["after_hours"], []
     for on in workdays:
         row, calls = rows.get(on.isoformat()), report.calls.get(on.isoformat())
         on_time = row.on_time_rate if row else Rate(0, 0)
-        found.append(TrendDay(on, on_time, calls.rates()["three_way_rate"] if calls else Rate(0, 0)))
-    return found
+        days.append(TrendDay(on, on_time, calls.rates()["three_way_rate"] if calls else Rate(0, 0)))
+    return days
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,75 +5,77 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.causes import cause
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.verdict import OWN_RULE, facts_of, judge, milliseconds
-from console.http.errors import NotFound
-from console.http.messages import Request, Response
+from console.errors import NotFound
+from console.http.messages import Response
 from console.http.routes import route
 from console.rendering.templates import cause_words
 from console.supervisor.acts import ACTS, possible
 from console.supervisor.compliance import SUPERVISORS, leader_of, shared, unit_names
-from console.supervisor.question import Asked
+from console.supervisor.filters import Filters
 from console.supervisor.risk import Best, Risk, risk_of
 from console.supervisor.story import recordings, story
+from console.visit import Visit
 from routing.errors import UnknownMatter
 from routing.phone_numbers import masked
 
 
 @route("/orders/<order_id>", roles=SUPERVISORS)
-async def order_page(request: Request) -> Response:
+async def order_page(visit: Visit) -> Response:
     """Show an order; one that was merged leads to the one it counts as."""
-    order = await asked_order(request)
-    if order.order_id != request.args["order_id"]:
-        was = request.args["order_id"]
-        return request.go(f"/orders/{order.order_id}").saying(request.t("order.was_merged", number=was))
-    return await _page(request, order)
+    order = await order_of(visit)
+    if order.order_id != visit.args["order_id"]:
+        was = visit.args["order_id"]
+        return visit.go(f"/orders/{order.order_id}").saying(visit.t("order.was_merged", number=was))
+    return await _page(visit, order)
 
 
 @route("/orders/<order_id>/numbers", roles=SUPERVISORS)
-async def ask_numbers(request: Request) -> Response:
+async def ask_numbers(visit: Visit) -> Response:
     """Ask for the reason to see whole numbers."""
-    return request.page("orders/reason.html", order=await asked_order(request), purpose="numbers", recording=None)
+    return visit.page("orders/reason.html", order=await order_of(visit), purpose="numbers", recording=None)
 
 
 @route("/orders/<order_id>/numbers", methods=("POST",), roles=SUPERVISORS)
-async def show_numbers(request: Request) -> Response:
+async def show_numbers(visit: Visit) -> Response:
     """Show the order once with its whole numbers; the reason is in the audit log before they are sent."""
-    request.needed("why")
-    request.note(result="numbers shown")
-    return await _page(request, await asked_order(request), is_unmasked=True)
+    visit.needed("why")
+    visit.note(result="numbers shown")
+    return await _page(visit, await order_of(visit), is_unmasked=True)
 
 
-async def asked_order(request: Request) -> Order:
+async def order_of(visit: Visit) -> Order:
     """Return the order of an address; NotFound if there is none."""
-    order: Order | None = await request.operations.orders.one(request.args["order_id"])
+    order: Order | None = await visit.operations.orders.one(visit.args["order_id"])
     if order is None:
         raise NotFound
     return order
 
 
-async def _page(request: Request, order: Order, *, is_unmasked: bool = False) -> Response:
-    operations, now = request.operations, request.parts.now()
+async def _page(visit: Visit, order: Order, *, is_unmasked: bool = False) -> Response:
+    operations, now = visit.operations, visit.now()
     calls = await operations.calls_of(order.order_id)
     events = await operations.orders.events(order.order_id)
     facts, at_ms = facts_of(order), milliseconds(now)
     verdict = judge(facts, at_ms, facts.due_ms)
-    risk = _risk(request, order)
-    why_missed = cause(facts, verdict, at_ms, OWN_RULE.due_ms(facts), cause_words(request.language))
-    return request.page(
-        "orders/order.html", **shared(request, Asked("today", now.date(), now.date())), order=order, verdict=verdict,
-        cause=why_missed, told=story(order, events, calls), risk=risk,
-        recordings=recordings(order, calls), acts=_ordered_acts(order, risk), matter=matter_name(request, order),
-        is_unmasked=is_unmasked, at=now, person=_namer(request),
+    risk = _risk(visit, order)
+    why_missed = cause(facts, verdict, at_ms, OWN_RULE.due_ms(facts), cause_words(visit.language))
+    return visit.page(
+        "orders/order.html", **shared(visit, Filters("today", now.date(), now.date())), order=order, verdict=verdict,
+        cause=why_missed, entries=story(order, events, calls), risk=risk,
+        recordings=recordings(order, calls), acts=_ordered_acts(order, risk), matter=matter_name(visit, order),
+        is_unmasked=is_unmasked, at=now, person=_namer(visit),
     )  # fmt: skip
 
 
-def _risk(request: Request, order: Order) -> Risk | None:
+def _risk(visit: Visit, order: Order) -> Risk | None:
     if not order.state.is_open:
         return None
-    with_leader = {unit.unit_id for unit in request.operations.directory.units if leader_of(unit)}
-    return risk_of(order, request.parts.now(), order.unit_id in with_leader)
+    with_leader = {unit.unit_id for unit in visit.operations.directory.units if leader_of(unit)}
+    return risk_of(order, visit.now(), order.unit_id in with_leader)
 
 
 def _ordered_acts(order: Order, risk: Risk | None) -> list[Any]:
@@ -82,26 +84,29 @@ def _ordered_acts(order: Order, risk: Risk | None) -> list[Any]:
     return sorted(possible(order), key=lambda act: act is not best)
 
 
-def _namer(request: Request) -> Callable[[str], str]:
+def _namer(visit: Visit) -> Callable[[str], str]:
     """Return what says who did something: unit:tax:李四 becomes 区税务局 李四; a number in it is masked."""
-    units = unit_names(request)
+    units = unit_names(visit)
 
     def name(who: str) -> str:
-        kind, _, rest = who.partition(":")
-        unit_id, sign, person = rest.partition(":") if kind == "unit" else ("", "", rest)
+        actor = Actor.read(who)
+        word, person = actor.role.value, actor.name
+        if actor.role is ActorRole.OTHER:  # an earlier version's word for somebody, and perhaps a name
+            word, _, rest = actor.name.partition(":")
+            person = "" if word == ActorRole.UNIT.value else rest
         person = masked(person) if person.lstrip("+").isdecimal() else person
-        before = units.get(unit_id, unit_id) if sign else ""
+        before = units.get(actor.unit_id, actor.unit_id)
         if not before:
-            key = f"by.{kind}"
-            before = request.t(key) if request.parts.texts.has(key) else kind
+            key = f"by.{word}"
+            before = visit.t(key) if visit.has_text(key) else word
         return f"{before} {person}".strip()
 
     return name
 
 
-def matter_name(request: Request, order: Order) -> str:
+def matter_name(visit: Visit, order: Order) -> str:
     """Return what the order is about, in words."""
     try:
-        return str(request.operations.directory.matter(order.matter_id).name)
+        return str(visit.operations.directory.matter(order.matter_id).name)
     except UnknownMatter:
         return order.matter_id

@@ -10,8 +10,8 @@ from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.verdict import Stage, Verdict, milliseconds, stage
 from callback_scheduler.reports.orders import COUNTED_AS, Judged
 from callback_scheduler.reports.report import Report
-from console.http.errors import BadInput
-from console.supervisor.question import page_number
+from console.errors import BadInput
+from console.supervisor.filters import page_number
 
 PAGE = 50
 SEARCHED_AT_MOST = 5000
@@ -26,8 +26,8 @@ Load = Callable[[list[str]], Awaitable[list[Order]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Narrowed:
-    """What of a report is asked for: "" and None mean all; `is_due` those whose deadline has passed."""
+class Narrowing:
+    """Which orders of a report are listed: "" and None mean all; `is_due` those whose deadline has passed."""
 
     verdict: Verdict | None = None
     counted_as: str = ""
@@ -44,31 +44,31 @@ class Narrowed:
         }  # fmt: skip
 
 
-def narrowed(args: Mapping[str, str]) -> Narrowed:
-    """Return what an address asks; BadInput if it names no such class, kind or stage."""
+def narrowing_of(args: Mapping[str, str]) -> Narrowing:
+    """Return which orders an address names; BadInput if it names no such class, kind or stage."""
     verdict, kind, reached = args.get("verdict", ""), args.get("kind", ""), args.get("reached", "")
-    known = verdict in {"", *(one.value for one in Verdict)} and kind in ("", *COUNTED_AS)
-    if not known or reached not in ("", *REACHED):
+    is_known = verdict in {"", *(one.value for one in Verdict)} and kind in ("", *COUNTED_AS)
+    if not is_known or reached not in ("", *REACHED):
         raise BadInput
     words, page = args.get("q", "").strip()[:60], page_number(args)
-    return Narrowed(Verdict(verdict) if verdict else None, kind, reached, bool(args.get("due")), words, page)
+    return Narrowing(Verdict(verdict) if verdict else None, kind, reached, bool(args.get("due")), words, page)
 
 
-def behind(report: Report, asked: Narrowed) -> list[Judged]:
+def behind(report: Report, narrowing: Narrowing) -> list[Judged]:
     """Return the orders that a figure counts, latest deadline first."""
     at_ms = milliseconds(report.question.at)
-    found = [one for one in report.judged if _fits(one, asked, at_ms)]
-    return sorted(found, key=lambda one: (one.due_ms, one.facts.order_id), reverse=True)
+    judged = [one for one in report.judged if _fits(one, narrowing, at_ms)]
+    return sorted(judged, key=lambda one: (one.due_ms, one.facts.order_id), reverse=True)
 
 
-def _fits(one: Judged, asked: Narrowed, at_ms: int) -> bool:
-    if asked.verdict is not None and one.verdict is not asked.verdict:
+def _fits(one: Judged, narrowing: Narrowing, at_ms: int) -> bool:
+    if narrowing.verdict is not None and one.verdict is not narrowing.verdict:
         return False
-    if asked.verdict is None and one.verdict is Verdict.MERGED:
+    if narrowing.verdict is None and one.verdict is Verdict.MERGED:
         return False  # counted under another number
-    if asked.counted_as not in ("", one.facts.counted_as) or (asked.is_due and one.due_ms > at_ms):
+    if narrowing.counted_as not in ("", one.facts.counted_as) or (narrowing.is_due and one.due_ms > at_ms):
         return False
-    return not asked.reached or stage(one.facts, at_ms) in _FURTHER[asked.reached]
+    return not narrowing.reached or stage(one.facts, at_ms) in _FURTHER[narrowing.reached]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +86,17 @@ class Page:
         return max(1, ceil(self.count / PAGE))
 
 
-async def page_of(found: Sequence[Judged], asked: Narrowed, load: Load) -> Page:
-    """Return the page asked for; with words only orders that have them in number, phone or company."""
-    if not asked.words:
-        rows = await _loaded(found[(asked.page - 1) * PAGE : asked.page * PAGE], load)
-        return Page(rows, len(found), asked.page)
+async def page_of(judged: Sequence[Judged], narrowing: Narrowing, load: Load) -> Page:
+    """Return the page that is named; with words only orders that have them in number, phone or company."""
+    if not narrowing.words:
+        rows = await _loaded(judged[(narrowing.page - 1) * PAGE : narrowing.page * PAGE], load)
+        return Page(rows, len(judged), narrowing.page)
     fitting: list[tuple[Judged, Order]] = []
-    for first in range(0, min(len(found), SEARCHED_AT_MOST), _CHUNK):
-        rows = await _loaded(found[first : first + _CHUNK], load)
-        fitting += [row for row in rows if _has(row[1], asked.words)]
-    part = fitting[(asked.page - 1) * PAGE : asked.page * PAGE]
-    return Page(part, len(fitting), asked.page, len(found) > SEARCHED_AT_MOST)
+    for first in range(0, min(len(judged), SEARCHED_AT_MOST), _CHUNK):
+        rows = await _loaded(judged[first : first + _CHUNK], load)
+        fitting += [row for row in rows if _has(row[1], narrowing.words)]
+    part = fitting[(narrowing.page - 1) * PAGE : narrowing.page * PAGE]
+    return Page(part, len(fitting), narrowing.page, len(judged) > SEARCHED_AT_MOST)
 
 
 async def _loaded(part: Sequence[Judged], load: Load) -> list[tuple[Judged, Order]]:

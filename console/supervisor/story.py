@@ -43,7 +43,7 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Entry:
     """One entry of the story: an event (`what` is its name), or a call with its legs and recordings."""
 
     at: datetime
@@ -55,24 +55,24 @@ class Told:
     recordings: tuple[Recording, ...] = ()
 
 
-def story(order: Order, events: Iterable[dict[str, Any]], calls: Iterable[dict[str, Any]]) -> list[Told]:
+def story(order: Order, events: Iterable[dict[str, Any]], calls: Iterable[dict[str, Any]]) -> list[Entry]:
     """Return what happened to an order, oldest first."""
-    told = [_of_event(event) for event in events if event.get("payload", {}).get("note") not in _SILENT]
-    if not told:  # events may have been forgotten before the order is
-        told = [Told(order.opened_at, "opened", fields={"outcome": "", "unit_id": ""})]
+    entries = [_of_event(event) for event in events if event.get("payload", {}).get("note") not in _SILENT]
+    if not entries:  # events may have been forgotten before the order is
+        entries = [Entry(order.opened_at, "opened", fields={"outcome": "", "unit_id": ""})]
     calls = list(calls)
-    known = {recording.path: recording for recording in recordings(order, calls)}
-    told += [_of_call(call, known) for call in calls]
-    return sorted(told, key=lambda one: one.at)
+    by_path = {recording.path: recording for recording in recordings(order, calls)}
+    entries += [_of_call(call, by_path) for call in calls]
+    return sorted(entries, key=lambda one: one.at)
 
 
 def recordings(order: Order, calls: Iterable[dict[str, Any]]) -> list[Recording]:
     """Return the recordings of an order, messages first, each once; those of calls of other orders never."""
-    found: dict[str, Recording] = {}
+    by_path: dict[str, Recording] = {}
 
     def add(path: str, label: str, at: datetime | None) -> None:
-        if path and path not in found:
-            found[path] = Recording(sha256(path.encode()).hexdigest()[:16], path, label, at)
+        if path and path not in by_path:
+            by_path[path] = Recording(sha256(path.encode()).hexdigest()[:16], path, label, at)
 
     add(order.message_path, "message", order.opened_at)
     for merged in order.merged_calls:
@@ -85,22 +85,22 @@ def recordings(order: Order, calls: Iterable[dict[str, Any]]) -> list[Recording]
     for call in calls:
         for path in call.get("recordings", ()):
             add(path, "talk", _instant(call.get("answered_at") or call.get("offered_at")))
-    return list(found.values())
+    return list(by_path.values())
 
 
-def _of_event(event: Mapping[str, Any]) -> Told:
+def _of_event(event: Mapping[str, Any]) -> Entry:
     payload = event.get("payload", {})
     what = payload.get("event") or payload.get("note") or event["type"].removeprefix("order_")
     fields = {"state_from": payload.get("state_from", ""), "state_to": payload.get("state_to", "")}
     fields["unit_id"] = payload.get("changes", {}).get("unit_id", "")
     fields["outcome"] = (payload.get("attempt") or {}).get("outcome", "")
     at = in_shanghai(datetime.fromisoformat(event["at"]))
-    return Told(at, str(what), str(payload.get("who") or ""), str(payload.get("why", "")), fields)
+    return Entry(at, str(what), str(payload.get("who") or ""), str(payload.get("why", "")), fields)
 
 
-def _of_call(call: Mapping[str, Any], known: Mapping[str, Recording]) -> Told:
+def _of_call(call: Mapping[str, Any], by_path: Mapping[str, Recording]) -> Entry:
     legs = tuple(leg_of(leg) for leg in call.get("legs", ()))
-    heard = tuple(known[path] for path in call.get("recordings", ()) if path in known)
+    heard = tuple(by_path[path] for path in call.get("recordings", ()) if path in by_path)
     direction = call.get("direction", "in")
     fields = {
         "call_id": call["call_id"], "outcome": call.get("outcome", ""), "cause": call.get("cause", ""),
@@ -109,7 +109,7 @@ def _of_call(call: Mapping[str, Any], known: Mapping[str, Recording]) -> Told:
     }  # fmt: skip
     at = _instant(call["offered_at"])
     assert at is not None
-    return Told(at, "call", fields=fields, legs=legs, recordings=heard)
+    return Entry(at, "call", fields=fields, legs=legs, recordings=heard)
 
 
 def leg_of(leg: Mapping[str, Any]) -> Leg:

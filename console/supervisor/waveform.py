@@ -46,5 +46,5 @@ def _peaks(path: Path) -> list[float]:
 
 def length_s(path: Path) -> float:
     """Return how long a recording is; soundfile's LibsndfileError if it is none."""
-    found: float = soundfile.info(str(path)).duration
-    return found
+    duration_s: float = soundfile.info(str(path)).duration
+    return duration_s

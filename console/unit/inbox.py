@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderEvent, OrderState
 from callback_scheduler.store.search import OrderFilter
-from console.http.errors import Impossible, NotFound
-from console.http.messages import Request, Response
+from console.errors import Impossible, NotFound
+from console.http.messages import Response
 from console.http.routes import route
 from console.people.roles import Role
-from console.rendering.spoken_time import measurer, speaker
-from console.supervisor.recordings import note_played
 from console.unit.view import STEPS, Press, matter_name, may, messages, own_attempts, rows, step_now
+from console.visit import Visit
 
 UNITS = (Role.UNIT,)
 _MOST_OPEN, _MOST_DONE = 1000, 20
@@ -22,49 +20,49 @@ _DONE = frozenset({OrderState.REACHED, OrderState.CLOSED})
 
 
 @route("/unit", roles=UNITS, nav="nav.unit", nav_order=10)
-async def inbox(request: Request) -> Response:
+async def inbox(visit: Visit) -> Response:
     """Show the unit's own orders: those it owes, and the last that are done."""
-    return request.page("unit/inbox.html", **await _inbox(request))
+    return visit.page("unit/inbox.html", **await _inbox(visit))
 
 
 @route("/unit/now", roles=UNITS)
-async def inbox_now(request: Request) -> Response:
+async def inbox_now(visit: Visit) -> Response:
     """Show the list alone, for a page that is open to take in."""
-    return request.page("unit/list.html", **await _inbox(request))
+    return visit.page("unit/list.html", **await _inbox(visit))
 
 
 @route("/unit/orders/<order_id>", roles=UNITS)
-async def order_page(request: Request) -> Response:
+async def order_page(visit: Visit) -> Response:
     """Show an order of the unit; one that was merged leads to the one it counts as."""
-    order = await own_order(request)
-    if order.order_id != request.args["order_id"]:
-        return request.go(f"/unit/orders/{order.order_id}")
-    return request.page("unit/order.html", **await _shown(request, order))
+    order = await own_order(visit)
+    if order.order_id != visit.args["order_id"]:
+        return visit.go(f"/unit/orders/{order.order_id}")
+    return visit.page("unit/order.html", **await _shown(visit, order))
 
 
 @route("/unit/orders/<order_id>/now", roles=UNITS)
-async def order_now(request: Request) -> Response:
+async def order_now(visit: Visit) -> Response:
     """Show where the callback is, and nothing else, for a page that is open to take in."""
-    return request.page("unit/progress.html", **await _shown(request, await own_order(request)))
+    return visit.page("unit/progress.html", **await _shown(visit, await own_order(visit)))
 
 
 @route("/unit/orders/<order_id>/number", methods=("POST",), roles=UNITS)
-async def show_number(request: Request) -> Response:
+async def show_number(visit: Visit) -> Response:
     """Show the order once with the whole number; the reason is in the audit log before it is sent."""
-    request.needed("why")
-    request.note(result="number shown")
-    return request.page("unit/order.html", **await _shown(request, await own_order(request), is_unmasked=True))
+    visit.needed("why")
+    visit.note(result="number shown")
+    return visit.page("unit/order.html", **await _shown(visit, await own_order(visit), is_unmasked=True))
 
 
 @route("/unit/orders/<order_id>/recordings/<key>", roles=UNITS)
-async def recording(request: Request) -> Response:
+async def recording(visit: Visit) -> Response:
     """Give a recording of the order to a player, piece by piece (range requests)."""
-    order = await own_order(request)
-    for one in messages(order, await request.operations.calls_of(order.order_id)):
-        if one.key == request.args["key"]:
-            file = request.operations.recording(one.path)
-            note_played(request, file)
-            return request.file(file, "audio/wav")
+    order = await own_order(visit)
+    for one in messages(order, await visit.operations.calls_of(order.order_id)):
+        if one.key == visit.args["key"]:
+            file = visit.operations.recording(one.path)
+            visit.note_played(file)
+            return visit.file(file, "audio/wav")
     raise NotFound
 
 
@@ -72,96 +70,96 @@ async def recording(request: Request) -> Response:
 
 
 @route("/unit/orders/<order_id>/acknowledge", methods=("POST",), roles=UNITS)
-async def acknowledge(request: Request) -> Response:
+async def acknowledge(visit: Visit) -> Response:
     """签收: say that the order is seen."""
-    order = await own_order(request)
-    await request.operations.orders.acknowledge(order.order_id, Actor.read(request.actor))
-    back = "/unit" if request.form.get("back") == "inbox" else f"/unit/orders/{order.order_id}"
-    return request.go(back).saying(request.t("unit.said.acknowledge", number=order.order_id))
+    order = await own_order(visit)
+    await visit.operations.orders.acknowledge(order.order_id, visit.actor)
+    back = "/unit" if visit.form.get("back") == "inbox" else f"/unit/orders/{order.order_id}"
+    return visit.go(back).saying(visit.t("unit.said.acknowledge", number=order.order_id))
 
 
 @route("/unit/orders/<order_id>/ring-back", methods=("POST",), roles=UNITS)
-async def ring_back(request: Request) -> Response:
+async def ring_back(visit: Visit) -> Response:
     """回电: ring the phone of the account (or one of the unit's that is chosen) first, then the enterprise."""
-    order = await own_order(request)
-    assert request.account is not None
-    number = request.form.get("number", "").strip() or request.account.number
+    order = await own_order(visit)
+    assert visit.account is not None
+    number = visit.form.get("number", "").strip() or visit.account.number
     if not number:
         raise Impossible(key="unit.no_phone")
-    await request.operations.orders.ring_back(order.order_id, number, Actor.read(request.actor), request.account.number)
-    return request.go(f"/unit/orders/{order.order_id}").saying(request.t("unit.said.ring_back"))
+    await visit.operations.orders.ring_back(order.order_id, number, visit.actor, visit.account.number)
+    return visit.go(f"/unit/orders/{order.order_id}").saying(visit.t("unit.said.ring_back"))
 
 
 @route("/unit/orders/<order_id>/give-back", methods=("POST",), roles=UNITS)
-async def give_back(request: Request) -> Response:
+async def give_back(visit: Visit) -> Response:
     """退单: say why the order is not the unit's."""
-    order, why = await own_order(request), request.needed("why")
-    await request.operations.orders.give_back(order.order_id, why, Actor.read(request.actor))
-    return request.go("/unit").saying(request.t("unit.said.give_back", number=order.order_id))
+    order, why = await own_order(visit), visit.needed("why")
+    await visit.operations.orders.give_back(order.order_id, why, visit.actor)
+    return visit.go("/unit").saying(visit.t("unit.said.give_back", number=order.order_id))
 
 
 @route("/unit/orders/<order_id>/self-report", methods=("POST",), roles=UNITS)
-async def self_report(request: Request) -> Response:
+async def self_report(visit: Visit) -> Response:
     """自行填报: say that the unit has rung by itself; kept apart from evidence."""
-    order, text = await own_order(request), request.needed("text")
-    await request.operations.orders.self_report(order.order_id, text, Actor.read(request.actor))
-    return request.go(f"/unit/orders/{order.order_id}").saying(request.t("unit.said.self_report"))
+    order, text = await own_order(visit), visit.needed("text")
+    await visit.operations.orders.self_report(order.order_id, text, visit.actor)
+    return visit.go(f"/unit/orders/{order.order_id}").saying(visit.t("unit.said.self_report"))
 
 
 @route("/unit/orders/<order_id>/answer", methods=("POST",), roles=UNITS)
-async def answer(request: Request) -> Response:
+async def answer(visit: Visit) -> Response:
     """答复: write what the unit answers."""
-    order, text = await own_order(request), request.needed("text")
-    await request.operations.orders.write_answer(order.order_id, text, Actor.read(request.actor))
-    return request.go(f"/unit/orders/{order.order_id}").saying(request.t("unit.said.answer"))
+    order, text = await own_order(visit), visit.needed("text")
+    await visit.operations.orders.write_answer(order.order_id, text, visit.actor)
+    return visit.go(f"/unit/orders/{order.order_id}").saying(visit.t("unit.said.answer"))
 
 
 # -- inside -----------------------------------------------------------------------------------------------------------
 
 
-async def own_order(request: Request) -> Order:
+async def own_order(visit: Visit) -> Order:
     """Return the order of an address; NotFound if there is none, or it is another unit's now."""
-    order: Order | None = await request.operations.orders.one(request.args["order_id"])
-    if order is None or order.unit_id != request.unit_id:
+    order: Order | None = await visit.operations.orders.one(visit.args["order_id"])
+    if order is None or order.unit_id != visit.unit_id:
         raise NotFound
     return order
 
 
-async def _inbox(request: Request) -> dict[str, Any]:
-    find, unit_id = request.operations.orders.find, request.unit_id
+async def _inbox(visit: Visit) -> dict[str, Any]:
+    find, unit_id = visit.operations.orders.find, visit.unit_id
     is_open = frozenset(state for state in OrderState if state.is_open)
-    owed = rows(request, await find(OrderFilter(unit_id=unit_id, states=is_open, limit=_MOST_OPEN)))
+    owed = rows(visit, await find(OrderFilter(unit_id=unit_id, states=is_open, limit=_MOST_OPEN)))
     done = await find(OrderFilter(unit_id=unit_id, states=_DONE, limit=_MOST_DONE))
     return {
-        **_words(request), "rows": owed, "done": done, "most_done": _MOST_DONE,
-        "position": request.parts.events.position,
+        **_words(visit), "rows": owed, "done": done, "most_done": _MOST_DONE,
+        "position": visit.console.events.position,
         "late": sum(row.press is Press.LATE for row in owed), "soon": sum(row.press is Press.SOON for row in owed),
         "new": sum(row.order.state in (OrderState.OPENED, OrderState.SENT) for row in owed),
         "waiting": sum(row.press is Press.WAITS for row in owed),
-        "unit": unit_of(request), "has_phone": bool(request.account and request.account.number),
+        "unit": unit_of(visit), "has_phone": bool(visit.account and visit.account.number),
     }  # fmt: skip
 
 
-async def _shown(request: Request, order: Order, *, is_unmasked: bool = False) -> dict[str, Any]:
-    calls = await request.operations.calls_of(order.order_id)
-    unit = unit_of(request)
+async def _shown(visit: Visit, order: Order, *, is_unmasked: bool = False) -> dict[str, Any]:
+    calls = await visit.operations.calls_of(order.order_id)
+    unit = unit_of(visit)
     people = [person for tier in unit.tiers for person in tier.specialists] if unit else []
     return {
-        **_words(request), "order": order, "matter": matter_name(request, order), "unit": unit, "people": people,
+        **_words(visit), "order": order, "matter": matter_name(visit, order), "unit": unit, "people": people,
         "messages": messages(order, calls), "attempts": own_attempts(order, calls), "steps": STEPS,
-        "step": step_now(request, order), "is_unmasked": is_unmasked, "position": request.parts.events.position,
-        "left_s": (order.due_at - request.parts.now()).total_seconds(),
+        "step": step_now(visit, order), "is_unmasked": is_unmasked, "position": visit.console.events.position,
+        "left_s": (order.due_at - visit.now()).total_seconds(),
         "may_ring": may(order, OrderEvent.ATTEMPT_BEGUN), "may_give_back": may(order, OrderEvent.RETURNED),
         "may_acknowledge": order.acknowledged_at is None and may(order, OrderEvent.ACKNOWLEDGED),
         "may_report": may(order, OrderEvent.SELF_REPORTED), "is_calling": order.state is OrderState.CALLING_BACK,
     }  # fmt: skip
 
 
-def unit_of(request: Request) -> Any:
+def unit_of(visit: Visit) -> Any:
     """Return the unit of whoever asks; None if the directory has it no more."""
-    return next((unit for unit in request.operations.directory.units if unit.unit_id == request.unit_id), None)
+    return next((unit for unit in visit.operations.directory.units if unit.unit_id == visit.unit_id), None)
 
 
-def _words(request: Request) -> dict[str, Any]:
-    matters = {matter.matter_id: matter.name for matter in request.operations.directory.matters}
-    return {"say": speaker(request), "measure": measurer(request), "matter_names": matters}
+def _words(visit: Visit) -> dict[str, Any]:
+    matters = {matter.matter_id: matter.name for matter in visit.operations.directory.matters}
+    return {"say": visit.speaker(), "measure": visit.measurer(), "matter_names": matters}

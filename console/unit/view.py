@@ -10,7 +10,7 @@ from typing import Any
 
 from callback_scheduler.orders.order import Attempt, Order
 from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
-from console.http.messages import Request
+from console.visit import Visit
 from ivr.dispatch.stage import Stage
 from routing.errors import UnknownMatter
 
@@ -61,14 +61,14 @@ def may(order: Order, event: OrderEvent) -> bool:
     return (order.state, event) in TRANSITIONS
 
 
-def rows(request: Request, orders: list[Order]) -> list[Row]:
+def rows(visit: Visit, orders: list[Order]) -> list[Row]:
     """Return open orders: earliest deadline first, those given back at the end."""
-    at = request.parts.now()
-    found = [_row(request, order, at) for order in orders if order.state.is_open]
-    return sorted(found, key=lambda row: (row.press is Press.WAITS, row.order.due_at, row.order.order_id))
+    at = visit.now()
+    open_rows = [_row(visit, order, at) for order in orders if order.state.is_open]
+    return sorted(open_rows, key=lambda row: (row.press is Press.WAITS, row.order.due_at, row.order.order_id))
 
 
-def _row(request: Request, order: Order, at: datetime) -> Row:
+def _row(visit: Visit, order: Order, at: datetime) -> Row:
     left = order.due_at - at
     if order.state is OrderState.RETURNED:
         press = Press.WAITS
@@ -76,7 +76,7 @@ def _row(request: Request, order: Order, at: datetime) -> Row:
         press = Press.LATE
     else:
         press = Press.SOON if left <= _SOON else Press.LATER
-    return Row(order, matter_name(request, order), press, left.total_seconds(), _act(order, press))
+    return Row(order, matter_name(visit, order), press, left.total_seconds(), _act(order, press))
 
 
 def _act(order: Order, press: Press) -> str:
@@ -87,28 +87,28 @@ def _act(order: Order, press: Press) -> str:
     return "ring_back" if can_ring and order.state is not OrderState.SELF_REPORTED else "look"
 
 
-def matter_name(request: Request, order: Order) -> str:
+def matter_name(visit: Visit, order: Order) -> str:
     """Return what an order is about, in words."""
     try:
-        return str(request.operations.directory.matter(order.matter_id).name)
+        return str(visit.operations.directory.matter(order.matter_id).name)
     except UnknownMatter:
         return order.matter_id
 
 
-def step_now(request: Request, order: Order) -> str:
+def step_now(visit: Visit, order: Order) -> str:
     """Return where the callback of an order is: one of STEPS, "" before the first phone rings, or if none runs."""
-    calls = request.operations.status()["calls"]
+    calls = visit.operations.status()["calls"]
     stages = [call["stage"] for call in calls if order.order_id in call["orders"]]
     return next((step for stage in stages if (step := _STEP_OF_STAGE.get(stage))), "")
 
 
 def messages(order: Order, calls: list[dict[str, Any]]) -> list[Message]:
     """Return what the caller left, and the talks of this unit about the order; those of other units are not its own."""
-    found: dict[str, Message] = {}
+    by_path: dict[str, Message] = {}
 
     def add(path: str, at: datetime | None, *, is_talk: bool = False) -> None:
-        if path and path not in found:
-            found[path] = Message(sha256(path.encode()).hexdigest()[:16], path, at, is_talk)
+        if path and path not in by_path:
+            by_path[path] = Message(sha256(path.encode()).hexdigest()[:16], path, at, is_talk)
 
     add(order.message_path, order.opened_at)
     for merged in order.merged_calls:
@@ -118,7 +118,7 @@ def messages(order: Order, calls: list[dict[str, Any]]) -> list[Message]:
     for attempt in own_attempts(order, calls):
         if attempt.evidence is not None:
             add(attempt.evidence.recording, attempt.evidence.talk_began_at or attempt.begun_at, is_talk=True)
-    return list(found.values())
+    return list(by_path.values())
 
 
 def own_attempts(order: Order, calls: list[dict[str, Any]]) -> list[Attempt]:

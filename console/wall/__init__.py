@@ -1,1 +1,1 @@
-"""The live wall."""
+"""The live wall. Stands on `visit`; knows no other role's room."""

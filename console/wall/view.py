@@ -10,8 +10,8 @@ from callback_scheduler.errors import StoreError
 from callback_scheduler.orders.verdict import OWN_RULE
 from callback_scheduler.reports.calls import THREE_WAY_GOAL_PERCENT, total_calls
 from callback_scheduler.reports.report import Question
-from console.http.messages import Request
 from console.people.roles import Role
+from console.visit import Visit
 from ivr.dispatch.stage import Stage
 
 WAITING = frozenset({Stage.WAITS_FOR_SEAT.value, Stage.RINGS_SEAT.value})
@@ -30,12 +30,12 @@ TRUNK_STATES = ("trying", "registered", "refused", "unreachable", "stopped", "un
 MODES = ("listen", "whisper", "barge")
 
 
-def present(request: Request) -> dict[str, Any]:
+def present(visit: Visit) -> dict[str, Any]:
     """Return what is going on at this moment, and the place in the stream of events from which it goes on."""
-    status = request.operations.status()
+    status = visit.operations.status()
     calls = status["calls"]
     return {
-        "position": request.parts.events.position,
+        "position": visit.console.events.position,
         "calls": [call for call in calls if call["direction"] in _INCOMING],
         "callbacks": [call for call in calls if call["direction"] not in _INCOMING],
         "waiting": sum(call["stage"] in WAITING for call in calls),
@@ -44,15 +44,16 @@ def present(request: Request) -> dict[str, Any]:
         "ready": sum(seat["state"] == "ready" for seat in status["seats"]),
         "lines": status["lines"],
         "opening": status["opening"],
-        "words": words(request),
-        "may_supervise": request.role is Role.SUPERVISOR,
+        "words": words(visit),
+        "may_supervise": visit.role is Role.SUPERVISOR,
+        "own_name": str(visit.actor),
     }
 
 
-def words(request: Request) -> Mapping[str, Any]:
+def words(visit: Visit) -> Mapping[str, Any]:
     """Return the words that the page needs for what comes later, in the language of whoever asks."""
-    t, directory = request.t, request.operations.directory
-    assert request.account is not None
+    t, directory = visit.t, visit.operations.directory
+    assert visit.account is not None
     return {
         "stages": {stage: t(f"wall.stage.{stage}") for stage in STAGES},
         "waiting": sorted(WAITING),
@@ -65,20 +66,20 @@ def words(request: Request) -> Mapping[str, Any]:
         "units": {unit.unit_id: unit.name for unit in directory.units},
         "no_matter": t("wall.no_matter"),
         "rings": t("wall.rings"),
-        "me": request.actor,
-        "may_supervise": request.role is Role.SUPERVISOR,
+        "me": str(visit.actor),
+        "may_supervise": visit.role is Role.SUPERVISOR,
         "supervised": t("wall.supervised"),
     }
 
 
-async def figures(request: Request) -> dict[str, Any]:
+async def figures(visit: Visit) -> dict[str, Any]:
     """Return today's counters and the last misses; both None while Redis is away."""
-    at = request.parts.now()
+    at = visit.now()
     today = Question(at, OWN_RULE, since=at.date(), until=at.date())
     lately = Question(at, OWN_RULE, since=at.date() - timedelta(days=_MISSES_DAYS), until=at.date())
     try:
-        counted = await request.operations.report(today)
-        missed = (await request.operations.report(lately)).misses
+        counted = await visit.operations.report(today)
+        missed = (await visit.operations.report(lately)).misses
     except StoreError:
         return {"tally": None, "misses": None}
     tally = total_calls(counted.calls)
@@ -90,5 +91,6 @@ async def figures(request: Request) -> dict[str, Any]:
         "misses": missed[:_MISSES_SHOWN],
         "missed": len(missed),
         "missed_days": _MISSES_DAYS,
-        "units": {unit.unit_id: unit.name for unit in request.operations.directory.units},
+        "may_open_orders": visit.role is Role.SUPERVISOR,
+        "units": {unit.unit_id: unit.name for unit in visit.operations.directory.units},
     }

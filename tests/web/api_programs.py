@@ -23,7 +23,7 @@ class Program:
     keys: Any = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
-        made = self.house.parts.tokens.make(API, self.name, 3600, scopes=self.scopes, unit_id=self.unit_id)
+        made = self.house.people.tokens.make(API, self.name, 3600, scopes=self.scopes, unit_id=self.unit_id)
         self.token = finished(made)
 
     def get(self, path: str) -> Response:

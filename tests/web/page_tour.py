@@ -21,13 +21,13 @@ from selenium.webdriver.remote.webdriver import WebDriver
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from console import pages as rooms
 from console.http.routes import TABLE, Route
 from console.people.roles import Role
+from console.site import PAGES
 from tests.web.browsers import PASSWORD, console, fill, find, press, wait_for_path
 from tests.web.pictured_morning import ACCOUNTS, build, shown_orders
 
-assert rooms.ROOMS  # importing them has filled the table
+assert PAGES  # importing them has filled the table
 _SERVING = Path(__file__).with_name("pictured_morning.py")
 
 # what stands in the variable parts of an address, {late} and others: see pictured_morning.shown_orders

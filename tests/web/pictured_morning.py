@@ -253,11 +253,11 @@ def _make_accounts(folder: Path) -> None:
 
 
 async def _write_acts(web: WebConsole) -> None:
-    await web.parts.tokens.make(
+    await web.console.people.tokens.make(
         API, "city-platform", 365 * 86_400.0, scopes=("orders:read", "reports:read"), made_by="admin:陈管理"
     )
     for who, role, what, about, why, result in _ACTS:
-        await web.parts.audit.write(who, role, "127.0.0.1", what, about=about, why=why, result=result)
+        await web.console.audit.write(who, role, "127.0.0.1", what, about=about, why=why, result=result)
 
 
 def main(folder: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.errors import StoreUnavailable
-from console.http.errors import Impossible, Unavailable
+from console.errors import Impossible, Unavailable
 from console.http.messages import Response
 from ivr.refused import OperationRefused
 from tests.fakes.operations import MORNING
@@ -180,7 +180,7 @@ def test_a_key_whose_act_is_under_way_is_refused(house: House) -> None:
     async def act() -> Response:
         return await answered
 
-    once = house.parts.idempotency.once
+    once = house.console.idempotency.once
     first = ensureDeferred(once("api:chat", "some-good-key", "close", act))
     with pytest.raises(Impossible) as refused:
         finished(once("api:chat", "some-good-key", "close", act))

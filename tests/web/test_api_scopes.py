@@ -81,7 +81,7 @@ def test_a_token_is_worth_nothing_when_it_is_over_or_revoked() -> None:
     house.time.advance(3601)
     assert key_of(program.get("/api/v1/matters")) == (401, "error.401")
     again = Program(house)
-    finished(house.parts.tokens.withdraw(API, "chat"))
+    finished(house.people.tokens.withdraw(API, "chat"))
     assert again.get("/api/v1/matters").status == 401
 
 
@@ -117,12 +117,12 @@ def test_an_administrator_makes_a_token_sees_it_once_and_revokes_it() -> None:
     listed = text(chen.get("/api-tokens"))
     assert "chat" in listed
     assert token not in listed
-    [kept] = house.parts.tokens.of_kind(API)
+    [kept] = house.people.tokens.of_kind(API)
     assert (kept.scopes, kept.unit_id, kept.made_by) == (("online:write",), "tax", "admin:admin")
     assert (house.audit.acts[-1].about, house.audit.acts[-1].result) == ("chat", "200 online:write tax")
     assert chen.post("/api-tokens", form).status == 409, "the old one would be worth nothing all of a sudden"
     assert chen.post("/api-tokens/chat/revoke").status == 303
-    assert house.parts.tokens.of_kind(API) == []
+    assert house.people.tokens.of_kind(API) == []
     assert chen.post("/api-tokens/chat/revoke").status == 404
 
 
@@ -135,7 +135,7 @@ def test_no_token_is_made_of_a_wrong_form(wrong: dict[str, str]) -> None:
     house = House()
     form = {"name": "chat", "scopes": "online:write", "unit_id": "", "days": "30"} | wrong
     assert house.visitor(Role.ADMIN).post("/api-tokens", form).status == 400
-    assert house.parts.tokens.of_kind(API) == []
+    assert house.people.tokens.of_kind(API) == []
 
 
 def test_the_page_about_the_api_lists_every_route_with_its_scope() -> None:

@@ -13,9 +13,10 @@ from twisted.python.failure import Failure
 
 from callback_scheduler.errors import JournalWriteFailed
 from callback_scheduler.ledger.verification import verify
-from console.http.messages import Request, Response
+from console.http.messages import Response
 from console.people.audit import Act, Audit, audit_folder
 from console.people.roles import Role
+from console.visit import Visit
 from routing.clock import MovableClock
 from tests.web.visitors import NOON, House, at_once, text
 
@@ -110,9 +111,9 @@ def test_an_act_that_cannot_be_recorded_is_not_reported_as_done() -> None:
 def test_an_unmasked_number_is_not_sent_before_it_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     from console.http.routes import TABLE, Route  # noqa: PLC0415
 
-    async def number(request: Request) -> Response:
+    async def number(visit: Visit) -> Response:
         """Give a number."""
-        request.note(about="202603100001")
+        visit.note(about="202603100001")
         return Response(body=b"13800000001")
 
     table = [*TABLE, Route("/number", ("GET",), number, roles=frozenset({Role.SUPERVISOR}), is_unmask=True)]

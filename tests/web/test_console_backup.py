@@ -44,7 +44,7 @@ def test_people_and_acts_come_back_from_the_backup_of_a_console_that_runs(house:
     restore(tmp_path / "b.tar.gz", tmp_path / "new")
     people = Accounts(tmp_path / "new" / "console" / "accounts.json", at_once)
     people.load()
-    assert people.all() == house.parts.accounts.all()
+    assert people.all() == house.people.accounts.all()
     assert (tmp_path / "new" / "console" / "accounts.json").stat().st_mode & 0o777 == 0o600
     assert verify(audit_folder(tmp_path / "new")).is_whole
     again = Log(tmp_path / "new")

@@ -10,9 +10,10 @@ from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.errors import StaleOrder, StoreUnavailable, UnknownOrder
 from console.gate import Arrived
-from console.http.messages import Request, Response
+from console.http.messages import Response
 from console.http.routes import TABLE, Route
 from console.people.roles import Role
+from console.visit import Visit
 from ivr.refused import OperationRefused
 from tests.web.visitors import HOST, House, Visitor, finished, header, text
 
@@ -25,7 +26,7 @@ def house_whose_pages(handler: object) -> House:
 
 
 def raising(wrong: Exception) -> House:
-    async def fail(request: Request) -> Response:
+    async def fail(visit: Visit) -> Response:
         raise wrong
 
     return house_whose_pages(fail)
@@ -80,7 +81,7 @@ def test_a_page_that_takes_a_minute_is_given_up_with_503() -> None:
     visitor = house.visitor(Role.SEAT)
     never: Deferred[Response] = Deferred()
 
-    async def wait(request: Request) -> Response:
+    async def wait(visit: Visit) -> Response:
         return await never
 
     route = Route("/home", ("GET",), wait, roles=frozenset(Role))

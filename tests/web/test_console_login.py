@@ -8,7 +8,7 @@ from pathlib import Path
 import pyotp
 import pytest
 
-from console.http.errors import NotStored
+from console.errors import NotStored
 from console.http.messages import Response
 from console.people.accounts import Accounts
 from console.people.passwords import Passwords
@@ -55,13 +55,13 @@ def test_an_unknown_account_a_wrong_password_and_a_shut_account_get_the_same_ans
     house.account(Role.SEAT, "li")
     house.account(Role.SEAT, "shut")
     house.account(Role.SEAT, "invited")
-    finished(house.parts.accounts.change("shut", is_active=False))
-    finished(house.parts.accounts.change("invited", password_hash=""))
+    finished(house.people.accounts.change("shut", is_active=False))
+    finished(house.people.accounts.change("invited", password_hash=""))
     answers = set()
     for name in ("li", "nobody", "shut", "invited"):
         visitor = house.visitor()
         answer = log_in(visitor, name, "a wrong password")
-        token = visitor.cookies[house.parts.security.form_cookie]
+        token = visitor.cookies[house.console.security.form_cookie]
         answers.add((answer.status, text(answer).replace(token, "")))
         assert not is_in(visitor)
     assert len(answers) == 1
@@ -72,8 +72,8 @@ def test_a_password_is_hashed_as_often_for_an_unknown_account_as_for_a_known_one
     house = House()
     house.account(Role.SEAT, "li")
     worked: list[str] = []
-    check = house.parts.passwords._check
-    house.parts.passwords._check = lambda kept, given: worked.append(kept) or check(kept, given)  # type: ignore
+    check = house.people.passwords._check
+    house.people.passwords._check = lambda kept, given: worked.append(kept) or check(kept, given)  # type: ignore
     for name in ("li", "nobody"):
         worked.clear()
         log_in(house.visitor(), name, "a wrong password")
@@ -118,7 +118,7 @@ def test_an_address_that_tries_many_accounts_is_shut_and_others_are_not() -> Non
 def test_log_in_gives_a_new_session_id_and_the_old_one_is_worth_nothing() -> None:
     house = House()
     visitor = house.visitor(Role.SEAT, "li")
-    cookie = house.parts.security.session_cookie
+    cookie = house.console.security.session_cookie
     before = dict(visitor.cookies)
     visitor.post("/login", {"name": "li", "password": PASSWORD})
     assert visitor.cookies[cookie] != before[cookie]
@@ -131,7 +131,7 @@ def test_log_in_gives_a_new_session_id_and_the_old_one_is_worth_nothing() -> Non
 def test_redis_never_sees_the_id_that_the_browser_has() -> None:
     house = House()
     visitor = house.visitor(Role.SEAT)
-    session_id = visitor.cookies[house.parts.security.session_cookie]
+    session_id = visitor.cookies[house.console.security.session_cookie]
     assert not any(session_id in key + value for key, value in house.shelf.kept.items())
 
 
@@ -155,9 +155,9 @@ def test_a_session_ends_when_nothing_is_asked_for_half_an_hour_and_after_twelve_
 def test_a_session_that_was_ended_meanwhile_does_not_come_back() -> None:
     house = House()
     visitor = house.visitor(Role.SEAT)
-    session, _ = finished(house.parts.sessions.find(visitor.cookies[house.parts.security.session_cookie]))
-    finished(house.parts.sessions.end(session))
-    finished(house.parts.sessions.flash(session, "a word for a page that was under way"))
+    session, _ = finished(house.people.sessions.find(visitor.cookies[house.console.security.session_cookie]))
+    finished(house.people.sessions.end(session))
+    finished(house.people.sessions.flash(session, "a word for a page that was under way"))
     assert not is_in(visitor)
 
 
@@ -174,14 +174,14 @@ def test_a_change_of_role_ends_the_sessions_of_the_account() -> None:
     answer = admin.post("/accounts/li", {"role": "supervisor", "is_active": "yes"})
     assert answer.status == 303
     assert not is_in(seat)
-    account = house.parts.accounts.find("li")
+    account = house.people.accounts.find("li")
     assert account is not None
     assert account.role is Role.SUPERVISOR
 
 
 def test_the_first_token_makes_an_administrator_once() -> None:
     house = House()
-    token = finished(house.parts.tokens.make(FIRST_ADMINISTRATOR, "", 86_400))
+    token = finished(house.people.tokens.make(FIRST_ADMINISTRATOR, "", 86_400))
     visitor = house.visitor()
     assert visitor.get(f"/welcome?token={token}").status == 200
     form = {"token": token, "name": "陈管理", "password": NEW, "password_again": NEW}
@@ -190,19 +190,19 @@ def test_the_first_token_makes_an_administrator_once() -> None:
     second = house.visitor()
     second.get("/login")
     assert second.post("/welcome", form | {"name": "thief"}).status == 403
-    assert house.parts.accounts.find("thief") is None
+    assert house.people.accounts.find("thief") is None
 
 
 def test_a_token_is_worth_nothing_after_its_day() -> None:
     house = House()
-    token = finished(house.parts.tokens.make(FIRST_ADMINISTRATOR, "", 86_400))
+    token = finished(house.people.tokens.make(FIRST_ADMINISTRATOR, "", 86_400))
     house.time.advance(86_401)
     assert house.visitor().get(f"/welcome?token={token}").status == 403
 
 
 def test_a_password_that_is_refused_does_not_use_the_token_up() -> None:
     house = House()
-    token = finished(house.parts.tokens.make(FIRST_ADMINISTRATOR, "", 86_400))
+    token = finished(house.people.tokens.make(FIRST_ADMINISTRATOR, "", 86_400))
     visitor = house.visitor()
     visitor.get(f"/welcome?token={token}")
     for password, again in (("short", "short"), ("aaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaa"), (NEW, "differs"),
@@ -221,7 +221,7 @@ def test_an_administrator_invites_and_the_invited_sets_a_password_of_their_own()
     invited = house.visitor()
     invited.get(f"/welcome?token={token}")
     assert invited.post("/welcome", {"token": token, "password": NEW, "password_again": NEW}).status == 303
-    account = house.parts.accounts.find("zhang")
+    account = house.people.accounts.find("zhang")
     assert account is not None
     assert (account.role, account.unit_id) == (Role.UNIT, "tax")
     assert log_in(house.visitor(), "zhang", NEW).status == 303
@@ -240,7 +240,7 @@ def test_a_second_factor_is_asked_for_and_each_code_counts_once() -> None:
     house = House()
     secret = pyotp.random_base32()
     house.account(Role.SEAT, "li")
-    finished(house.parts.accounts.change("li", totp_secret=secret))
+    finished(house.people.accounts.change("li", totp_secret=secret))
     visitor = house.visitor()
     assert header(log_in(visitor, "li"), "Location") == "/login/code"
     assert not is_in(visitor), "the password alone opens nothing"
@@ -268,7 +268,7 @@ def test_a_second_factor_is_set_up_with_a_picture_and_proved_before_it_counts() 
     code = pyotp.TOTP(secret).at(house.clock.now())
     assert visitor.post("/me/second-factor", {"code": code, "password": "not mine at all"}).status == 400
     assert visitor.post("/me/second-factor", {"code": code, "password": PASSWORD}).status == 303
-    account = house.parts.accounts.find("li")
+    account = house.people.accounts.find("li")
     assert account is not None
     assert account.totp_secret == secret
 
@@ -291,7 +291,7 @@ def test_accounts_are_this_users_only_and_come_back_after_a_restart(tmp_path: Pa
     assert file.stat().st_mode & 0o777 == 0o600
     again = Accounts(file, at_once)
     again.load()
-    assert again.all() == house.parts.accounts.all()
+    assert again.all() == house.people.accounts.all()
 
 
 def test_a_full_disk_changes_no_account(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,8 +303,8 @@ def test_a_full_disk_changes_no_account(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr("console.people.json_file.os.fsync", full)
     with pytest.raises(NotStored):
-        finished(house.parts.accounts.change("chen", display_name="other"))
-    account = house.parts.accounts.find("chen")
+        finished(house.people.accounts.change("chen", display_name="other"))
+    account = house.people.accounts.find("chen")
     assert account is not None
     assert account.display_name == ""
     assert not list((house.folder / "console").glob(".*.new"))
@@ -327,7 +327,7 @@ def test_failed_and_successful_log_ins_are_in_the_audit_log_without_the_password
 def test_an_invitation_out_for_another_account_does_not_open_this_one() -> None:
     house = House()
     house.account(Role.SEAT, "li")
-    token = finished(house.parts.tokens.make(INVITATION, "gone", 60))
+    token = finished(house.people.tokens.make(INVITATION, "gone", 60))
     visitor = house.visitor()
     visitor.get("/login")
     form = {"token": token, "name": "li", "password": NEW, "password_again": NEW}

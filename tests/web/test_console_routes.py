@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from console import pages
 from console.http.messages import Response
 from console.http.routes import SAFE_METHODS, TABLE, Route, navigation
 from console.people.roles import Role
 from console.people.tokens import API
 from console.rendering.texts import LANGUAGES, Texts
+from console.site import PAGES
 from tests.web.visitors import HOST, ORIGIN, House, Visitor, finished, header, text
 
-assert pages.ROOMS
+assert PAGES
 EACH = [pytest.param(route, id=f"{' '.join(route.methods)} {route.path}") for route in TABLE]
 FOR_PEOPLE = [pytest.param(route, id=f"{' '.join(route.methods)} {route.path}") for route in TABLE if not route.scope]
 FORM = "application/x-www-form-urlencoded"
@@ -49,7 +49,7 @@ def test_who_is_not_logged_in_reaches_only_what_is_public(
 ) -> None:
     visitor = house.visitor()
     visitor.get("/login")
-    visitor.csrf = visitor.cookies[house.parts.security.form_cookie]
+    visitor.csrf = visitor.cookies[house.console.security.form_cookie]
     answer = reached(visitor, route)
     if route.is_public:
         assert answer.status == 299
@@ -77,8 +77,8 @@ def test_a_token_opens_the_routes_of_its_scopes_only(house: House) -> None:
 
 
 def _try_tokens(house: House, visitor: Visitor, route: Route) -> None:
-    right = finished(house.parts.tokens.make(API, "right", 60, scopes=(route.scope,)))
-    wrong = finished(house.parts.tokens.make(API, "wrong", 60, scopes=("something else",)))
+    right = finished(house.people.tokens.make(API, "right", 60, scopes=(route.scope,)))
+    wrong = finished(house.people.tokens.make(API, "wrong", 60, scopes=("something else",)))
     assert reached(visitor, route, authorization=f"Bearer {right}").status == 299
     assert reached(visitor, route, authorization=f"Bearer {wrong}").status == 403
     house.time.advance(61)

@@ -9,12 +9,13 @@ import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.errors import JournalFull
-from console.http.errors import Impossible, NotStored
-from console.http.messages import Request, Response
+from console.errors import Impossible, NotStored
+from console.http.messages import Response
 from console.people.accounts import Account, Accounts
 from console.people.roles import Role
 from console.people.threads import InThread
 from console.people.tokens import API, Tokens
+from console.visit import Visit
 from tests.web.visitors import House, at_once, finished, text
 
 
@@ -182,14 +183,14 @@ def test_a_use_that_is_noted_brings_no_withdrawn_token_back_and_is_tried_again_l
 def test_a_page_is_sent_when_what_it_says_is_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     house, disk = House(), SlowDisk()
     chen = house.visitor(Role.ADMIN)
-    token = finished(house.parts.tokens.make(API, "chat", 3600))
-    monkeypatch.setattr(house.parts.tokens, "_in_thread", disk)
+    token = finished(house.people.tokens.make(API, "chat", 3600))
+    monkeypatch.setattr(house.people.tokens, "_in_thread", disk)
     with pytest.raises(AssertionError, match="it waits for something"):
         chen.post("/api-tokens/chat/revoke")
-    assert house.parts.tokens.find(token, API) is not None
+    assert house.people.tokens.find(token, API) is not None
     assert not house.audit.acts
     disk.let_one_go()
-    assert house.parts.tokens.find(token, API) is None
+    assert house.people.tokens.find(token, API) is None
     assert house.audit.acts[-1].result == "303"
 
 
@@ -200,26 +201,26 @@ def test_who_cannot_be_obeyed_for_a_full_disk_is_told_so(monkeypatch: pytest.Mon
     async def full(*_: object) -> None:
         raise OSError(28, "no space left on device")
 
-    monkeypatch.setattr(house.parts.tokens, "_in_thread", full)
+    monkeypatch.setattr(house.people.tokens, "_in_thread", full)
     answer = chen.post("/api-tokens", {"name": "chat", "scopes": "online:write", "unit_id": "", "days": "30"})
     assert answer.status == 503
-    assert house.parts.texts.text("zh", "error.not_stored") in text(answer)
+    assert house.console.texts.text("zh", "error.not_stored") in text(answer)
     assert house.audit.acts[-1].result == "503"
 
-    async def journal_full(request: Request) -> Response:
+    async def journal_full(visit: Visit) -> Response:
         raise JournalFull("no space left on device")
 
     house.stand_in = journal_full
-    assert house.parts.texts.text("zh", "error.not_stored") in text(chen.post("/me/language"))
+    assert house.console.texts.text("zh", "error.not_stored") in text(chen.post("/me/language"))
 
 
 def test_what_lies_in_the_audit_log_alone_is_said_to_be_done_by_no_page_if_it_does_not_lie_there() -> None:
     house = House()
     zhang = house.visitor(Role.UNIT)
-    said = house.parts.texts.text("zh", "unit.said.propose")
+    said = house.console.texts.text("zh", "unit.said.propose")
     house.audit.fails_with = JournalFull("no space left on device")
     refused = zhang.post("/unit/people/propose", {"text": "李四已调走"})
-    assert (refused.status, house.parts.texts.text("zh", "error.audit") in text(refused)) == (503, True)
+    assert (refused.status, house.console.texts.text("zh", "error.audit") in text(refused)) == (503, True)
     house.audit.fails_with = None
     assert said not in text(zhang.get("/unit/people"))
     zhang.post("/unit/people/propose", {"text": "李四已调走"})

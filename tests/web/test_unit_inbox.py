@@ -292,7 +292,7 @@ def test_a_unit_hears_where_its_own_callbacks_are_without_a_number_and_nothing_o
     web = WebConsole(operations, FakeShelf(), settings, time)
     tax, market = Listener(), Listener()
     for listener, unit_id in ((tax, "tax"), (market, "market")):
-        web.parts.events.join(listener, frozenset({"call", "callback"}), Viewer(Role.UNIT, unit_id))
+        web.console.events.join(listener, frozenset({"call", "callback"}), Viewer(Role.UNIT, unit_id))
     call = {"call_id": "c1", "caller": "138****5678", "stage": "enterprise", "orders": ["1"], "unit_id": "tax"}
     web.hear("call", call | {"direction": "callback", "what": "step"})
     web.hear("call", call | {"direction": "in", "what": "step", "orders": ["2"]})

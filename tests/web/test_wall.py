@@ -121,7 +121,7 @@ def test_the_page_names_the_moment_it_shows_so_that_the_stream_goes_on_from_ther
     house: House, supervisor: Visitor
 ) -> None:
     house.operations.tell("seat", number="8001")
-    hub = house.parts.events
+    hub = house.console.events
     page = text(supervisor.get("/wall"))
     assert f'data-position="{hub.position}"' in page
     hub.publish("seat", {"number": "8002"})

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from argon2 import PasswordHasher
@@ -27,27 +27,28 @@ from werkzeug.routing import Map, Rule
 
 from callback_scheduler.ledger.verification import VerifyResult
 from config.console import ConsoleSettings
+from console.errors import ConsoleError, WrongMethod
+from console.errors import NotFound as NoPage
 from console.gate import Arrived, Gate
-from console.http.errors import ConsoleError, WrongMethod
-from console.http.errors import NotFound as NoPage
 from console.http.messages import Response
 from console.http.routes import TABLE, Handler, Route
-from console.parts import Parts
 from console.people.accounts import Account
 from console.people.audit import Act
 from console.people.passwords import Passwords
 from console.people.roles import Role
-from console.site import build_parts
+from console.site import build_console
+from console.visit import Console
 from routing.clock import SHANGHAI, MovableClock
 from tests.fakes.operations import FakeOperations
 
+T = TypeVar("T")
 HOST = "127.0.0.1:8080"
 ORIGIN = f"http://{HOST}"
 PASSWORD = "correct horse battery"
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=SHANGHAI)
 
 
-async def at_once(work: Callable[[], Any]) -> Any:
+async def at_once(work: Callable[[], T]) -> T:
     """Do in this thread what the console does in another."""
     return work()
 
@@ -118,24 +119,25 @@ class House:
         self.folder = Path(tempfile.mkdtemp(prefix="console-"))
         hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         site = self.operations.settings.model_copy(update={"console": ConsoleSettings(enabled=True, **settings)})
-        parts = build_parts(
-            self.operations, self.shelf, site, self.folder, self.time, clock=self.clock, on_disk=at_once,
-            with_passwords=Passwords(at_once, hasher),
+        console = build_console(
+            self.operations, self.shelf, site, self.time, data_dir=self.folder, clock=self.clock, on_disk=at_once,
+            with_passwords=Passwords(at_once, hasher), in_thread=at_once,
         )  # fmt: skip
-        self.parts: Parts = replace(parts, audit=self.audit)  # type: ignore[arg-type]
+        self.console: Console = replace(console, audit=self.audit)  # type: ignore[arg-type]
+        self.people = console.people
         self.stand_in: Handler | None = None  # asked instead of every handler, to try the gate alone
-        self.gate = Gate(self.parts)
+        self.gate = Gate(self.console, site.console, self.clock, self.time)
 
     def account(self, role: Role, name: str = "", unit_id: str = "", number: str = "") -> Account:
         """Return an account of a role, with PASSWORD; made if there is none."""
         name = name or role.value
-        known = self.parts.accounts.find(name)
+        known = self.people.accounts.find(name)
         if known is not None:
             return known
         unit_id = unit_id or ("tax" if role is Role.UNIT else "")
-        password_hash = finished(self.parts.passwords.hash(PASSWORD, "?"))
+        password_hash = finished(self.people.passwords.hash(PASSWORD, "?"))
         new = Account(name, role, unit_id=unit_id, number=number, password_hash=password_hash)
-        made: Account = finished(self.parts.accounts.add(new))
+        made: Account = finished(self.people.accounts.add(new))
         return made
 
     def visitor(self, role: Role | None = None, name: str = "", unit_id: str = "", number: str = "") -> Visitor:
@@ -143,8 +145,8 @@ class House:
         visitor = Visitor(self)
         if role is not None:
             account = self.account(role, name, unit_id, number)
-            session_id, session = finished(self.parts.sessions.begin(account))
-            visitor.cookies[self.parts.security.session_cookie] = session_id
+            session_id, session = finished(self.people.sessions.begin(account))
+            visitor.cookies[self.console.security.session_cookie] = session_id
             visitor.csrf = session.csrf
         return visitor
 
@@ -179,7 +181,7 @@ class Visitor:
 
     def post(self, path: str, form: dict[str, str] | None = None, **headers: str) -> Response:
         """Send a form of one of our pages, with its token."""
-        fields = {"csrf": self.csrf or self.cookies.get(self.house.parts.security.form_cookie, "")} | (form or {})
+        fields = {"csrf": self.csrf or self.cookies.get(self.house.console.security.form_cookie, "")} | (form or {})
         sent = {"origin": ORIGIN, "content-type": "application/x-www-form-urlencoded"} | headers
         return self.send("POST", path, urlencode(fields).encode(), sent)
 
@@ -214,8 +216,8 @@ class Visitor:
                 self.cookies[cookie.name] = cookie.value
             else:
                 self.cookies.pop(cookie.name, None)
-        session_id = self.cookies.get(self.house.parts.security.session_cookie, "")
-        found = finished(self.house.parts.sessions.find(session_id))
+        session_id = self.cookies.get(self.house.console.security.session_cookie, "")
+        found = finished(self.house.people.sessions.find(session_id))
         self.csrf = found[0].csrf if found else ""
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from console.http import errors
+from console import errors
 from console.rendering.texts import LANGUAGES, Texts
 
-CONSOLE = Path(__file__).parents[2] / "console"
+CONSOLE = Path(__file__).parents[4] / "console"
 TEXTS = Texts()
 _ASKED = re.compile(r"""\bt\(\s*['"]([a-z0-9_.]+)['"]\s*[,)]""")
 _KEYS = re.compile(r"""\b(?:key|nav)\s*=\s*['"]([a-z0-9_]+\.[a-z0-9_.]+)['"]""")

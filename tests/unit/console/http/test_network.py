@@ -11,7 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 
 from config.console import ConsoleSettings
-from console.http.network import Console
+from console.http.network import Connections
 from console.web import client_address
 
 
@@ -47,7 +47,7 @@ class Server:
     def __init__(self, **settings: Any) -> None:
         page: Any = Page()  # type: ignore[no-untyped-call]
         self.time = VirtualTime()
-        self.console = Console(page, ConsoleSettings(**settings), self.time, lambda path: 40_000)
+        self.console = Connections(page, ConsoleSettings(**settings), self.time, lambda path: 40_000)
 
     def connect(self, host: str = "127.0.0.1") -> Connected | None:
         channel: Any = self.console.buildProtocol(IPv4Address("TCP", host, 1))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pydantic import BaseModel, ConfigDict, Field
 
-if TYPE_CHECKING:
-    from console.http.problems import Fault
+
+class Fault(BaseModel):
+    """One thing that is wrong in what was sent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    where: str = Field(description="body, query or header, and the way to the value: body/why", examples=["body/why"])
+    what: str = Field(description="What is wrong there, in English.")
 
 
 class ConsoleError(Exception):

@@ -1,4 +1,4 @@
-"""What a supervisor asks: period, unit and rule in an address, and the question to the report that they come to."""
+"""The filters of figures: period, unit and rule in an address, and the question to the report that they come to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from callback_scheduler.reports.orders import By
 from callback_scheduler.reports.report import Question
 from callback_scheduler.reports.rules import RULE_NAMES, rule_named
-from console.http.errors import BadInput
+from console.errors import BadInput
 from routing.calendar import Calendar
 
 PERIODS = ("today", "week", "month", "last_month", "days_90", "chosen")
@@ -19,7 +19,7 @@ _LONGEST_DAYS = 800
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Filters:
     """A period with its first and last day (None: no end), a unit ("" for all) and a rule by its name."""
 
     period: str
@@ -40,13 +40,13 @@ class Asked:
         return urlencode({name: value for name, value in (fields | more).items() if value})
 
 
-def read(args: Mapping[str, str], now: datetime, units: frozenset[str], default: str = "today") -> Asked:
-    """Return what an address asks; BadInput if it names no such period, unit or rule."""
+def read_filters(args: Mapping[str, str], now: datetime, units: frozenset[str], default: str = "today") -> Filters:
+    """Return the filters of an address; BadInput if it names no such period, unit or rule."""
     period, unit_id, rule = args.get("period") or default, args.get("unit", ""), args.get("rule") or RULE_NAMES[0]
     if period not in PERIODS or unit_id not in units | {""} or rule not in RULE_NAMES:
         raise BadInput
     since, until = _chosen(args, now.date()) if period == "chosen" else _days_of(period, now.date())
-    return Asked(period, since, until, unit_id, rule)
+    return Filters(period, since, until, unit_id, rule)
 
 
 def _days_of(period: str, today: date) -> tuple[date, date | None]:
@@ -97,9 +97,9 @@ def month_of(text: str, today: date) -> date:
 
 def trend_days(calendar: Calendar, today: date) -> tuple[date, date]:
     """Return the first and the last day of the trend: the last TREND_WORKDAYS workdays, today included."""
-    day, found = today, 0
+    day, workdays = today, 0
     while True:
-        found += calendar.day(day).is_workday
-        if found == TREND_WORKDAYS:
+        workdays += calendar.day(day).is_workday
+        if workdays == TREND_WORKDAYS:
             return day, today
         day -= timedelta(days=1)
