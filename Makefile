@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+INSTALL := $(BIN)/python .ci/install_packages.py
 DECLARED := setup.cfg pyproject.toml
 export PYTHON
 
@@ -47,20 +47,17 @@ clean:
 
 # A stamp is newer than the files that declare the packages, or the packages are installed again.
 $(VENV)/.installed: $(DECLARED) | $(BIN)/python
-	@echo "installing into $(VENV) ..."
-	@$(PIP) --editable .
+	@$(INSTALL) "the service and the packages it needs into $(VENV)" --editable .
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	@echo "installing what the tests need ..."
-	@$(PIP) --editable '.[test]'
+	@$(INSTALL) "what the tests need" --editable '.[test]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed-test
-	@echo "installing the linters ..."
-	@$(PIP) --editable '.[test,dev]'
+	@$(INSTALL) "the linters" --editable '.[test,dev]'
 	@touch $@
 
 # --clear: what an interrupted or moved environment left behind is not built upon
 $(BIN)/python:
-	@found=$$(.ci/find-python) && echo "making $(VENV) with $$found" && "$$found" -m venv --clear $(VENV)
+	@found=$$(.ci/find-python) && echo "making $(VENV) with $$found ..." && "$$found" -m venv --clear $(VENV)

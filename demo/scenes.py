@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from demo.exchange import PhoneExchange
 from demo.phone import Phone
@@ -34,11 +34,22 @@ class Proof:
     seen: str = ""
 
 
+class Audience(Protocol):
+    """Whoever follows a scene while it is played."""
+
+    def step(self, text: str) -> None:
+        """Hear what somebody does."""
+
+    def claim(self, proof: Proof) -> None:
+        """Hear what was claimed, and whether it was so."""
+
+
 @dataclass
 class SceneReport:
-    """What a scene proved."""
+    """What a scene proved; the audience hears of each claim at once."""
 
     title: str
+    audience: Audience
     proofs: list[Proof] = field(default_factory=list)
     matrix: AudioMatrix | None = None
     call: dict[str, Any] = field(default_factory=dict)
@@ -52,10 +63,28 @@ class SceneReport:
     def prove(self, claim: str, held: bool, seen: object = "") -> None:
         """Add a claim."""
         self.proofs.append(Proof(claim, bool(held), str(seen)))
+        self.audience.claim(self.proofs[-1])
+
+    def tell(self, text: str) -> None:
+        """Say what somebody does next."""
+        self.audience.step(text)
+
+    @property
+    def proved(self) -> int:
+        """How many claims held."""
+        return sum(proof.held for proof in self.proofs)
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as JSON-ready values."""
-        return asdict(self) | {"held": self.held, "matrix": dict(self.matrix.levels_db) if self.matrix else None}
+        return {
+            "title": self.title,
+            "proofs": [asdict(proof) for proof in self.proofs],
+            "matrix": dict(self.matrix.levels_db) if self.matrix else None,
+            "call": self.call,
+            "orders": self.orders,
+            "took_s": self.took_s,
+            "held": self.held,
+        }
 
 
 class Stage:
@@ -98,24 +127,29 @@ def three_way(stage: Stage, report: SceneReport) -> None:
     stage.switchboard.refuse("6102", 486)
     stage.seat.auto_answer(after_s=0.3)
     stage.specialist.auto_answer(after_s=0.3, then_press="1", press_after_s=0.5)
-    stage.caller.dial(stage.service.uri)
-    stage.caller.wait_answered()
+    _ring_12345(stage, report)
+    report.tell("the caller presses 1, company registration, and waits for a seat")
     stage.caller.press("1")
     stage.seat.wait_answered(15)
+    report.tell("seat 8001 answers, and hears a whisper: who is calling, about what")
     time.sleep(4.5)  # the whisper to the seat
+    report.tell("the seat keys *#: a specialist of the bureau for this matter, please")
     stage.seat.press("*#")
     stage.specialist.wait_answered(15)
+    report.tell("specialist 6101 answers and presses 1; now they are three, each with a tone of its own")
     time.sleep(2.0)  # key 1, and the conference joins three
     matrix = stage.exchange.audio_matrix(stage.caller, stage.seat, stage.specialist)
     report.matrix = matrix
     report.prove("caller, seat and specialist hear the other two, each ≥ 20 dB above its own return",
                  matrix.all_hear_each_other(), min(round(matrix.margin_db(name)) for name in matrix.levels_db))
+    report.tell("the seat hangs up; caller and specialist talk on")
     stage.seat.hangup()
     stage.caller.talk()
     stage.specialist.talk()
     time.sleep(9.0)  # 10 s of two-way talk count as served
     pair = stage.exchange.audio_matrix(stage.caller, stage.specialist)
     report.prove("the seat has left and the two go on", pair.all_hear_each_other(), levels(pair))
+    report.tell("the specialist hangs up; the caller rates by keys: 5, and 1 for solved")
     stage.specialist.hangup()
     time.sleep(0.5)
     stage.caller.press("5")
@@ -142,9 +176,13 @@ def nobody_accepts(stage: Stage, report: SceneReport) -> None:
     stage.specialist.never_answer()
     stage.voicemail.auto_answer(after_s=0.3)  # answers, and presses no key
     stage.switchboard.refuse("6103", 480)
-    stage.caller.dial(stage.service.uri)
-    stage.caller.wait_answered()
+    _ring_12345(stage, report)
+    report.tell("the caller presses 1; all seats are busy, so the specialists are rung")
     stage.caller.press("1")
+    stage.voicemail.wait_answered(30)
+    report.tell("6101 rings and rings; the voicemail of 6102 answers, and presses no key")
+    wait_step(stage, "order", 30)
+    report.tell("nobody has accepted: the caller hears the number of an order, and until when somebody rings back")
     stage.caller.wait_ended(60)
     call = report.call = stage.last_call()
     order = stage.order(call)
@@ -162,18 +200,21 @@ def after_hours(stage: Stage, report: SceneReport) -> None:
     """21:00: matter, own number, a message, the order number and a spoken deadline."""
     stage.service.set_clock(EVENING)
     caller = stage.caller
-    caller.dial(stage.service.uri)
-    caller.wait_answered()
+    _ring_12345(stage, report)
+    report.tell("the caller presses 2: taxes")
     caller.press("2")  # through the greeting to the menu: tax
     wait_step(stage, "number")
+    report.tell("the caller presses 1: ring me back at the number I call from")
     caller.press("1")  # ring back the number shown
     wait_step(stage, "message")
     _wait_recording(stage)
+    report.tell("the caller speaks a message of four seconds")
     caller.talk()
     time.sleep(4.0)
     caller.hush()
     caller.press("#")
     time.sleep(0.7)
+    report.tell("the caller keeps it, and hears the number of the order and the deadline")
     caller.press("1")  # keep it
     caller.wait_ended(40)
     call = report.call = stage.last_call()
@@ -191,12 +232,13 @@ def line_killed(stage: Stage, report: SceneReport) -> None:
     """kill -9 of the line while a caller speaks a message: they are released, their order is kept."""
     stage.service.set_clock(EVENING + LATER)
     caller = stage.caller
-    caller.dial(stage.service.uri)
-    caller.wait_answered()
+    _ring_12345(stage, report)
+    report.tell("the caller presses 3, social insurance, and 1: ring me back at this number")
     caller.press("3")
     wait_step(stage, "number")
     caller.press("1")
     _wait_recording(stage)
+    report.tell("kill -9 of the process that holds the call, while the caller leaves a message")
     running = stage.service.ask("status")["calls"][0]
     killed_at = time.monotonic()
     os.kill(running["pid"], signal.SIGKILL)
@@ -212,23 +254,41 @@ def line_killed(stage: Stage, report: SceneReport) -> None:
     report.prove("another line takes its place", stage.service.ask("status")["lines"]["died"] == 1)
 
 
-SCENES: tuple[tuple[str, Callable[[Stage, SceneReport], None]], ...] = (
-    ("10:30  caller → seat → specialist, three-way, seat leaves, survey", three_way),
-    ("10:40  nobody accepts → order", nobody_accepts),
-    ("21:00  order with a message", after_hours),
-    ("21:10  a line is killed in mid-call", line_killed),
+def _ring_12345(stage: Stage, report: SceneReport) -> None:
+    report.tell(f"{stage.caller.number} rings 12345")
+    stage.caller.dial(stage.service.uri)
+    stage.caller.wait_answered()
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A scene of the demo, and how many claims it makes when it is played to its end."""
+
+    title: str
+    plays: Callable[[Stage, SceneReport], None]
+    claims: int
+
+
+SCENES = (
+    Scene("10:30  caller → seat → specialist, three-way, seat leaves, survey", three_way, claims=6),
+    Scene("10:40  nobody accepts → order", nobody_accepts, claims=3),
+    Scene("21:00  order with a message", after_hours, claims=2),
+    Scene("21:10  a line is killed in mid-call", line_killed, claims=3),
 )
 
 
-def play(stage: Stage, title: str, scene: Callable[[Stage, SceneReport], None]) -> SceneReport:
+def play(stage: Stage, scene: Scene, audience: Audience) -> SceneReport:
     """Play one scene; what goes wrong becomes a proof that failed."""
-    report, began = SceneReport(title), time.monotonic()
+    report, began = SceneReport(scene.title, audience), time.monotonic()
     try:
-        scene(stage, report)
+        scene.plays(stage, report)
     except Exception as wrong:  # whatever it is, the other scenes are still worth seeing
         report.prove("the scene was played to its end", False, wrong)
         for phone in (stage.caller, stage.seat, stage.specialist, stage.voicemail):
             phone.hangup()
+    else:
+        if len(report.proofs) < scene.claims:
+            report.prove("the scene made all its claims", False, f"{len(report.proofs)} of {scene.claims}")
     report.took_s = round(time.monotonic() - began, 1)
     return report
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from demo.scenes import CALLER_NUMBER, EVENING, SceneReport, Stage, has_sound, levels, wait_step
+from demo.scenes import CALLER_NUMBER, EVENING, Scene, SceneReport, Stage, has_sound, levels, wait_step
 
 NINE = datetime.combine(EVENING + timedelta(days=1), datetime.min.time(), EVENING.tzinfo) + timedelta(hours=9)
 DEADLINE = NINE + timedelta(hours=1)
@@ -21,19 +21,25 @@ def rung_back(stage: Stage, report: SceneReport) -> None:
     """09:00 on the workday: the unit is rung and accepts, only then the enterprise; they talk, and it is proved."""
     order_id = _order_about(stage, "tax")
     _seat_people(stage)
+    report.tell("it is 09:00; the service rings the tax bureau about the order of 21:00")
     stage.service.set_clock(NINE)
     stage.specialist.wait_answered(40)  # other orders of this enterprise may have their turn first
+    report.tell(f"specialist {_TAX[0]} answers, and hears what it is about")
     time.sleep(1.5)
     report.prove("the enterprise is not rung before the specialist has pressed 1", _rung(stage, CALLER_NUMBER) == 0)
+    report.tell("the specialist presses 1; only now the enterprise is rung")
     stage.specialist.press("1")
     stage.caller.wait_answered(15)
+    report.tell("the enterprise answers, and hears who is ringing back")
     wait_step(stage, "talk")
     matrix = report.matrix = stage.exchange.audio_matrix(stage.caller, stage.specialist, seconds=1.0)
     report.prove("after the introduction enterprise and specialist hear each other", matrix.all_hear_each_other(),
                  levels(matrix))
+    report.tell("they talk: ten seconds count as a talk")
     stage.caller.talk()
     stage.specialist.talk()
     time.sleep(10.5)
+    report.tell("the specialist hangs up; the enterprise rates by keys: 5, and 1 for solved")
     stage.specialist.hangup()
     wait_step(stage, "survey")
     stage.caller.press("5")
@@ -67,16 +73,17 @@ def nobody_rings_back(stage: Stage, report: SceneReport) -> None:
     """Nobody at the unit answers: second tier, head, leader, and a breach frozen at 10:00:00."""
     order_id = _order_about(stage, "social_insurance")
     _seat_people(stage)
+    report.tell("the order of 21:10: at the human resources bureau every phone rings, and nobody is there")
     _wait_order(stage, order_id, lambda order: order["state"] == "not_reached")
     report.prove("09:00  the first tier is rung, the second is not",
                  _rung(stage, _SOCIAL[0]) > 0 and _rung(stage, _SOCIAL[2]) == 0)
-    stage.service.set_clock(NINE + timedelta(minutes=12))
+    _set_clock(stage, report, NINE + timedelta(minutes=12))
     report.prove("09:12  the second tier is rung", _comes_true(lambda: _rung(stage, _SOCIAL[2]) > 0))
-    stage.service.set_clock(NINE + timedelta(minutes=25))
+    _set_clock(stage, report, NINE + timedelta(minutes=25))
     report.prove("09:25  escalated to the head of section", _comes_true(lambda: _has_done(stage, order_id, "head")))
-    stage.service.set_clock(NINE + timedelta(minutes=40))
+    _set_clock(stage, report, NINE + timedelta(minutes=40))
     report.prove("09:40  the leader is rung", _comes_true(lambda: _rung(stage, _LEADER) > 0))
-    stage.service.set_clock(DEADLINE - timedelta(seconds=3))
+    _set_clock(stage, report, DEADLINE - timedelta(seconds=3))
     time.sleep(1.5)
     report.prove("09:59:59  not overdue yet", stage.service.ask("order", order_id=order_id)["overdue_at"] is None)
     order = _wait_order(stage, order_id, lambda order: order["overdue_at"] is not None)
@@ -92,10 +99,15 @@ def nobody_rings_back(stage: Stage, report: SceneReport) -> None:
                  _verdicts(summary, "human_resources") == {"missed": 1}, _verdicts(summary, "human_resources"))
 
 
-CALLBACK_SCENES: tuple[tuple[str, Callable[[Stage, SceneReport], None]], ...] = (
-    ("09:00  the unit is rung back for, accepts, and talks with the enterprise", rung_back),
-    ("09:00  nobody answers → second tier → head → leader → breach at 10:00:00", nobody_rings_back),
+CALLBACK_SCENES = (
+    Scene("09:00  the unit is rung back for, accepts, and talks with the enterprise", rung_back, claims=6),
+    Scene("09:00  nobody answers → second tier → head → leader → breach at 10:00:00", nobody_rings_back, claims=8),
 )
+
+
+def _set_clock(stage: Stage, report: SceneReport, at: datetime) -> None:
+    report.tell(f"the clock is set to {at:%H:%M:%S}")
+    stage.service.set_clock(at)
 
 
 def _seat_people(stage: Stage) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 from demo.afterwards import keep_calling
 from demo.exchange import PhoneExchange
-from demo.scenes import MORNING, SCENES, SceneReport, Stage, play
+from demo.scenes import MORNING, SCENES, Scene, SceneReport, Stage, play
 from demo.scenes_callback import CALLBACK_SCENES
 from demo.service import Service
 from demo.switchboard import Switchboard
+from demo.telling import WIDEST, Telling
 
 # Shorter than on a real line, so that the demo is over in less than four minutes; see the sample's hotline.yaml.
 IMPATIENT = {
@@ -34,53 +37,42 @@ def show(config: Path, data_dir: Path, *, as_json: bool, keep: bool) -> int:
     folder = data_dir.absolute() / "demo"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    out = sys.stderr if as_json else sys.stdout
+    scenes = (*SCENES, *CALLBACK_SCENES)
+    telling = Telling(out, columns_of(out), folder, scenes)
     began = time.monotonic()
+    telling.line("starting the service, which first speaks all its prompts ...")
     with Switchboard() as switchboard, PhoneExchange() as exchange:
         with Service(config, folder, switchboard.port, MORNING, IMPATIENT) as service:
             stage = Stage(exchange, switchboard, service)
-            _tell(f"service on {service.uri}, log in {service.log_path}", as_json)
-            _tell(f"watch it live at {_wall(service)}", as_json)
-            reports = []
-            for title, scene in (*SCENES, *CALLBACK_SCENES):
-                reports.append(play(stage, title, scene))
-                _tell(_table(reports[-1]), as_json)
+            print(f"started in {time.monotonic() - began:.1f} s", file=out)
+            print(f"service on {service.uri}, log in {service.log_path}", file=out)
+            print(f"watch it live at {_wall(service)}", file=out, flush=True)
+            reports = [_played(stage, scene, telling) for scene in scenes]
             took_s = round(time.monotonic() - began, 1)
             if keep:
-                _tell(invitation(service), as_json)
+                print(invitation(service), file=out, flush=True)
                 keep_calling(stage)
         held = all(report.held for report in reports)
+    telling.end(took_s)
     if as_json:
         summary = {"held": held, "took_s": took_s, "folder": str(folder), "scenes": [r.as_json() for r in reports]}
         print(json.dumps(summary, ensure_ascii=False, indent=2))
     else:
-        claims = [proof for report in reports for proof in report.proofs]
-        print(f"{sum(proof.held for proof in claims)} of {len(claims)} claims proved in {took_s} s")
         print(f"recordings and log: {folder}")
     return 0 if held else 1
 
 
-def _table(report: SceneReport) -> str:
-    lines = [f"\n{report.title}   ({report.took_s} s)"]
-    lines += [
-        f"  {'proved' if proof.held else 'FAILED'}  {proof.claim}" + (f"   [{proof.seen}]" if proof.seen else "")
-        for proof in report.proofs
-    ]
-    if report.matrix is not None:
-        lines += ["  " + line for line in str(report.matrix).splitlines()]
-    lines += [_leg_row(leg) for leg in report.call.get("legs", [])]
-    for order in report.orders:
-        lines.append(f"  工单 {order['order_id']}  {order['reason']}")
-    return "\n".join(lines)
+def _played(stage: Stage, scene: Scene, telling: Telling) -> SceneReport:
+    telling.scene_begins(scene)
+    report = play(stage, scene, telling)
+    telling.scene_ends(report)
+    return report
 
 
-def _leg_row(leg: dict[str, object]) -> str:
-    def clock(name: str) -> str:
-        return str(leg[name])[11:19] if leg[name] else "-"
-
-    return (
-        f"  {leg['role']!s:<11} {leg['number']!s:<12} rung {clock('started_at')}  answered {clock('answered_at'):<8}"
-        f"  accepted {clock('accepted_at'):<8}  ended {clock('ended_at')}  talked {leg['two_way_s']} s  {leg['cause']}"
-    )
+def columns_of(out: TextIO) -> int:
+    """Return how wide a line may be: as the terminal is; a log has no width."""
+    return os.get_terminal_size(out.fileno()).columns if out.isatty() else WIDEST
 
 
 def _wall(service: Service) -> str:
@@ -98,7 +90,3 @@ def invitation(service: Service) -> str:
         "  2. choose a name and a password: you are its first administrator\n"
         f"  3. open {url}/wall (实时大屏): a new call comes every half minute, and moves\n"
     )
-
-
-def _tell(text: str, as_json: bool) -> None:
-    print(text, file=sys.stderr if as_json else sys.stdout, flush=True)
