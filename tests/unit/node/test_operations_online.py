@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from twisted.internet.defer import ensureDeferred
 
 from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.orders.order import MergedCall, OpenedOrder, OrderKind
@@ -17,7 +16,6 @@ from ivr.calls.request import Request
 from ivr.refused import OperationRefused
 from node.operations.online import OnlineOperations, online_since
 from routing.clock import SHANGHAI
-from tests.fakes.orders import done
 from tests.unit.node.test_operations_orders import TAX, Desk
 
 CHAT = "online:chat-7"
@@ -47,18 +45,20 @@ class Chat(Desk):
         return OpenedOrder(order.order_id, False, order.due_at, False)
 
     def asks(self, wants: str = "callback", matter: str = "tax", number: str = NUMBER) -> dict[str, Any]:
-        asked: dict[str, Any] = done(
-            ensureDeferred(self.online.open_for_online(matter, number, "如何退税？", wants, CHAT))  # type: ignore[arg-type]
+        asked: dict[str, Any] = self.done(
+            self.online.open_for_online(matter, number, "如何退税？", wants, CHAT)  # type: ignore[arg-type]
         )
         return asked
 
     def hear(self, order_id: str) -> None:
         """Tell of the last event, as the ledger does."""
         event_type, payload, at = self.ledger.events[-1]
+        assert at is not None
         self.online.on_event(JournalEvent.new(event_type, payload, at), Outcome("applied", order_id))
+        self.time.advance(0)
 
     def first_response_s(self, order_id: str) -> float | None:
-        found: float | None = done(ensureDeferred(self.online.first_response_s(order_id)))
+        found: float | None = self.done(self.online.first_response_s(order_id))
         return found
 
 
@@ -70,7 +70,7 @@ def chat() -> Chat:
 def test_a_chat_that_wants_a_callback_gets_an_order_with_its_words(chat: Chat) -> None:
     answer = chat.asks()
     assert (answer["is_calling"], answer["why_not_calling"], chat.rung) == (False, "", [])
-    order = done(ensureDeferred(chat.orders.one(answer["order_id"])))
+    order = chat.done(chat.orders.one(answer["order_id"]))
     assert (order.written_request, order.kind) == ("如何退税？", OrderKind.ONLINE)
     assert chat.requests[0][0].was_closed is False
 
@@ -107,7 +107,7 @@ def test_what_cannot_be_promised_is_refused_and_no_order_opened(chat: Chat, aske
 
 def test_the_first_response_is_measured_once(chat: Chat) -> None:
     order_id = chat.asks()["order_id"]
-    order = done(ensureDeferred(chat.orders.one(order_id)))
+    order = chat.done(chat.orders.one(order_id))
     assert chat.first_response_s(order_id) is None
     chat.time.advance(90)
     chat.do("acknowledge", order, TAX)

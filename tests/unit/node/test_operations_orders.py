@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred
 
 from callback_scheduler.errors import StaleOrder
 from callback_scheduler.orders.order import AttemptOutcome, Order
@@ -16,7 +16,7 @@ from config.settings import Settings, SipSettings
 from ivr.calls.presence import Presence
 from ivr.refused import OperationRefused
 from node.operations.orders import OrderOperations
-from tests.fakes.orders import CALENDAR, DIRECTORY, REACHED, World, an_order, done
+from tests.fakes.orders import CALENDAR, DIRECTORY, REACHED, World, an_order
 
 SUPERVISOR, TAX, MARKET = "supervisor:王督办", "unit:tax:李四", "unit:market:赵六"
 
@@ -51,7 +51,7 @@ class Desk(World):
         return order
 
     def do(self, act: str, order: Order, *args: Any, **named: Any) -> Order:
-        made: Order = done(ensureDeferred(getattr(self.orders, act)(order.order_id, *args, **named)))
+        made: Order = self.done(getattr(self.orders, act)(order.order_id, *args, **named))
         return made
 
     def refusal(self, act: str, order: Order, *args: Any, **named: Any) -> str:
@@ -156,7 +156,7 @@ def test_nobody_is_rung_beside_an_attempt_under_way(desk: Desk) -> None:
 
 def test_an_order_held_by_another_node_is_not_rung(desk: Desk) -> None:
     order = desk.put()
-    done(ensureDeferred(desk.ledger.lease(order.order_id, 60.0)))
+    desk.done(desk.ledger.lease(order.order_id, 60.0))
     assert desk.refusal("ring_unit_now", order, SUPERVISOR) == "order.taken"
 
 
@@ -226,6 +226,7 @@ def test_a_leader_is_rung_once_and_what_he_did_is_noted(desk: Desk) -> None:
     assert desk.reminded == [(order.order_id, "6109")]
     assert desk.refusal("remind_leader", order, SUPERVISOR) == "number.busy"
     desk.leader.callback(True)
+    desk.time.advance(0)
     assert desk.ledger.notes(order.order_id, "leader_reminded")[0]["why"].endswith("已按键确认")
     desk.do("remind_leader", order, SUPERVISOR)
     assert len(desk.reminded) == 2

@@ -156,7 +156,7 @@ def test_a_supervisor_who_does_not_answer_changes_nothing_for_the_others(tell: T
     supervised(desk, "barge")
     desk.story.run(20)
     assert desk.call.supervision is None
-    assert not [command for _, command in desk.story.slot.sent if isinstance(command, Overhear)]
+    assert not [command for command in desk.story.slot.sent if isinstance(command, Overhear)]
     assert desk.story.slot.joined_now() == {CALLER_LEG, desk.leg(SEAT), desk.leg(SPECIALIST)}
     assert desk.call.record.supervisions[0].modes == []
 
@@ -168,7 +168,7 @@ def test_a_supervisor_who_hangs_up_leaves_the_others_as_they_were(tell: Tell) ->
     desk.story.slot.end(desk.leg(SUPERVISOR))
     desk.story.run(1)
     assert len(desk.story.slot.bridges) == bridges
-    records = [command for _, command in desk.story.slot.sent if isinstance(command, Record)]
+    records = [command for command in desk.story.slot.sent if isinstance(command, Record)]
     assert desk.leg(SUPERVISOR) not in records[-1].legs
 
 
@@ -213,7 +213,7 @@ def test_a_callback_is_supervised_like_any_call_and_a_whisper_goes_to_the_specia
         services=services, office=office, ledger=story.ledger, clock=story.clock, reactor=story.time,
         desk=SimpleNamespace(calls=list), callbacks=story.callbacks, feed=HappeningsFeed(),
     )  # fmt: skip
-    now(CallOperations(rooms).supervise(story.call.call_id, SUPERVISOR, "whisper", BOSS))
+    now(CallOperations(rooms).supervise(story.call.call_id, SUPERVISOR, "whisper", BOSS), story.time)
     story.run(1)
     both = {story.leg("6111"), story.leg(ENTERPRISE)}
     assert story.slot.overhears(story.leg(SUPERVISOR)) == (both, {story.leg("6111")})

@@ -15,6 +15,7 @@ from ivr.line import messages as m
 from ivr.pool.pool import LineDied
 from ivr.speech.prompts import Prompt
 from routing.site import Site, load_site
+from tests.event_log import rung, written
 from tests.fakes.callback_story import ENTERPRISE, NINE, CallbackStory
 from tests.fakes.ledger import an_order
 from tests.fakes.line import Behaviour
@@ -85,18 +86,9 @@ def test_enterprise_is_not_rung_until_the_unit_accepts(tell: Tell) -> None:
 
 
 def test_the_intent_is_on_disk_before_the_enterprise_is_rung(tell: Tell) -> None:
-    story = tell({TAX: ACCEPTS, ENTERPRISE: ABSENT})
-    rung_at_note: list[int] = []
-    note_order = story.ledger.note_order
-
-    async def watched(*args: object, **told: object) -> object:
-        rung_at_note.append(len(story.slot.legs_of(ENTERPRISE)))
-        return await note_order(*args, **told)  # type: ignore[arg-type]
-
-    story.ledger.note_order = watched  # type: ignore[assignment, method-assign]
-    story.ring_back().run(8)
+    story = tell({TAX: ACCEPTS, ENTERPRISE: ABSENT}).ring_back().run(8)
     (phase,) = story.ledger.notes("attempt_phase")
-    assert rung_at_note == [0]
+    assert story.log.first(written("order_noted", note="attempt_phase")) < story.log.first(rung(ENTERPRISE))
     assert phase["attempt"].enterprise_rung_at is not None
     assert phase["attempt"].unit_number == TAX
     assert phase["epoch"] == 7
@@ -166,7 +158,7 @@ def test_details_and_message_are_heard_on_demand_before_he_decides(tell: Tell, t
     story.until_heard(Prompt.CALLBACK_KEYS, TAX).press(TAX, "5").run(3)
     assert Prompt.CALLBACK_DETAILS.value in story.heard(TAX)
     assert str(tmp_path / "message.wav") in story.heard(TAX)
-    played = [command.files for _, command in story.slot.sent if isinstance(command, m.Play)]
+    played = [command.files for command in story.slot.sent if isinstance(command, m.Play)]
     assert (str(tmp_path / "message.wav"), str(tmp_path / "later.wav")) in played
     story.press(TAX, "1").run(3)
     assert story.slot.legs_of(ENTERPRISE)
@@ -337,7 +329,7 @@ def test_with_the_lease_lost_the_enterprise_is_not_rung(tell: Tell) -> None:
 
 def test_with_the_lease_lost_while_the_intent_was_written_the_enterprise_is_not_rung(tell: Tell) -> None:
     story = tell({TAX: ACCEPTS, ENTERPRISE: ANSWERS})
-    story.ledger.lost_after = 1
+    story.ledger.lost_with = "attempt_phase"
     attempt = story.ring_back().finish()
     assert (attempt.outcome, attempt.enterprise_rung_at) == (Came.CALLED_OFF, None)
     assert not story.slot.legs_of(ENTERPRISE)
