@@ -4,16 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python .ci/install_packages.py
 DECLARED := setup.cfg pyproject.toml
-export PYTHON
+export PYTHON ROUNDS SEED
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint bench screenshots clean
+.PHONY: help demo run test fuzz lint bench screenshots clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    six scenes over real SIP and RTP, on this machine only, with a table of what was proved"
 	@echo "make run     the service, as config/hotline.yaml says"
 	@echo "make test    all tests (ARGS=... goes to pytest)"
+	@echo "make fuzz    the property tests with random examples (ROUNDS=10; SEED=... tries those of one seed again)"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   load and latency figures (several minutes)"
 	@echo "make screenshots  a picture of every page of the console, into docs/images"
@@ -28,6 +29,9 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	@.ci/install-test-tools
 	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+
+fuzz: $(VENV)/.installed-test
+	@.ci/fuzz $(BIN)/python $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Rules for every test run: in CI a skipped test is a failed run."""
+"""Rules for every test run: a skipped test fails CI, and examples of properties are the same each time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-# no example fails for being slow: a test machine may be busy, and speed is a benchmark's matter
-settings.register_profile("hotline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("hotline")
+# No example fails for being slow: a test machine may be busy, and speed is a benchmark's matter. Neither profile
+# remembers what failed before: a seed alone says which examples are tried.
+for _name, _is_fixed in (("fixed", True), ("random", False)):
+    settings.register_profile(
+        _name, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None, derandomize=_is_fixed
+    )
+settings.load_profile("fixed")
 
 _CALLS = "tests/sip/"
 _began_with: list[str] = []  # the first test of this process
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try the examples of a seed that is given: fixed ones would pass it over without a word."""
+    if config.getoption("--hypothesis-seed") is not None and not config.getoption("--hypothesis-profile"):
+        settings.load_profile("random")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -176,18 +176,20 @@ class Timetable:
             self._one_at_a_time.run(lambda: ensureDeferred(self._reporting(self._dial())))
 
     def _look_at_clock_again(self) -> None:
-        if self._watch_clock() and self._scheduler is not None:
+        self._watch_clock()
+        self._at_latest(_LOOK_AT_CLOCK_EVERY_S, self._look_at_clock_again)
+
+    def _watch_clock(self) -> None:
+        """Plan the jobs anew after a jump, whoever looks first: a jump is told once."""
+        jump = self._watch.look()
+        if not jump:
+            return
+        log.warning("clock_jumped", by_s=jump.total_seconds(), now=self._clock.now().isoformat(),
+                    is_doubted=self._watch.is_doubted)
+        if self._scheduler is not None:
             for job in self._scheduler.get_jobs():
                 job.reschedule(job.trigger)
             self.wake()
-        self._at_latest(_LOOK_AT_CLOCK_EVERY_S, self._look_at_clock_again)
-
-    def _watch_clock(self) -> bool:
-        jump = self._watch.look()
-        if jump:
-            log.warning("clock_jumped", by_s=jump.total_seconds(), now=self._clock.now().isoformat(),
-                        is_doubted=self._watch.is_doubted)
-        return bool(jump)
 
     # -- the sweep over orders --------------------------------------------------------------------------------------
 

@@ -49,10 +49,12 @@ class CallbackStory:
         self.clock = MovableClock(NINE, monotonic=self.time.seconds)
         phone = site.settings.phone.model_copy(update=manners)
         settings = site.settings.model_copy(update={"phone": phone})
-        self.slot = FakeSlot(self.time, phones)
+        self.ledger = FakeLedger()
+        self.ledger.time = self.time
+        self.log = self.ledger.log
+        self.slot = FakeSlot(self.time, phones, self.log)
         self.slot.live.clear()
         self.lines = OneLine(self.slot)
-        self.ledger = FakeLedger()
         self.presence = Presence()
         office = Office(settings, site.directory, site.calendar, site.hours, self.clock)
         services = CallServices(

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from config.settings import SipSettings
 from ivr.door.door import Door, IncomingCall
 from ivr.sip.message import SipMessage, read
+from tests.fakes.event_log import BEGUN, EventLog
 
 TRUNK = ("198.51.100.1", 5060)
 STRANGER = ("203.0.113.66", 5060)
@@ -97,10 +98,12 @@ class FakeSlot:
     """A line's place that remembers what it was told."""
 
     sip_port: int
+    log: EventLog
     expected: list[str] = field(default_factory=list)
     released: int = 0
 
     def expect(self, sip_call_id: str) -> None:
+        self.log.add(BEGUN, "expect", {"sip_call_id": sip_call_id})
         self.expected.append(sip_call_id)
 
     def release(self) -> None:
@@ -110,7 +113,8 @@ class FakeSlot:
 class FakeLines:
     """As many free lines as the test says, on ports from LINE."""
 
-    def __init__(self, free: int) -> None:
+    def __init__(self, free: int, log: EventLog) -> None:
+        self.log = log
         self.slots: list[FakeSlot] = []
         self.free = free
         self.is_growing = False
@@ -118,7 +122,8 @@ class FakeLines:
     def take(self) -> FakeSlot | None:
         if len(self.slots) >= self.free:
             return None
-        self.slots.append(FakeSlot(LINE + len(self.slots)))
+        self.log.add(BEGUN, "take_line", {})
+        self.slots.append(FakeSlot(LINE + len(self.slots), self.log))
         return self.slots[-1]
 
     def is_line(self, sip_port: int) -> bool:
@@ -128,18 +133,21 @@ class FakeLines:
 class FakeDatagrams:
     """Where a door's datagrams go."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: EventLog) -> None:
+        self.log = log
         self.sent: list[tuple[bytes, tuple[str, int]]] = []
 
     def write(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.log.add(BEGUN, "datagram", {"to": addr})
         self.sent.append((data, addr))
 
 
 class Reactor(MemoryReactorClock):
     """Twisted's reactor in memory, with UDP and a resolver."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: EventLog) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.log = log
         self.datagrams: list[tuple[Any, FakeDatagrams]] = []
         self.hosts: dict[str, str] = {}
         self.resolving: Deferred[str] | None = None
@@ -152,7 +160,7 @@ class Reactor(MemoryReactorClock):
             def stopListening(self) -> None:
                 return None
 
-        transport = FakeDatagrams()
+        transport = FakeDatagrams(self.log)
         protocol.transport = transport
         self.datagrams.append((protocol, transport))
         return Port()
@@ -187,15 +195,20 @@ class World:
     """A started door with `free` lines and one trunk; what it sends is read with `to_network` and `to_line`."""
 
     def __init__(self, *, free: int = 4, trunk: dict[str, Any] | None = None, **sip: Any) -> None:
-        self.reactor = Reactor()
-        self.lines = FakeLines(free)
+        self.log = EventLog()
+        self.reactor = Reactor(self.log)
+        self.lines = FakeLines(free, self.log)
         self.calls: list[tuple[FakeSlot, IncomingCall]] = []
         first = {"name": "carrier", "host": "198.51.100.1:5060", "allow": ["198.51.100.0/24"], **(trunk or {})}
         settings = SipSettings.model_validate({"listen": f"{DOOR}:5060", "trunks": [first], **sip})
-        self.door = Door(settings, self.lines, self.reactor, lambda slot, call: self.calls.append((slot, call)))
+        self.door = Door(settings, self.lines, self.reactor, self._on_call)
         done = ensureDeferred(self.door.start())
         assert done.called
         (self._outer, self._outer_transport), (self._inner, self._inner_transport) = self.reactor.datagrams
+
+    def _on_call(self, slot: FakeSlot, call: IncomingCall) -> None:
+        self.log.add(BEGUN, "take_call", {"sip_call_id": call.sip_call_id})
+        self.calls.append((slot, call))
 
     def from_network(self, data: bytes, source: tuple[str, int] = TRUNK) -> None:
         self._outer.datagramReceived(data, source)

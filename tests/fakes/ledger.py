@@ -1,4 +1,4 @@
-"""A ledger in memory for unit tests: its events in a list, its orders as they are changed."""
+"""A ledger in memory for unit tests: its events in a log, its orders as they are changed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock as VirtualTime
 
 from callback_scheduler.errors import JournalFull, StoreUnavailable
 from callback_scheduler.journal.journal import JournalEvent
@@ -15,32 +16,38 @@ from callback_scheduler.orders.deadlines import Deadline
 from callback_scheduler.orders.order import Lease, OpenedOrder, Order, OrderDraft, OrderKind
 from callback_scheduler.orders.states import OrderEvent, OrderState, next_state
 from routing.clock import SHANGHAI
+from tests.fakes.event_log import WRITTEN, EventLog, a_turn
 
 CALLER_NUMBER = "13912345678"
 EVENING = datetime(2026, 3, 10, 21, 0, tzinfo=SHANGHAI)
 
 
 class FakeLedger:
-    """Keeps events in a list, and orders as they are changed.
+    """Keeps events in the log of its story, and orders as they are changed.
 
-    `is_full` makes the next writes fail as a full disk does, `is_away` all that needs Redis; `lost_after` renewals
-    the lease is somebody else's. After `hold` writes wait as behind a slow disk, until `let_go`.
+    `is_full` makes the next writes fail as a full disk does, `is_away` all that needs Redis. The lease is somebody
+    else's after `lost_after` renewals, or once the note `lost_with` is on disk. With a `time`, disk and Redis take a
+    turn of the reactor: what is not waited for comes late. After `hold` writes wait as behind a slow disk, until
+    `let_go`.
     """
 
     def __init__(self) -> None:
-        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.log = EventLog()
+        self.time: VirtualTime | None = None
         self.journal: list[JournalEvent] = []
         self.drafts: list[OrderDraft] = []
         self.known: dict[str, Order] = {}
         self.leases: dict[str, Lease] = {}
         self.is_full = self.is_away = False
         self.lost_after: int | None = None
+        self.lost_with = ""
         self._held: list[Deferred[None]] | None = None
         self._holds = ""
+        self.is_by_hand = False  # from the first `hold` on nothing takes a turn of its own accord
 
     def hold(self, event_type: str = "") -> None:
         """Let every write wait from now on, or those of one type."""
-        self._held, self._holds = [], event_type
+        self._held, self._holds, self.is_by_hand = [], event_type, True
 
     def let_go(self, is_full: bool = False) -> None:
         """Let what waits be written, the oldest first, or fail as on a full disk; what comes later waits no more."""
@@ -55,14 +62,20 @@ class FakeLedger:
         self._held.pop(0).callback(None)
         self.is_full = False
 
+    async def _turn(self) -> None:
+        if not self.is_by_hand:
+            await a_turn(self.time)
+
     async def write(self, event_type: str, payload: dict[str, Any], at: datetime) -> None:
+        payload = dict(payload)  # as it is now: the journal takes a copy
+        await self._turn()
         if self._held is not None and self._holds in ("", event_type):
             waiting: Deferred[None] = Deferred()
             self._held.append(waiting)
             await waiting
         if self.is_full:
             raise JournalFull("no space left")
-        self.events.append((event_type, payload))
+        self.log.add(WRITTEN, event_type, payload, at)
         if event_type in ("call_ended", "seat_state_set", "wrap_up_noted", "numbers_checked"):
             self.journal.append(JournalEvent.new(event_type, payload, at))
 
@@ -70,7 +83,7 @@ class FakeLedger:
         return [event for event in self.journal if event.event_type in event_types]
 
     async def calls(self, limit: int = 100) -> list[dict[str, Any]]:
-        self._needs_redis()
+        await self._needs_redis()
         return [event.payload for event in reversed(self.journal) if event.event_type == "call_ended"][:limit]
 
     async def open_order(self, draft: OrderDraft) -> OpenedOrder:
@@ -93,27 +106,29 @@ class FakeLedger:
         return order
 
     async def order(self, order_id: str) -> Order | None:
-        self._needs_redis()
+        await self._needs_redis()
         return self.known.get(order_id)
 
     async def open_orders_of(self, phone: str) -> list[Order]:
-        self._needs_redis()
+        await self._needs_redis()
         owed = [order for order in self.known.values() if phone in (order.callback_number, order.caller_number)]
         return [order for order in owed if order.state.is_open]
 
     async def change_order(self, order_id: str, event: OrderEvent, **told: Any) -> Order:
-        self._needs_redis()
+        await self._needs_redis()
         order = self.known[order_id]
         payload = order_life.changed(
             order, event, who=told["who"], why=told.get("why", ""), changes=told.get("changes"),
             attempt=told.get("attempt"), at=told["at"],
         )  # fmt: skip
         await self.write("order_changed", payload, told["at"])
-        return self._apply(dataclasses.replace(order, state=next_state(order.state, event)), told)
+        return self._apply(dataclasses.replace(self.known[order_id], state=next_state(order.state, event)), told)
 
     async def note_order(self, order_id: str, note: str, **told: Any) -> Order:
-        self._needs_redis()
+        await self._needs_redis()
         await self.write("order_noted", {"order_id": order_id, "note": note, **told}, told["at"])
+        if note == self.lost_with:
+            self.lost_after = 0
         return self._apply(self.known[order_id], told)
 
     def _apply(self, order: Order, told: dict[str, Any]) -> Order:
@@ -127,24 +142,25 @@ class FakeLedger:
         return self.known[order.order_id]
 
     async def lease(self, order_id: str, ttl_s: float) -> Lease | None:
-        self._needs_redis()
+        await self._needs_redis()
         if order_id in self.leases:
             return None
         self.leases[order_id] = Lease(order_id, 7, ttl_s)
         return self.leases[order_id]
 
     async def renew(self, lease: Lease) -> bool:
-        self._needs_redis()
+        await self._needs_redis()
         if self.lost_after is None:
             return True
         self.lost_after -= 1
         return self.lost_after >= 0
 
     async def release(self, lease: Lease) -> bool:
-        self._needs_redis()
+        await self._needs_redis()
         return self.leases.pop(lease.order_id, None) is not None
 
-    def _needs_redis(self) -> None:
+    async def _needs_redis(self) -> None:
+        await self._turn()
         if self.is_away:
             raise StoreUnavailable("Redis does not answer")
 
@@ -152,7 +168,7 @@ class FakeLedger:
         return [payload for payload in self.of_type("order_noted") if payload["note"] == note]
 
     def of_type(self, event_type: str) -> list[dict[str, Any]]:
-        return [payload for kind, payload in self.events if kind == event_type]
+        return [entry.more for entry in self.log.of_kind(WRITTEN) if entry.name == event_type]
 
 
 def an_order(**fields: Any) -> Order:

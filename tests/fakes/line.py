@@ -22,6 +22,7 @@ from ivr.line import messages as m
 from ivr.speech.prompts import Prompt
 from routing.clock import SHANGHAI, MovableClock
 from routing.site import Site
+from tests.fakes.event_log import SENT, EventLog
 from tests.fakes.ledger import CALLER_NUMBER, FakeLedger
 
 PROMPT_S = 2.0
@@ -52,17 +53,21 @@ class Behaviour:
     refuses_with: int = 0
 
 
+Phones = dict[str, Behaviour]
+
+
 class FakeSlot:
     """A line in virtual time: every prompt takes two seconds, every phone does what its Behaviour says."""
 
     line_id, pid, sip_port = 1, 4711, 5999
 
-    def __init__(self, time: VirtualTime, phones: dict[str, Behaviour], max_legs: int = 4) -> None:
+    def __init__(self, time: VirtualTime, phones: dict[str, Behaviour], log: EventLog, max_legs: int = 4) -> None:
         self.time = time
+        self.log = log
         self.phones = phones
         self.max_legs = max_legs
         self.listener: Callable[[m.Event], None] | None = None
-        self.sent: list[tuple[float, m.Command]] = []
+        self.sent: list[m.Command] = []
         self.live: set[int] = {CALLER_LEG}
         self.up: set[int] = set()
         self.rung: dict[int, str] = {}
@@ -95,7 +100,8 @@ class FakeSlot:
         self.tell(event)
 
     def send(self, command: m.Command) -> None:
-        self.sent.append((self.time.seconds(), command))
+        self.sent.append(command)
+        self.log.add(SENT, type(command).__name__, command)
         act = getattr(self, f"_{type(command).__name__.lower()}", None)
         if act is not None:
             act(command)
@@ -200,14 +206,14 @@ class FakeSlot:
 
     def played(self, leg: int) -> list[str]:
         """Return the first file of every play a leg was given, in order."""
-        return [command.files[0] for _, command in self.sent if isinstance(command, m.Play) and command.leg == leg]
+        return [command.files[0] for command in self.sent if isinstance(command, m.Play) and command.leg == leg]
 
     def legs_of(self, number: str) -> list[int]:
         return [leg for leg, rung in self.rung.items() if rung == number]
 
     def overhears(self, leg: int) -> tuple[set[int], set[int]]:
         """Return whom a leg outside the bridge hears now, and by whom it is heard."""
-        told = [command for _, command in self.sent if isinstance(command, m.Overhear) and command.leg == leg]
+        told = [command for command in self.sent if isinstance(command, m.Overhear) and command.leg == leg]
         return (set(told[-1].hears) & self.live, set(told[-1].heard_by) & self.live) if told else (set(), set())
 
     def joined_now(self) -> set[int]:
@@ -228,8 +234,10 @@ class Story:
         settings: Settings = site.settings
         phone = settings.phone.model_copy(update=manners)
         settings = settings.model_copy(update={"phone": phone})
-        self.slot = FakeSlot(self.time, phones)
         self.ledger = ledger or FakeLedger()
+        self.ledger.time = self.time
+        self.log = self.ledger.log
+        self.slot = FakeSlot(self.time, phones, self.log)
         self.presence = presence or Presence()
         office = self.office = Office(settings, site.directory, site.calendar, site.hours, self.clock)
         services = self.services = CallServices(

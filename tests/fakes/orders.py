@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock as VirtualTime
-from twisted.internet.task import deferLater
 
 from callback_scheduler.errors import FencedOff, StaleOrder, StoreUnavailable, UnknownOrder
 from callback_scheduler.ledger.orders import OrderKeeping
@@ -27,6 +26,7 @@ from routing.calendar import Calendar
 from routing.clock import SHANGHAI, MovableClock
 from routing.directory import Directory, Matter, Unit
 from routing.tiers import Specialist, Tier
+from tests.fakes.event_log import BEGUN, WRITTEN, EventLog, a_turn, later
 
 CALENDAR = Calendar()
 DIRECTORY = Directory(
@@ -76,15 +76,22 @@ def an_order(opened_at: str = "03-03 20:00", **changes: Any) -> Order:
 
 
 class FakeKeeping(OrderKeeping):
-    """Orders as documents, their events, their leases; `is_away` makes it answer as a ledger whose Redis is away."""
+    """Orders as documents, their events in a log, their leases; `is_away` makes it answer as one whose Redis is away.
+
+    Disk and Redis take a turn of the reactor: what is not waited for comes late.
+    """
 
     def __init__(self, time: VirtualTime) -> None:
         self.documents: dict[str, dict[str, Any]] = {}
-        self.events: list[tuple[str, dict[str, Any], datetime]] = []
+        self.log = EventLog()
         self.is_away = False
         self._time = time
         self._leases: dict[str, tuple[int, float]] = {}
         self._epochs: dict[str, int] = {}
+
+    @property
+    def events(self) -> list[tuple[str, dict[str, Any], datetime | None]]:
+        return [(entry.name, entry.more, entry.at) for entry in self.log.of_kind(WRITTEN)]
 
     def put(self, *orders: Order) -> None:
         for order in orders:
@@ -100,21 +107,22 @@ class FakeKeeping(OrderKeeping):
         """Itself: it stands for a ledger as well, which has its orders as a part."""
         return self
 
-    def _ask(self) -> None:
+    async def _ask(self) -> None:
+        await a_turn(self._time)
         if self.is_away:
             raise StoreUnavailable("Redis does not answer")
 
     async def order(self, order_id: str) -> Order | None:
-        self._ask()
+        await self._ask()
         return from_fields(self.documents[order_id]) if order_id in self.documents else None
 
     async def due_before(self, at: datetime, limit: int = 1000) -> list[Order]:
-        self._ask()
+        await self._ask()
         orders = [from_fields(document) for document in self.documents.values() if document["is_open"]]
         return sorted((order for order in orders if order.due_at <= at), key=lambda order: order.due_at)[:limit]
 
     async def due_slices(self, until: datetime) -> list[TimeSlice]:
-        self._ask()
+        await self._ask()
         return [("", until.isoformat())]
 
     async def due_in(self, time_slice: TimeSlice, known: Mapping[str, Order]) -> list[Order]:
@@ -137,12 +145,13 @@ class FakeKeeping(OrderKeeping):
         return order
 
     async def _happen(self, event_type: str, payload: dict[str, Any], epoch: int | None, at: datetime) -> Order:
+        await a_turn(self._time)
         document = self.documents[payload["order_id"]]
         if epoch is not None and epoch < self._epochs.get(payload["order_id"], 0):
             raise FencedOff(payload["order_id"])
         if payload.get("state_from", document["state"]) != document["state"]:
             raise StaleOrder(payload["order_id"])
-        self.events.append((event_type, payload, at))
+        self.log.add(WRITTEN, event_type, payload, at)
         for name, value in payload["changes"].items():
             if name == "steps_done":
                 document[name] = [*document.get(name, ()), *value]
@@ -160,7 +169,7 @@ class FakeKeeping(OrderKeeping):
     # -- leases ---------------------------------------------------------------------------------------------------
 
     async def lease(self, order_id: str, ttl_s: float) -> Lease | None:
-        self._ask()
+        await self._ask()
         if self._leases.get(order_id, (0, 0.0))[1] > self._time.seconds():
             return None
         epoch = self._epochs[order_id] = self._epochs.get(order_id, 0) + 1
@@ -168,7 +177,7 @@ class FakeKeeping(OrderKeeping):
         return Lease(order_id, epoch, ttl_s)
 
     async def renew(self, lease: Lease) -> bool:
-        self._ask()
+        await self._ask()
         epoch, until_s = self._leases.get(lease.order_id, (0, 0.0))
         if epoch != lease.epoch or until_s <= self._time.seconds():
             return False
@@ -176,7 +185,7 @@ class FakeKeeping(OrderKeeping):
         return True
 
     async def release(self, lease: Lease) -> bool:
-        self._ask()
+        await self._ask()
         if self._leases.get(lease.order_id, (0, 0.0))[0] != lease.epoch:
             return False
         del self._leases[lease.order_id]
@@ -220,6 +229,7 @@ class World:
         self.clock = MovableClock(moment(start), self.time.seconds)
         self.ladder = ladder or LadderSettings()
         self.ledger = FakeKeeping(self.time)
+        self.log = self.ledger.log
         self.calendar = CALENDAR
         self.plays: dict[str, list[Play]] = {}  # by order; when they are used up nobody answers at the unit
         self.rung: list[tuple[str, str]] = []  # time of day, order
@@ -247,12 +257,17 @@ class World:
         return made
 
     def sweep(self, timetable: Timetable | None = None) -> None:
-        done(ensureDeferred((timetable or self.timetables[0]).sweep()))
+        self.done((timetable or self.timetables[0]).sweep())
+
+    def done(self, asked: Coroutine[Any, Any, Any] | Deferred[Any]) -> Any:
+        """Return the result of what waits for nothing but disk and Redis, or raise its error."""
+        return done(ensureDeferred(asked), self.time)
 
     def go_on_until(self, text: str) -> None:
         """Let time pass; every timer fires at its moment."""
         while (left_s := (moment(text) - self.clock.now()).total_seconds()) > 0:
-            timers = [call.getTime() - self.time.seconds() for call in self.time.getDelayedCalls()]
+            delayed: Any = self.time.getDelayedCalls()
+            timers = [call.getTime() - self.time.seconds() for call in delayed]
             self.time.advance(max(0.0, min([left_s, *timers])))
         self.time.advance(0)
 
@@ -262,6 +277,7 @@ class World:
     # -- ports ------------------------------------------------------------------------------------------------------
 
     async def tell(self, kind: str, order: Order, extra: dict[str, Any], at: datetime) -> None:
+        self.log.add(BEGUN, "tell", {"kind": kind, "order_id": order.order_id}, at)
         self.told.append((kind, order.order_id, extra))
 
     def told_of(self, kind: str) -> list[str]:
@@ -271,12 +287,14 @@ class World:
         self.house_kept.append(at)
 
     async def _remind_leader(self, order: Order, number: str, note: Note) -> bool:
+        self.log.add(BEGUN, "remind_leader", {"number": number, "order_id": order.order_id})
         self.reminded.append((f"{self.clock.now():%H:%M}", number))
-        await deferLater(self.time, 20.0)
+        await later(self.time, 20.0)
         await note()
         return True
 
     async def _ring_back(self, order: Order, attempt: Attempt, lease: Lease) -> Attempt:
+        self.log.add(BEGUN, "ring_back", {"order_id": order.order_id})
         self.rung.append((f"{self.clock.now():%H:%M}", order.order_id))
         plays = self.plays.get(order.order_id)
         play = plays.pop(0) if plays else Play()
@@ -292,13 +310,13 @@ class World:
     async def _play(self, play: Play, order: Order, attempt: Attempt, lease: Lease) -> Attempt:
         before_s = play.rings_enterprise_after_s
         if before_s is not None:
-            await deferLater(self.time, before_s)
+            await later(self.time, before_s)
             attempt = replace(attempt, enterprise_rung_at=self.clock.now())
             await self.ledger.note_order(
                 order.order_id, "attempt_phase", who="unit", attempt=attempt, epoch=lease.epoch, at=self.clock.now()
             )
         began_at = self.clock.now() + timedelta(seconds=2)
-        await deferLater(self.time, play.takes_s - (before_s or 0.0))
+        await later(self.time, play.takes_s - (before_s or 0.0))
         evidence = None
         if play.outcome is AttemptOutcome.REACHED:
             evidence = Evidence(
@@ -309,10 +327,12 @@ class World:
         return replace(attempt, outcome=play.outcome, ended_at=self.clock.now(), evidence=evidence)
 
 
-def done(deferred: Deferred[Any]) -> Any:
-    """Return the result of a Deferred that has fired, or raise its error."""
+def done(deferred: Deferred[Any], time: VirtualTime | None = None) -> Any:
+    """Return the result of a Deferred that has fired, or does so at this moment of `time`; or raise its error."""
     result: list[Any] = []
     deferred.addBoth(result.append)
+    if time is not None:
+        time.advance(0)
     assert result, "it waits for something"
     if hasattr(result[0], "raiseException"):
         result[0].raiseException()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import ensureDeferred
+from twisted.internet.task import Clock as VirtualTime
 
 from ivr.calls.call import Call
 from ivr.calls.services import CallServices
@@ -67,12 +68,12 @@ class SeatStory:
 
     def do(self, asked: Coroutine[Any, Any, Any]) -> Any:
         """Return what an operation comes to at once."""
-        return now(asked)
+        return now(asked, self.story.time)
 
     def refusal(self, asked: Coroutine[Any, Any, Any]) -> str:
         """Return the key of the reason why an operation is refused."""
         with pytest.raises(OperationRefused) as refused:
-            now(asked)
+            self.do(asked)
         assert refused.value.text
         return refused.value.key
 
@@ -100,11 +101,12 @@ class SeatStory:
         return next(seat for seat in self.operations.seats.statuses() if seat["number"] == number)
 
 
-def now(asked: Coroutine[Any, Any, Any]) -> Any:
-    """Return the result of something that waits for nothing, or raise its error."""
+def now(asked: Coroutine[Any, Any, Any], time: VirtualTime) -> Any:
+    """Return the result of something that waits for nothing but disk and Redis, or raise its error."""
     results: list[Any] = []
     errors: list[Any] = []
     ensureDeferred(asked).addCallbacks(results.append, errors.append)
+    time.advance(0)
     if errors:
         errors[0].raiseException()
     assert results, "it waits for something"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -70,6 +72,7 @@ def test_it_dies_with_its_parent_even_by_kill_9(tmp_path: Path) -> None:
     script = f"""
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 import structlog
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
@@ -97,6 +100,19 @@ def test_a_parent_that_died_before_the_child_was_tied_to_it_is_noticed(tmp_path:
     command = [sys.executable, "-I", "-S", str(wrapper), str(somebody_else), str(tmp_path / "lock"), "/bin/echo", "ran"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_a_parent_that_dies_while_the_child_is_being_tied_to_it_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    parents = [4711]
+
+    def prctl(*_: int) -> int:
+        parents[:] = [1]  # it dies, and init takes the child
+        return 0
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: SimpleNamespace(prctl=prctl))
+    monkeypatch.setattr(os, "getppid", lambda: parents[0])
+    with pytest.raises(SystemExit):
+        die_with_parent.tie_to(4711, signal.SIGKILL)
 
 
 @pytest.fixture

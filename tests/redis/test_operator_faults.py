@@ -14,14 +14,13 @@ from pathlib import Path
 import pytest
 import yaml
 from structlog.testing import capture_logs
-from twisted.internet.defer import ensureDeferred
 
 import hotline
 from callback_scheduler.errors import JournalCorrupt, JournalFull
 from callback_scheduler.journal.segments import SegmentWriter
 from config.errors import ConfigError
 from routing.calendar import Calendar, load_calendar
-from tests.fakes.orders import World, done
+from tests.fakes.orders import World
 from tests.redis.nodes import Node
 
 ORDERS = ["26030310001", "26030310002", "26030310003"]
@@ -170,7 +169,7 @@ def test_a_wrong_calendar_file_is_named_row_by_row_and_the_running_node_keeps_th
     timetable._read_calendar = read
     kept = timetable.calendar
     with capture_logs() as logs:
-        done(ensureDeferred(timetable.sweep_calendar(world.clock.now() + timedelta(minutes=10))))
+        world.done(timetable.sweep_calendar(world.clock.now() + timedelta(minutes=10)))
     (told,) = (entry for entry in logs if entry["event"] == "calendar_refused")
     assert f"{wrong}:2" in told["error"]
     assert (timetable.calendar, told["kept"]) == (kept, kept.version)

@@ -1,8 +1,9 @@
-"""What make and CI promise: a clear word when no Python fits, no test skipped unseen."""
+"""What make and CI promise: a clear word when no Python fits, no test skipped unseen, no test failed by luck."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -88,3 +89,62 @@ def test_a_skipped_test_fails_the_run_in_ci_only(tmp_path: Path, ci: str, status
     assert done.returncode == status, done.stdout
     assert ("skipped in CI, which counts as failed" in done.stdout) == bool(status)
     assert "1 passed, 1 skipped" in done.stdout
+
+
+def examples_tried(folder: Path, *options: str) -> str:
+    """Run a property under our rules, and return the examples it was given."""
+    shutil.copy(ROOT / "tests" / "conftest.py", folder / "conftest.py")
+    (folder / "test_property.py").write_text(
+        "from hypothesis import given, strategies as st\n"
+        "@given(st.integers())\n"
+        "def test_it(number): print(number)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(folder), *options,
+         str(folder)], cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.partition("\n.")[0]
+
+
+def test_a_property_is_given_the_same_examples_in_every_run_and_others_by_a_seed(tmp_path: Path) -> None:
+    usual = examples_tried(tmp_path)
+    assert usual.count("\n") > 50
+    assert examples_tried(tmp_path) == usual
+    seventh = examples_tried(tmp_path, "--hypothesis-seed=7")
+    assert seventh not in (usual, examples_tried(tmp_path, "--hypothesis-seed=8"))
+    assert examples_tried(tmp_path, "--hypothesis-seed=7") == seventh
+
+
+def fuzz(folder: Path, fails_in_round: int, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the rounds of `make fuzz` with a Python whose tests fail in one of them."""
+    fake(folder, "python", f'echo "$@" >> {folder}/rounds\n[ "$(wc -l < {folder}/rounds)" -ne {fails_in_round} ]')
+    environment = {**os.environ, "ROUNDS": "", "SEED": "", **variables}
+    return subprocess.run(
+        ["/bin/sh", str(ROOT / ".ci" / "fuzz"), str(folder / "python")],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_fuzzing_ends_with_the_first_failure_and_says_its_seed(tmp_path: Path) -> None:
+    done = fuzz(tmp_path, fails_in_round=3, ROUNDS="5")
+    assert done.returncode == 1
+    seeds = re.findall(r"--hypothesis-seed=(\d+)", (tmp_path / "rounds").read_text())
+    assert len(set(seeds)) == 3
+    assert done.stderr == f"round 3 ended with seed {seeds[2]}. The same examples again: make fuzz SEED={seeds[2]}\n"
+
+
+def test_fuzzing_without_a_failure_ends_after_its_rounds(tmp_path: Path) -> None:
+    done = fuzz(tmp_path, fails_in_round=0, ROUNDS="4")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "no failure in 4 rounds")
+    assert len((tmp_path / "rounds").read_text().splitlines()) == 4
+
+
+def test_a_seed_that_is_given_is_tried_once(tmp_path: Path) -> None:
+    assert fuzz(tmp_path, fails_in_round=0, SEED="19", ROUNDS="4").returncode == 0
+    (only,) = (tmp_path / "rounds").read_text().splitlines()
+    assert "-m hypothesis --hypothesis-seed=19" in only
+
+
+@pytest.mark.parametrize("rounds", ["none", "0", "-1"])
+def test_no_round_at_all_is_no_success(tmp_path: Path, rounds: str) -> None:
+    assert fuzz(tmp_path, fails_in_round=0, ROUNDS=rounds).returncode == 2

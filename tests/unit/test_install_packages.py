@@ -60,7 +60,8 @@ def script() -> ModuleType:
 
 def stages(printed: str) -> list[str]:
     """Return what pip is said to be at, line after line, each once."""
-    listener, told = script().PipListener(), []
+    listener = script().PipListener()
+    told: list[str] = []
     for line in printed.splitlines():
         listener.hear(line)
         if told[-1:] != [listener.stage(0)]:

@@ -129,4 +129,4 @@ def fill(operations: FakeOperations) -> None:
     }  # fmt: skip
     operations.answers["report"] = report()
     operations.answers["seats.statuses"] = operations.status_now["seats"]
-    operations.calls.search = DirectorySearch(operations.directory).find  # type: ignore[attr-defined]
+    operations.calls.search = DirectorySearch(operations.directory).find  # type: ignore[method-assign]

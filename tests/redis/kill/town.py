@@ -13,6 +13,7 @@ from twisted.internet.task import Clock as VirtualTime
 from ivr.line import messages as m
 from ivr.speech.prompts import Prompt
 from routing.clock import SHANGHAI, Clock
+from tests.fakes.event_log import EventLog
 from tests.fakes.line import CALLER_LEG, Behaviour, FakePrompts, FakeSlot
 from tests.redis.kill.witness import Witness
 
@@ -119,7 +120,7 @@ class TownSlot(FakeSlot):
         self.caller = ""  # who rang in
         self.on_told: Callable[[str, str], None] = lambda number, order_id: None
         self._joined_at: datetime | None = None
-        super().__init__(lines.time, {})
+        super().__init__(lines.time, {}, EventLog())
         if for_callback:
             self.live.clear()
 

@@ -22,6 +22,7 @@ from ivr.speech.prompts import Prompt
 from node.operations.number_check import CheckResult, NumberCheck, result_of
 from routing.clock import SHANGHAI, MovableClock
 from routing.site import Site, load_site
+from tests.fakes.event_log import EventLog
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.line import Behaviour, FakePrompts, FakeSlot
 
@@ -38,14 +39,14 @@ def site() -> Site:
 class Lines:
     """A pool that always has a line, while `free` says so."""
 
-    def __init__(self, time: VirtualTime, phones: dict[str, Behaviour]) -> None:
-        self.time, self.phones, self.free = time, phones, 3
+    def __init__(self, time: VirtualTime, phones: dict[str, Behaviour], log: EventLog) -> None:
+        self.time, self.phones, self.log, self.free = time, phones, log, 3
         self.slots: list[FakeSlot] = []
 
     def take(self, for_callback: bool = False) -> FakeSlot:
         assert for_callback
         assert all(slot.is_released for slot in self.slots), "two numbers are rung at once"
-        self.slots.append(FakeSlot(self.time, self.phones))
+        self.slots.append(FakeSlot(self.time, self.phones, self.log))
         self.slots[-1].live.clear()
         return self.slots[-1]
 
@@ -59,7 +60,8 @@ class Check:
     def __init__(self, site: Site, folder: Path, phones: dict[str, Behaviour], at: datetime = EIGHT) -> None:
         self.time = VirtualTime()
         self.ledger, self.presence = FakeLedger(), Presence()
-        self.lines = Lines(self.time, phones)
+        self.ledger.time = self.time
+        self.lines = Lines(self.time, phones, self.ledger.log)
         clock = MovableClock(at, monotonic=self.time.seconds)
         office = Office(site.settings, site.directory, site.calendar, site.hours, clock)
         services = CallServices(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from twisted.internet.defer import ensureDeferred
 
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderState
@@ -32,7 +31,7 @@ from node.operations.site.rehearsal import RehearsalOperations
 from node.operations.supervision import SupervisionOperations
 from tests.fakes import operations as fakes
 from tests.fakes.operations import FakeOperations
-from tests.fakes.orders import an_order, done, moment
+from tests.fakes.orders import an_order, moment
 from tests.unit.node.test_operations_orders import SUPERVISOR, Desk
 
 # the promise, the real class, the fake, and what only the node itself asks of the real one
@@ -101,7 +100,7 @@ class Both:
         return order
 
     def ask(self, asked: Any) -> Any:
-        return done(ensureDeferred(asked))
+        return self._desk.done(asked)
 
 
 @pytest.fixture(params=[True, False], ids=["real", "fake"])

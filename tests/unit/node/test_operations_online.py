@@ -18,7 +18,6 @@ from ivr.calls.request import Request
 from ivr.refused import OperationRefused
 from node.operations.online import OnlineOperations, online_since
 from routing.clock import SHANGHAI
-from tests.fakes.orders import done
 from tests.unit.node.test_operations_orders import TAX, Desk
 
 CHAT = Actor.read("online:chat-7")
@@ -51,18 +50,20 @@ class Chat(Desk):
         return OpenedOrder(order.order_id, False, order.due_at, False)
 
     def asks(self, wants: str = "callback", matter: str = "tax", number: str = NUMBER) -> dict[str, Any]:
-        asked: dict[str, Any] = done(
-            ensureDeferred(self.online.open_for_online(matter, number, "如何退税？", wants, CHAT))  # type: ignore[arg-type]
+        asked: dict[str, Any] = self.done(
+            self.online.open_for_online(matter, number, "如何退税？", wants, CHAT)  # type: ignore[arg-type]
         )
         return asked
 
     def hear(self, order_id: str) -> None:
         """Tell of the last event, as the ledger does."""
         event_type, payload, at = self.ledger.events[-1]
+        assert at is not None
         self.online.on_event(JournalEvent.new(event_type, payload, at), EventOutcome("applied", order_id))
+        self.time.advance(0)
 
     def first_response_s(self, order_id: str) -> float | None:
-        found: float | None = done(ensureDeferred(self.online.first_response_s(order_id)))
+        found: float | None = self.done(self.online.first_response_s(order_id))
         return found
 
 
@@ -74,7 +75,7 @@ def chat() -> Chat:
 def test_a_chat_that_wants_a_callback_gets_an_order_with_its_words(chat: Chat) -> None:
     answer = chat.asks()
     assert (answer["is_calling"], answer["why_not_calling"], chat.rung) == (False, "", [])
-    order = done(ensureDeferred(chat.orders.one(answer["order_id"])))
+    order = chat.done(chat.orders.one(answer["order_id"]))
     assert (order.written_request, order.kind) == ("如何退税？", OrderKind.ONLINE)
     assert chat.requests[0][0].was_closed is False
 
@@ -113,7 +114,8 @@ def test_what_cannot_be_promised_is_refused_and_no_order_opened(chat: Chat, aske
 def test_a_chat_is_answered_when_its_words_are_on_disk_or_told_that_they_are_not(
     chat: Chat, monkeypatch: pytest.MonkeyPatch, is_kept: bool
 ) -> None:
-    note_order, disk, answers = chat.ledger.note_order, Deferred[None](), []
+    note_order, disk = chat.ledger.note_order, Deferred[None]()
+    answers: list[dict[str, Any]] = []
 
     async def slowly(*args: Any, **told: Any) -> Any:
         await disk
@@ -121,13 +123,16 @@ def test_a_chat_is_answered_when_its_words_are_on_disk_or_told_that_they_are_not
 
     monkeypatch.setattr(chat.ledger, "note_order", slowly)
     asking = chat.online.open_for_online("tax", NUMBER, "如何退税？", "callback", CHAT)
-    ensureDeferred(asking).addCallback(answers.append)
+    ensureDeferred(asking).addCallbacks(answers.append, answers.append)
+    chat.time.advance(0)
     assert answers == []
     chat.ledger.is_away = not is_kept
     disk.callback(None)
+    chat.time.advance(0)
     chat.ledger.is_away = False
+    chat.time.advance(0)
     assert [answer["is_text_kept"] for answer in answers] == [is_kept]
-    order = done(ensureDeferred(chat.orders.one(answers[0]["order_id"])))
+    order = chat.done(chat.orders.one(answers[0]["order_id"]))
     assert order.written_request == ("如何退税？" if is_kept else "")
 
 
@@ -135,7 +140,7 @@ def test_a_node_that_stops_notes_the_first_response_it_has_heard_of(
     chat: Chat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order_id = chat.asks()["order_id"]
-    chat.do("acknowledge", done(ensureDeferred(chat.orders.one(order_id))), TAX)
+    chat.do("acknowledge", chat.done(chat.orders.one(order_id)), TAX)
     note_order, disk = chat.ledger.note_order, Deferred[None]()
 
     async def slowly(*args: Any, **told: Any) -> Any:
@@ -146,14 +151,16 @@ def test_a_node_that_stops_notes_the_first_response_it_has_heard_of(
     chat.hear(order_id)
     stopped = ensureDeferred(chat.online.stop())
     assert not stopped.called
+    chat.time.advance(0)
     disk.callback(None)
+    chat.time.advance(0)
     assert stopped.called
     assert chat.first_response_s(order_id) == 0.0
 
 
 def test_the_first_response_is_measured_once(chat: Chat) -> None:
     order_id = chat.asks()["order_id"]
-    order = done(ensureDeferred(chat.orders.one(order_id)))
+    order = chat.done(chat.orders.one(order_id))
     assert chat.first_response_s(order_id) is None
     chat.time.advance(90)
     chat.do("acknowledge", order, TAX)

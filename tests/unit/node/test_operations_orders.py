@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred
 
 from callback_scheduler.errors import StaleOrder
 from callback_scheduler.orders.actor import Actor
@@ -16,7 +16,7 @@ from callback_scheduler.timetable.ports import Note, Ports
 from ivr.calls.presence import Presence
 from ivr.refused import OperationRefused
 from node.operations.orders import OrderOperations
-from tests.fakes.orders import CALENDAR, DIRECTORY, REACHED, World, an_order, done
+from tests.fakes.orders import CALENDAR, DIRECTORY, REACHED, World, an_order
 
 SUPERVISOR, TAX, MARKET = map(Actor.read, ("supervisor:王督办", "unit:tax:李四", "unit:market:赵六"))
 
@@ -57,7 +57,7 @@ class Desk(World):
         return order
 
     def do(self, act: str, order: Order, *args: Any, **named: Any) -> Order:
-        made: Order = done(ensureDeferred(getattr(self.orders, act)(order.order_id, *args, **named)))
+        made: Order = self.done(getattr(self.orders, act)(order.order_id, *args, **named))
         return made
 
     def refusal(self, act: str, order: Order, *args: Any, **named: Any) -> str:
@@ -162,7 +162,7 @@ def test_nobody_is_rung_beside_an_attempt_under_way(desk: Desk) -> None:
 
 def test_an_order_held_by_another_node_is_not_rung(desk: Desk) -> None:
     order = desk.put()
-    done(ensureDeferred(desk.ledger.lease(order.order_id, 60.0)))
+    desk.done(desk.ledger.lease(order.order_id, 60.0))
     assert desk.refusal("ring_unit_now", order, SUPERVISOR) == "order.taken"
 
 
@@ -232,6 +232,7 @@ def test_a_leader_is_rung_once_and_what_he_did_is_noted(desk: Desk) -> None:
     assert desk.reminded == [(order.order_id, "6109")]
     assert desk.refusal("remind_leader", order, SUPERVISOR) == "number.busy"
     desk.leader.callback(True)
+    desk.time.advance(0)
     assert [note["why"] for note in desk.ledger.notes(order.order_id, "leader_reminded")] == [
         "督办提醒负责人：已按键确认"
     ]
@@ -243,6 +244,7 @@ def test_a_leader_who_does_not_acknowledge_is_noted_too(desk: Desk) -> None:
     order = desk.put()
     desk.do("remind_leader", order, SUPERVISOR)
     desk.leader.callback(False)
+    desk.time.advance(0)
     (note,) = desk.ledger.notes(order.order_id, "leader_reminded")
     assert note["why"] == "督办提醒负责人：未确认"
 
@@ -252,6 +254,7 @@ def test_whoever_rings_a_leader_learns_that_the_acknowledgement_could_not_be_kep
     desk.do("remind_leader", order, SUPERVISOR)
     desk.ledger.is_away = True
     desk.leader.callback(True)
+    desk.time.advance(0)
     assert desk.was_noted == [False]
     assert not desk.ledger.notes(order.order_id, "leader_reminded")
     desk.ledger.is_away = False

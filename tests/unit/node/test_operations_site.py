@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from twisted.internet.defer import ensureDeferred, succeed
+from twisted.internet.defer import Deferred, ensureDeferred, succeed
 
 import config
 from callback_scheduler.journal.journal import JournalEvent
@@ -26,6 +26,7 @@ from routing.calendar import Calendar
 from routing.hours import Switch
 from routing.site import Site, load_site
 from routing.site_changes import FOLDER, with_changes
+from tests.fakes.event_log import BEGUN, WRITTEN, a_turn, begun, written
 from tests.fakes.orders import FakeKeeping, Reactor, an_order, done, moment
 
 ADMIN = "admin:陈管理"
@@ -42,6 +43,8 @@ class _Ledger(FakeKeeping):
         self.written: list[JournalEvent] = []
 
     async def write(self, event_type: str, payload: dict[str, Any], at: Any) -> None:
+        await a_turn(self._time)
+        self.log.add(WRITTEN, event_type, payload, at)
         self.written.append(JournalEvent.new(event_type, payload, at))
 
     async def history(self, *event_types: str) -> list[JournalEvent]:
@@ -67,15 +70,23 @@ class Node:
             self.site.settings, self.site.directory, self.site.calendar, self.site.hours, clock
         )
         feed = HappeningsFeed()
-        feed.subscribe(lambda kind, fields: self.told.append((kind, fields)))
+        feed.subscribe(self._hear)
         timetable: Any = SimpleNamespace(sweep_calendar=self._sweep)
         ledger: Any = self.ledger
         no_prompts: Any = None
         self.operations = SiteOperations(
             configured.settings, self.data_dir, office=self.office, ledger=ledger, timetable=timetable,
             prompts=no_prompts, feed=feed, clock=clock, reactor=self.time,
-            in_thread=lambda work, *args: succeed(work(*args)),
+            in_thread=self._in_thread,
         )  # fmt: skip
+
+    def _hear(self, kind: str, fields: dict[str, Any]) -> None:
+        self.ledger.log.add(BEGUN, "hear", fields)
+        self.told.append((kind, fields))
+
+    def _in_thread(self, work: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        self.ledger.log.add(BEGUN, work.__name__, {})
+        return succeed(work(*args))
 
     async def _sweep(self) -> None:
         site = with_changes(self.site_as_configured(), self.data_dir / FOLDER)
@@ -86,7 +97,7 @@ class Node:
         return load_site(SHIPPED / "hotline.yaml")
 
     def do(self, act: str, *args: Any) -> Any:
-        return done(ensureDeferred(attrgetter(act)(self.operations)(*args)))
+        return done(ensureDeferred(attrgetter(act)(self.operations)(*args)), self.time)
 
     def refusal(self, act: str, *args: Any) -> str:
         with pytest.raises(OperationRefused) as refused:
@@ -152,6 +163,15 @@ def test_a_notice_counts_at_once_and_after_a_restart_and_is_taken_back_after_one
     assert applied["version_after"] == undone["version_before"] != ""
     assert [kind for kind, _ in node.told] == ["site", "site"]
     assert node.refusal("calendar.undo", ADMIN) == "site.nothing_to_undo"
+
+
+@pytest.mark.parametrize(("act", "work"), [("calendar.apply", "put"), ("calendar.undo", "undo")])
+def test_a_change_is_on_disk_before_it_is_made_and_told_of_after(node: Node, act: str, work: str) -> None:
+    node.do("calendar.apply", NOTICE, ADMIN)
+    node.ledger.log.entries.clear()
+    node.do(act, *((NOTICE, ADMIN) if act == "calendar.apply" else (ADMIN,)))
+    log = node.ledger.log
+    assert log.first(written("site_changed")) < log.first(begun(work)) < log.first(begun("hear"))
 
 
 def test_changes_are_taken_back_one_after_the_other(node: Node) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from ivr.calls.digits import TargetKind
 from ivr.speech.prompts import Prompt
 from routing.site import Site, load_site
 from tests.fakes.ledger import CALLER_NUMBER
-from tests.fakes.line import CALLER_LEG, MORNING, Story
+from tests.fakes.line import CALLER_LEG, MORNING, Phones, Story
 from tests.fakes.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, WHO, SeatStory
 
 PHONES = {SEAT: ANSWERS, "8002": ANSWERS, SPECIALIST: ACCEPTS, "6102": BUSY, "6111": ACCEPTS, "6112": BUSY}
@@ -29,7 +31,7 @@ def site() -> Site:
 def tell(site: Site, tmp_path: Path) -> Iterator[Tell]:
     stories: list[Story] = []
 
-    def begin(at=MORNING, phones=None, **manners: object) -> SeatStory:
+    def begin(at: datetime = MORNING, phones: Phones | None = None, **manners: Any) -> SeatStory:
         stories.append(Story(site, tmp_path, at, PHONES | (phones or {}), **manners))
         return SeatStory(stories[-1])
 

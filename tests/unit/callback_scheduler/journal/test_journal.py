@@ -35,6 +35,12 @@ class Pump:
     def callFromThread(self, call: Callable[..., None], *args: Any) -> None:
         self._calls.put((call, args))
 
+    def run(self) -> None:
+        """Run what the journal's thread has handed over by now."""
+        while not self._calls.empty():
+            call, args = self._calls.get()
+            call(*args)
+
     def wait(self, deferred: Deferred[Any]) -> Any:
         """Run what the journal's thread hands over until `deferred` fires; return or raise its result."""
         results: list[Any] = []
@@ -103,26 +109,35 @@ def test_what_was_appended_is_there_after_a_restart(book: Book) -> None:
 
 
 def test_the_deferred_fires_only_after_fdatasync(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    may_sync, syncs = threading.Event(), []
-    real = os.fdatasync
+    is_syncing, may_sync, happened = threading.Event(), threading.Event(), []
+    write, sync = os.pwrite, os.fdatasync
+
+    def watched(descriptor: int, data: bytes, offset: int) -> int:
+        happened.append("written")
+        return write(descriptor, data, offset)
 
     def slow(descriptor: int) -> None:
+        is_syncing.set()
         may_sync.wait(10)
-        syncs.append(descriptor)
-        real(descriptor)
+        sync(descriptor)
+        happened.append("synced")
 
     journal = book.open()
+    monkeypatch.setattr(os, "pwrite", watched)
     monkeypatch.setattr(os, "fdatasync", slow)
-    fired: list[int] = []
     appended = [journal.append(event(str(n))) for n in range(50)]
     for one in appended:
-        one.addCallback(lambda position: fired.append(len(syncs)))
-    assert fired == []
+        one.addCallback(lambda position: happened.append("fired"))
+    assert is_syncing.wait(10)
+    book.pump.run()
+    assert happened == ["written"]
     assert journal.queued == 50  # what is being written is not written yet
     may_sync.set()
     book.pump.wait(appended[-1])
-    assert min(fired) >= 1
-    assert len(syncs) <= 2  # group commit: the first alone, all that waited meanwhile together
+    assert happened.index("synced") < happened.index("fired")
+    assert happened.count("fired") == 50
+    assert happened[-1] == "fired"  # the last one after the last sync
+    assert happened.count("synced") <= 2  # group commit: the first alone, all that waited meanwhile together
 
 
 def test_a_failed_sync_is_no_success_and_leaves_nothing_behind(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:

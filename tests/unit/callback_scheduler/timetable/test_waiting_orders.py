@@ -60,7 +60,7 @@ def test_the_orders_are_taken_up_stretch_by_stretch() -> None:
         asked.append(time_slice)
         return [world.order(early)] if time_slice[0] == "1" else [world.order(late)]
 
-    world.ledger.due_slices, world.ledger.due_in = slices, due_in  # type: ignore[method-assign,assignment]
+    world.ledger.due_slices, world.ledger.due_in = slices, due_in  # type: ignore[method-assign]
     timetable = world.timetable()
     world.sweep()
     assert asked[:2] == [("1", "(2"), ("2", "3")]

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from twisted.internet.defer import ensureDeferred
-
 from callback_scheduler.orders.order import Attempt, Lease, Order
 from callback_scheduler.orders.states import OrderEvent
-from tests.fakes.orders import World, an_order, done, moment
+from tests.fakes.orders import World, an_order, moment
 
 NINE = moment("03-04 09:00")
 
@@ -45,9 +43,9 @@ def test_the_safe_time_after_a_lost_attempt_counts_from_the_waking() -> None:
         attempt_id=order.next_attempt_id, begun_at=NINE, by="timetable", number=order.callback_number,
         enterprise_rung_at=NINE,
     )  # fmt: skip
-    done(ensureDeferred(world.ledger.change_order(
+    world.done(world.ledger.change_order(
         order.order_id, OrderEvent.ATTEMPT_BEGUN, who="timetable", attempt=replace(attempt, epoch=0), at=NINE
-    )))  # fmt: skip
+    ))  # fmt: skip
     world.timetable()
     stand_still(world, order, hours=0.5)
     world.sweep()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
 import config
 from ivr.calls.presence import Presence
 from ivr.calls.seat_states import NotOffered
 from ivr.speech.prompts import Prompt
 from routing.site import Site, load_site
-from tests.fakes.line import MORNING, Behaviour, Story
-from tests.fakes.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, WHO, SeatStory, StoryOperations, now
+from tests.fakes.event_log import written
+from tests.fakes.line import MORNING, Behaviour, Phones, Story
+from tests.fakes.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, WHO, SeatStory, StoryOperations
 
 SILENT = Behaviour(answers_after_s=None)
 Tell = Callable[..., SeatStory]
@@ -28,7 +31,7 @@ def site() -> Site:
 def tell(site: Site, tmp_path: Path) -> Iterator[Tell]:
     stories: list[Story] = []
 
-    def begin(phones=None, **more: object) -> SeatStory:
+    def begin(phones: Phones | None = None, **more: Any) -> SeatStory:
         usual = {SEAT: ANSWERS, "8002": ANSWERS, SPECIALIST: ACCEPTS, "6102": BUSY}
         stories.append(Story(site, tmp_path, MORNING, usual | (phones or {}), **more))
         return SeatStory(stories[-1])
@@ -90,6 +93,8 @@ def test_a_seat_in_wrap_up_is_offered_no_call_until_its_text_is_stored(tell: Tel
     assert (desk.seat()["state"], desk.seat()["reason"]) == ("wrap_up", NotOffered.WRAP_UP.value)
     desk.do(desk.operations.seats.wrap_up(SEAT, " 已解释办理流程 ", WHO))
     assert desk.seat()["state"] == "ready"
+    ready = written("seat_state_set", number=SEAT, state="ready")
+    assert desk.story.log.first(written("wrap_up_noted", seat_number=SEAT)) < desk.story.log.first(ready)
     (told,) = desk.story.ledger.of_type("wrap_up_noted")
     assert told == {"call_id": desk.call.call_id, "seat_number": SEAT, "text": "已解释办理流程", "who": WHO}
     (note,) = desk.do(desk.operations.seats.wrap_ups(desk.call.call_id))
@@ -109,7 +114,15 @@ def test_a_wrap_up_ends_by_itself_counted_from_the_end_of_the_call(tell: Tell) -
 
 def test_where_the_site_wants_it_a_wrap_up_follows_every_call_before_the_next_one_is_offered(tell: Tell) -> None:
     desk = tell(wrap_up_after_call=True, wrap_up_max_s=60).with_seat()
+    offered: list[str] = []
+    waiting: Deferred[None] = Deferred()  # another caller, who looks again as soon as anybody is free
+    waiting.addCallback(
+        lambda _: offered.extend(seat.number for seat in desk.call.presence.free_seats(desk.story.office.seats))
+    )
+    desk.call.presence.when_freed(waiting)
     desk.story.slot.end(desk.leg(SEAT))
+    assert offered == ["8002", "8003"]
+    desk.story.time.advance(0)  # the disk has it
     assert (desk.seat()["state"], desk.seat()["next_state"]) == ("wrap_up", "wrap_up")
     assert SEAT not in [seat.number for seat in desk.call.presence.free_seats(desk.story.office.seats)]
     desk.story.run(61)
@@ -139,7 +152,7 @@ def test_a_seat_that_does_not_answer_three_calls_in_a_row_is_away_with_that_reas
         desk.story.until_heard(Prompt.MENU).caller_presses("1").run(25)
         desk.story.end_everything().finish()
     assert (desk.seat()["state"], desk.seat()["reason"]) == ("away", NotOffered.CALLS_NOT_ANSWERED.value)
-    away = [told for told in ledger.of_type("seat_state_set") if told["number"] == SEAT]
+    away = [told for told in desk.story.ledger.of_type("seat_state_set") if told["number"] == SEAT]
     assert [(told["state"], told["who"]) for told in away] == [("away", "service")]
 
 
@@ -168,7 +181,7 @@ def test_states_are_back_after_a_restart_and_a_wrap_up_is_over(tell: Tell) -> No
     rooms = desk.rooms()
     rooms.services = tell(presence=Presence()).story.services
     after = StoryOperations(rooms).seats
-    now(after.start())
+    desk.do(after.start())
     seats = {seat["number"]: seat for seat in after.statuses()}
     assert (seats[SEAT]["state"], seats[SEAT]["why"], seats[SEAT]["since"]) == ("away", "午餐", MORNING.isoformat())
     assert seats["8002"]["state"] == "ready"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from node.operations.running_calls import RunningCalls
 from node.operations.supervision import SupervisionOperations
 from routing.site import Site, load_site
 from tests.fakes.callback_story import ENTERPRISE, CallbackStory
-from tests.fakes.line import CALLER_LEG, MORNING, Behaviour, Story
+from tests.fakes.line import CALLER_LEG, MORNING, Behaviour, Phones, Story
 from tests.fakes.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, SUPERVISOR, SeatStory, now
 
 BOSS = "supervisor:王督办"
@@ -33,7 +34,7 @@ def site() -> Site:
 def tell(site: Site, tmp_path: Path) -> Iterator[Tell]:
     stories: list[Story] = []
 
-    def begin(phones=None, **manners: object) -> SeatStory:
+    def begin(phones: Phones | None = None, **manners: Any) -> SeatStory:
         stories.append(Story(site, tmp_path, MORNING, PHONES | (phones or {}), **manners))
         return SeatStory(stories[-1])
 
@@ -154,7 +155,7 @@ def test_a_supervisor_who_does_not_answer_changes_nothing_for_the_others(tell: T
     supervised(desk, "barge")
     desk.story.run(20)
     assert desk.call.supervision is None
-    assert not [command for _, command in desk.story.slot.sent if isinstance(command, Overhear)]
+    assert not [command for command in desk.story.slot.sent if isinstance(command, Overhear)]
     assert desk.story.slot.joined_now() == {CALLER_LEG, desk.leg(SEAT), desk.leg(SPECIALIST)}
     assert desk.call.record.supervisions[0].modes == []
 
@@ -166,7 +167,7 @@ def test_a_supervisor_who_hangs_up_leaves_the_others_as_they_were(tell: Tell) ->
     desk.story.slot.end(desk.leg(SUPERVISOR))
     desk.story.run(1)
     assert len(desk.story.slot.bridges) == bridges
-    records = [command for _, command in desk.story.slot.sent if isinstance(command, Record)]
+    records = [command for command in desk.story.slot.sent if isinstance(command, Record)]
     assert desk.leg(SUPERVISOR) not in records[-1].legs
 
 
@@ -207,7 +208,7 @@ def test_a_callback_is_supervised_like_any_call_and_a_whisper_goes_to_the_specia
     story = CallbackStory(site, tmp_path, phones).ring_back()
     story.until_heard(Prompt.CALLBACK_INTRODUCTION, ENTERPRISE).run(2.2)
     supervision = SupervisionOperations(RunningCalls(story.callbacks.calls), story.callbacks._office)
-    now(supervision.begin(story.call.call_id, SUPERVISOR, "whisper", BOSS))
+    now(supervision.begin(story.call.call_id, SUPERVISOR, "whisper", BOSS), story.time)
     story.run(1)
     both = {story.leg("6111"), story.leg(ENTERPRISE)}
     assert story.slot.overhears(story.leg(SUPERVISOR)) == (both, {story.leg("6111")})

@@ -15,6 +15,7 @@ from ivr.calls.orders import Orders
 from ivr.dispatch.recovery import recover
 from routing.clock import MovableClock
 from routing.site import load_site
+from tests.fakes.event_log import written
 from tests.fakes.ledger import CALLER_NUMBER, EVENING, FakeLedger
 
 
@@ -46,6 +47,8 @@ def test_a_caller_whose_node_died_gets_an_order(tmp_path: Path, offered: dict[st
     (record,) = recovered(ledger, tmp_path)
     assert record["direction"] == "in"
     assert [draft.kind.value for draft in ledger.drafts] == ["interrupted"]
+    # in this order: a node that dies in between still finds a call without an end
+    assert ledger.log.first(written("order_opened")) < ledger.log.first(written("call_ended"))
 
 
 def test_a_callback_whose_node_died_is_closed_and_opens_no_order(tmp_path: Path) -> None:

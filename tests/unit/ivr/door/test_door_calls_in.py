@@ -20,6 +20,7 @@ from tests.fakes.door import (
     reply,
     top_via,
 )
+from tests.fakes.event_log import begun
 
 
 def test_a_new_call_takes_a_line_tells_the_node_and_then_reaches_the_line() -> None:
@@ -33,6 +34,9 @@ def test_a_new_call_takes_a_line_tells_the_node_and_then_reaches_the_line() -> N
     assert (call.source, call.trunk) == ("198.51.100.1:5060", "carrier")
     assert message(world.to_line()).method == "INVITE"
     assert world.count("admitted") == 1
+    steps = (begun("take_line"), begun("expect"), begun("take_call"), begun("datagram", to=("127.0.0.1", LINE)))
+    places = [world.log.first(step) for step in steps]
+    assert places == sorted(places)
 
 
 def test_the_line_sees_the_doors_via_and_two_record_routes_and_one_hop_less() -> None:

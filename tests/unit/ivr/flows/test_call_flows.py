@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +15,9 @@ from ivr.line import messages as m
 from ivr.pool.pool import LineDied
 from ivr.speech.prompts import Prompt
 from routing.site import Site, load_site
+from tests.fakes.event_log import sent, written
 from tests.fakes.ledger import EVENING
-from tests.fakes.line import CALLER_LEG, MORNING, Behaviour, Story
+from tests.fakes.line import CALLER_LEG, MORNING, Behaviour, Phones, Story
 
 ACCEPTS = Behaviour(answers_after_s=1.0, presses="1", presses_after_s=1.0)
 BUSY = Behaviour(refuses_with=486)
@@ -34,7 +37,7 @@ def site() -> Site:
 def tell(site: Site, tmp_path: Path) -> Iterator[Tell]:
     stories: list[Story] = []
 
-    def begin(at=MORNING, phones=None, **manners: object) -> Story:
+    def begin(at: datetime = MORNING, phones: Phones | None = None, **manners: Any) -> Story:
         stories.append(Story(site, tmp_path, at, phones or {}, **manners))
         return stories[-1]
 
@@ -57,11 +60,9 @@ def seat_then_specialist(tell: Tell, **phones: Behaviour) -> Story:
 def test_the_call_is_on_disk_before_the_caller_is_answered(tell: Tell) -> None:
     story = tell()
     story.run(0.1)
-    answered = next(i for i, (_, command) in enumerate(story.slot.sent) if isinstance(command, m.Answer))
-    event_type, told = story.ledger.events[0]
-    assert event_type == "call_offered"
+    assert story.log.first(written("call_offered")) < story.log.first(sent(m.Answer))
+    (told,) = story.ledger.of_type("call_offered")
     assert told["offered_at"], "a call that is lost with its node would have no time"
-    assert answered == 0
 
 
 def test_a_full_disk_does_not_leave_the_caller_without_a_word(tell: Tell) -> None:

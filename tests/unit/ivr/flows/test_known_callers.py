@@ -10,6 +10,7 @@ import pytest
 
 import config
 from callback_scheduler.orders.evidence import proves
+from callback_scheduler.orders.order import Attempt
 from callback_scheduler.orders.order import AttemptOutcome as Came
 from callback_scheduler.orders.states import OrderState
 from ivr.calls.cdr import CallOutcome, TransferResult
@@ -19,6 +20,7 @@ from ivr.line import messages as m
 from ivr.speech.prompts import Prompt
 from routing.clock import SHANGHAI
 from routing.site import Site, load_site
+from tests.fakes.event_log import rung, sent, written
 from tests.fakes.ledger import CALLER_NUMBER, EVENING, FakeLedger
 from tests.fakes.line import CALLER_LEG, MORNING, Behaviour, Story
 
@@ -63,7 +65,7 @@ def specialist_rings(tell: Tell, enterprise: Behaviour = ANSWERS, keys: str = OR
     return story.until_heard(Prompt.CALLBACK_ASK_ORDER).caller_presses(keys)
 
 
-def attempt_of(ledger: FakeLedger):
+def attempt_of(ledger: FakeLedger) -> Attempt:
     return ledger.known[ORDER].attempts[-1]
 
 
@@ -86,8 +88,10 @@ def test_a_specialist_who_keys_an_order_talks_with_its_enterprise(tell: Tell, le
 def test_the_intent_is_stored_before_a_dialled_in_specialist_gets_the_enterprise(
     tell: Tell, ledger: FakeLedger
 ) -> None:
-    specialist_rings(tell).run(4)
+    story = specialist_rings(tell).run(4)
     (phase,) = ledger.notes("attempt_phase")
+    begun, noted = written("order_changed", event="attempt_begun"), written("order_noted", note="attempt_phase")
+    assert story.log.first(begun) < story.log.first(noted) < story.log.first(rung(CALLER_NUMBER))
     assert phase["attempt"].enterprise_rung_at is not None
     assert [payload["event"] for payload in ledger.of_type("order_changed")] == ["attempt_begun"]
 
@@ -150,7 +154,7 @@ def test_a_long_talk_keeps_its_order(tell: Tell, ledger: FakeLedger) -> None:
         renewals.append(story.time.seconds())
         return True
 
-    ledger.renew = renew  # type: ignore[method-assign, assignment]
+    ledger.renew = renew  # type: ignore[method-assign]
     story.run(120)
     assert len(renewals) >= 10
     story.end_everything().finish()
@@ -245,11 +249,16 @@ def test_the_number_to_ring_back_is_changed_after_it_was_read_back(tell: Tell, l
     story.until_heard(Prompt.NUMBER_READ_BACK).caller_presses("1").until_heard(Prompt.NUMBER_KEPT)
     assert ledger.known[ORDER].callback_number == "02162524455"
     assert len(ledger.notes("number_changed")) == 1
+    read_back, kept = (sent(m.Play, files=(prompt.value,)) for prompt in (Prompt.NUMBER_READ_BACK, Prompt.NUMBER_KEPT))
+    changed = story.log.first(written("order_noted", note="number_changed"))
+    assert story.log.first(read_back) < changed < story.log.first(kept)
 
 
 def test_a_preferred_time_does_not_move_the_deadline(tell: Tell, ledger: FakeLedger) -> None:
     due_at = ledger.known[ORDER].due_at
-    order_menu(tell, "3").until_heard(Prompt.CALLBACK_ASK_TIME).caller_presses("1430").run(3)
+    story = order_menu(tell, "3").until_heard(Prompt.CALLBACK_ASK_TIME).caller_presses("1430").run(3)
+    noted = sent(m.Play, files=(Prompt.CALLBACK_TIME_NOTED.value,))
+    assert story.log.first(written("order_noted", note="preferred_time")) < story.log.first(noted)
     assert ledger.known[ORDER].preferred_at == datetime(2026, 3, 10, 14, 30, tzinfo=SHANGHAI)
     assert ledger.known[ORDER].due_at == due_at
 
@@ -297,7 +306,7 @@ def test_a_settled_order_is_told_and_not_changed(tell: Tell, ledger: FakeLedger)
     story = tell(at=EVENING).until_heard(Prompt.MENU_CLOSED).caller_presses("*")
     story.until_heard(Prompt.CALLBACK_ASK_ORDER).caller_presses(ORDER + "#")
     story.until_heard(Prompt.CALLBACK_ORDER_STATE).finish()
-    assert not any(isinstance(command, m.Record) for _, command in story.slot.sent)
+    assert not any(isinstance(command, m.Record) for command in story.slot.sent)
 
 
 @pytest.mark.parametrize("seconds", range(0, 44, 4))
