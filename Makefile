@@ -27,7 +27,7 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	@.ci/install-test-tools
-	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 5 $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

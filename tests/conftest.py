@@ -1,4 +1,4 @@
-"""Rules for every test run: in CI a skipped test is a failed run."""
+"""Rules for every test run: in CI a skipped test is a failed run, and nothing may stay in the temporary folder."""
 
 from __future__ import annotations
 
@@ -8,38 +8,33 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import schedule
+from tests.leftovers import OwnTemporaryFolder
+
 # no example fails for being slow: a test machine may be busy, and speed is a benchmark's matter
 settings.register_profile("hotline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hotline")
 
-_CALLS = "tests/sip/"
-_began_with: list[str] = []  # the first test of this process
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let nothing that a test leaves in the temporary folder pass unseen."""
+    config.pluginmanager.register(OwnTemporaryFolder(config))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give one process the real calls, one after the other, and the other the rest, module by module."""
-    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - not there when tests run in one process
-
-    class CallsApart(LoadScopeScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            return _CALLS if nodeid.startswith(_CALLS) else nodeid.partition("::")[0]
-
-    config.option.loadscopereorder = False
-    return CallsApart(config, log)
+    """Let calls go on side by side, and the rest beside them."""
+    return schedule.scheduler(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let the process that did not begin with the calls stand back: what is said in a call is listened to."""
-    if not _began_with:
-        _began_with.append(item.nodeid)
-        if "PYTEST_XDIST_WORKER" in os.environ and not item.nodeid.startswith(_CALLS):
-            os.nice(10)
+    """Let a process that has no calls, or no more, stand back: what is said in a call is listened to."""
+    schedule.stand_back(item.nodeid)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the calls, which take longest."""
-    items.sort(key=lambda item: not item.nodeid.startswith(_CALLS))
+    schedule.in_order(items)
 
 
 def _skips_fail() -> bool:

@@ -182,6 +182,7 @@ class Operations:
     async def start(self) -> None:
         """Remember what was set before the node stopped; once the ledger has started."""
         await self.calls.start()
+        self.site.files.sweep_trials()
 
     async def stop(self) -> None:
         """Wait for what is under way."""

@@ -6,7 +6,6 @@ import json
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import structlog
@@ -76,14 +75,14 @@ class SiteOperations(PromptOperations):
 
     def _calendar_with(self, name: str, content: bytes | None) -> Calendar:
         """Return the calendar as it would be with another file of this name; None: without that of ours."""
-        with TemporaryDirectory(prefix="hotline-calendar-") as folder:
+        with self.files.trial() as folder:
             for path in (self.files.folder / CALENDAR).glob("*.csv"):
-                Path(folder, path.name).write_bytes(path.read_bytes())
+                (folder / path.name).write_bytes(path.read_bytes())
             if content is not None:
-                Path(folder, name).write_bytes(content)
+                (folder / name).write_bytes(content)
             else:
-                Path(folder, name).unlink(missing_ok=True)
-            return load_calendar(self._rooms.site.settings.calendar_dir, Path(folder))
+                (folder / name).unlink(missing_ok=True)
+            return load_calendar(self._rooms.site.settings.calendar_dir, folder)
 
     # -- day and night ------------------------------------------------------------------------------------------------
 
@@ -150,8 +149,8 @@ class SiteOperations(PromptOperations):
         """Return the hours of a text; None: those configured."""
         if content is None:
             content = hours_text(self._rooms.site.settings.hours).encode()
-        with TemporaryDirectory(prefix="hotline-hours-") as folder:
-            path = Path(folder, HOURS)
+        with self.files.trial() as folder:
+            path = folder / HOURS
             path.write_bytes(content)
             return changed_hours(path, self._rooms.office.directory)
 
@@ -231,7 +230,7 @@ class SiteOperations(PromptOperations):
         settings, hours = self._rooms.site.settings, self._rooms.office.hours.settings
         if content is None:
             return changed_directory(settings, settings.directory_file, hours)
-        with TemporaryDirectory(prefix="hotline-directory-") as folder:
-            path = Path(folder, UNITS)
+        with self.files.trial() as folder:
+            path = folder / UNITS
             path.write_bytes(content)
             return changed_directory(settings, path, hours)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from config.errors import ConfigError
@@ -100,12 +99,12 @@ class PromptOperations(SiteChanges):
 
     async def _try(self, contents: dict[str, bytes | None]) -> None:
         """Make everything as it would be with other files; OperationRefused if that cannot be said or played."""
-        with TemporaryDirectory(prefix="hotline-prompts-") as parent:
-            folder = Path(parent, self._rooms.site.settings.prompts.language)
+        with self.files.trial() as changes:
+            folder = changes / self._rooms.site.settings.prompts.language
             folder.mkdir()
             await self._in_thread(_fill, self._folder, folder, contents)
             try:
-                await self._rooms.services.prompts.trial(Path(parent))
+                await self._rooms.services.prompts.trial(changes)
             except ConfigError as wrong:
                 told = "；".join(fault.message for fault in wrong.faults)
                 raise OperationRefused(f"文字不可用：{told}", "prompt.bad_text") from wrong
