@@ -37,15 +37,17 @@ def free_udp_port() -> int:
 class Service:
     """`hotline serve` with the sample's files, on free ports, in `folder`; ends with this object or this process.
 
-    `changes` are laid over hotline.yaml, section by section: `{"phone": {"ring_s": 4}}`.
+    `changes` are laid over hotline.yaml, section by section: `{"phone": {"ring_s": 4}}`. Without a `sip_port` it takes
+    one that is free.
     """
 
     def __init__(
-        self, base: Path, folder: Path, trunk_port: int, at: datetime, changes: dict[str, Any] | None = None
+        self, base: Path, folder: Path, trunk_port: int, at: datetime, changes: dict[str, Any] | None = None,
+        *, sip_port: int = 0,
     ) -> None:
         self.folder = folder
         self.data_dir = folder / "var"
-        self.sip_port = free_udp_port()
+        self.sip_port = sip_port or free_udp_port()
         self.log_path = folder / "service.log"
         self.console: dict[str, Any] = {}  # where it is, and the first token, if there is one
         self._config = self._write_config(base, trunk_port, changes or {})

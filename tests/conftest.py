@@ -1,4 +1,4 @@
-"""Rules for every test run: a skipped test fails CI, and examples of properties are the same each time."""
+"""Rules for every test run: no skipped test in CI, no luck, and nothing left in the temporary folder."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import schedule
+from tests.leftovers import OwnTemporaryFolder
+
 # No example fails for being slow: a test machine may be busy, and speed is a benchmark's matter. Neither profile
 # remembers what failed before: a seed alone says which examples are tried.
 for _name, _is_fixed in (("fixed", True), ("random", False)):
@@ -16,40 +19,31 @@ for _name, _is_fixed in (("fixed", True), ("random", False)):
     )
 settings.load_profile("fixed")
 
-_CALLS = "tests/sip/"
-_began_with: list[str] = []  # the first test of this process
-
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Try the examples of a seed that is given: fixed ones would pass it over without a word."""
+    """Let nothing that a test leaves in the temporary folder pass unseen, and a seed that is given count.
+
+    Fixed examples would pass the seed over without a word.
+    """
+    config.pluginmanager.register(OwnTemporaryFolder(config))
     if config.getoption("--hypothesis-seed") is not None and not config.getoption("--hypothesis-profile"):
         settings.load_profile("random")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give one process the real calls, one after the other, and the other the rest, module by module."""
-    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - not there when tests run in one process
-
-    class CallsApart(LoadScopeScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            return _CALLS if nodeid.startswith(_CALLS) else nodeid.partition("::")[0]
-
-    config.option.loadscopereorder = False
-    return CallsApart(config, log)
+    """Let calls go on side by side, and the rest beside them."""
+    return schedule.scheduler(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let the process that did not begin with the calls stand back: what is said in a call is listened to."""
-    if not _began_with:
-        _began_with.append(item.nodeid)
-        if "PYTEST_XDIST_WORKER" in os.environ and not item.nodeid.startswith(_CALLS):
-            os.nice(10)
+    """Let a process that has no calls, or no more, stand back: what is said in a call is listened to."""
+    schedule.stand_back(item.nodeid)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the calls, which take longest."""
-    items.sort(key=lambda item: not item.nodeid.startswith(_CALLS))
+    schedule.in_order(items)
 
 
 def _skips_fail() -> bool:

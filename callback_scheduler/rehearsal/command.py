@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import gc
 import json
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -33,6 +36,8 @@ from routing.site import Site
 reactor: Any = installed_reactor  # Twisted gives the module this type's name, not its interface
 _BREACHES_SHOWN = 20
 _IN_MEMORY = Path("/dev/shm")  # nothing here is to be kept, so no disk has to be waited for
+_PREFIX = "hotline-rehearsal-"
+_JUST_MADE_S = 60.0  # a folder this young may be about to be held
 
 
 def run(site: Site, options: argparse.Namespace) -> int:
@@ -75,9 +80,33 @@ def play_quietly(site: Site, options: argparse.Namespace) -> Rehearsal:
 
 @contextmanager
 def _throw_away_folder() -> Iterator[Path]:
-    parent = _IN_MEMORY if _IN_MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="hotline-rehearsal-", dir=parent, ignore_cleanup_errors=True) as folder:
+    parent = _IN_MEMORY if _IN_MEMORY.is_dir() else Path(tempfile.gettempdir())
+    for left in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # it goes by itself at this moment, or belongs to another user
+            if time.time() - left.stat().st_mtime > _JUST_MADE_S:
+                _sweep(left)
+    with (
+        tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True) as folder,
+        _held(Path(folder)),
+    ):
         yield Path(folder)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a folder as ours; however this process ends, nobody holds it then. BlockingIOError if another one does."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what a rehearsal left that was killed; BlockingIOError if it still runs."""
+    with _held(folder):
+        shutil.rmtree(folder)
 
 
 def _play(site: Site, folder: Path, options: argparse.Namespace) -> Rehearsal:

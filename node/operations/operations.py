@@ -146,6 +146,7 @@ class NodeOperations:
     async def start(self) -> None:
         """Remember what was set before the node stopped; once the ledger has started."""
         await self.seats.start()
+        self.site.changes.sweep_trials()
 
     async def stop(self) -> None:
         """Wait for what is under way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 import subprocess
@@ -36,13 +37,25 @@ def test_a_rehearsal_that_takes_too_long_is_ended(in_reactor: InReactor) -> None
         in_reactor(trial_rehearsal, SITE, reactor, **DAYS, orders=15, seed=1, most_s=0.0)
 
 
+def rehearsing(days: int, orders: int) -> list[str]:
+    """Return the command that rehearses so many orders on days from 2026-02-14."""
+    last = f"2026-02-{13 + days}"
+    return [sys.executable, "-m", "hotline", "rehearse", "--from", "2026-02-14", "--to", last, "--orders", str(orders)]
+
+
+def redis_of(rehearsal: subprocess.Popen[str]) -> psutil.Process:
+    """Wait for the Redis of a rehearsal, and until it works in the folder that is thrown away."""
+    parent = psutil.Process(rehearsal.pid)
+    wait_until(lambda: [child.name() for child in parent.children()] == ["redis-server"], 60.0)
+    (redis,) = parent.children()
+    wait_until(lambda: Path(redis.cwd()).parent.name.startswith("hotline-rehearsal-"), 60.0)
+    return redis
+
+
 def test_a_rehearsal_that_is_interrupted_ends_with_its_redis_and_leaves_no_folder() -> None:
-    command = [sys.executable, "-m", "hotline", "rehearse", "--from", "2026-02-14", "--to", "2026-02-24"]
-    with subprocess.Popen([*command, "--orders", "500"], stderr=subprocess.PIPE, text=True) as rehearsal:
+    with subprocess.Popen(rehearsing(11, 500), stderr=subprocess.PIPE, text=True) as rehearsal:
         try:
-            parent = psutil.Process(rehearsal.pid)
-            wait_until(lambda: [child.name() for child in parent.children()] == ["redis-server"], 60.0)
-            (redis,) = parent.children()
+            redis = redis_of(rehearsal)
             folder = Path(redis.cwd()).parent
             wait_until(lambda: any(file.stat().st_size > 9999 for file in (folder / "journal").glob("*.journal")), 60.0)
             rehearsal.send_signal(signal.SIGTERM)
@@ -52,6 +65,21 @@ def test_a_rehearsal_that_is_interrupted_ends_with_its_redis_and_leaves_no_folde
         assert rehearsal.stderr is not None
         assert "it was interrupted" in rehearsal.stderr.read()
     wait_until(lambda: not is_alive(redis.pid))
+    assert not folder.exists()
+
+
+def test_what_a_killed_rehearsal_left_is_swept_by_the_next_one_and_what_a_running_one_needs_is_not() -> None:
+    with subprocess.Popen(rehearsing(11, 500), stderr=subprocess.DEVNULL, text=True) as rehearsal:
+        try:
+            folder = Path(redis_of(rehearsal).cwd()).parent
+            os.utime(folder, (0, 0))  # as if it had begun long ago
+            subprocess.run(rehearsing(1, 1), check=True, capture_output=True)
+            assert folder.exists()
+            assert rehearsal.poll() is None
+        finally:
+            rehearsal.kill()
+    os.utime(folder, (0, 0))
+    subprocess.run(rehearsing(1, 1), check=True, capture_output=True)
     assert not folder.exists()
 
 

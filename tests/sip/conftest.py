@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -15,12 +15,18 @@ from demo.exchange import PhoneExchange
 from demo.service import Service
 from demo.switchboard import Switchboard
 from routing.clock import SHANGHAI
-from tests.sip import processes
-from tests.sip.house import House
+from tests.sip import processes, quiet, services
+from tests.sip.house import Exchange, House
 from tests.sip.sipp import Sipp, may_play_captures
 
-SAMPLE = Path(__file__).resolve().parents[2] / "config" / "hotline.yaml"
 TUESDAY_MORNING = datetime(2026, 3, 10, 10, 30, tzinfo=SHANGHAI)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Let who listens and who works hard wait for each other."""
+    with quiet.as_marked(item):
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,7 +37,7 @@ def _this_run() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _nothing_is_left_behind(_this_run: None) -> Iterator[None]:
-    """Fail the module's last test when a process or port of the module is still there."""
+    """Fail the module's last test when a process, port or temporary file of the module is still there."""
     with processes.leaving_nothing():
         yield
 
@@ -39,7 +45,7 @@ def _nothing_is_left_behind(_this_run: None) -> Iterator[None]:
 @pytest.fixture
 def exchange(tmp_path: Path) -> Iterator[PhoneExchange]:
     """Phones that leave their recordings in tmp_path."""
-    with PhoneExchange(tmp_path) as phones:
+    with Exchange(tmp_path) as phones:
         yield phones
 
 
@@ -58,7 +64,7 @@ def start_service(tmp_path: Path, switchboard: Switchboard) -> Iterator[Callable
         def start(at: datetime = TUESDAY_MORNING, **changes: Any) -> Service:
             folder = tmp_path / f"service{len(list(tmp_path.glob('service*')))}"
             folder.mkdir()
-            return running.enter_context(Service(SAMPLE, folder, switchboard.port, at, changes))
+            return running.enter_context(services.start_service(folder, switchboard.port, at, changes))
 
         yield start
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,12 @@ def sounds_of(service: Service, prompt: Prompt, **values: object) -> list[Path]:
     cache = service.data_dir / "prompts"
     name = PromptBook(settings.prompts, cache, None).sound(prompt, values).name
     return sorted(cache.rglob(name))
+
+
+def let_be_said(service: Service, prompt: Prompt, **values: object) -> None:
+    """Wait for as long as the service takes to say a prompt, and half a second more."""
+    (sound,) = sounds_of(service, prompt, **values)
+    time.sleep(len(read_samples(sound)) / SAMPLE_RATE + 0.5)
 
 
 def heard_share(recording: Path, sound: Path) -> float:

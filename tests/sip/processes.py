@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import psutil
 
@@ -26,19 +27,6 @@ _LAUNCHER = (
 def dying_with_us(command: list[str]) -> list[str]:
     """Return `command` so that its process is killed when the one that starts it dies, even by kill -9."""
     return [sys.executable, "-c", _LAUNCHER, str(os.getpid()), *command]
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that is free for UDP and TCP right now."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
-            port: int = udp.getsockname()[1]
-            try:
-                tcp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def of_this_run() -> Iterator[psutil.Process]:
@@ -72,17 +60,34 @@ def told(process: psutil.Process) -> str:
         return f"{process.pid} (gone)"
 
 
-def left_after(wait_s: float, known: set[int], known_ports: set[tuple[str, int]]) -> list[str]:
-    """Return what is still there after `wait_s` and was not known before; what was killed for it included."""
+@dataclass(frozen=True)
+class There:
+    """What is there at a moment: processes of this run, ports of this process, names in the temporary folder."""
+
+    pids: frozenset[int]
+    ports: frozenset[tuple[str, int]]
+    files: frozenset[str]
+
+
+def what_is_there() -> There:
+    """Return what a test that is about to begin has not left behind."""
+    pids = frozenset(process.pid for process in of_this_run())
+    return There(pids, frozenset(own_ports()), frozenset(os.listdir(tempfile.gettempdir())))
+
+
+def left_after(wait_s: float, before: There) -> list[str]:
+    """Return what is still there after `wait_s` and was not before; what was killed for it included."""
     until = time.monotonic() + wait_s
     while True:
-        processes = [process for process in of_this_run() if process.pid not in known]
-        ports = own_ports() - known_ports
-        if not (processes or ports) or time.monotonic() > until:
+        processes = [process for process in of_this_run() if process.pid not in before.pids]
+        ports = own_ports() - before.ports
+        files = set(os.listdir(tempfile.gettempdir())) - before.files
+        if not (processes or ports or files) or time.monotonic() > until:
             break
         time.sleep(0.05)
     left = [told(process) for process in processes]
     left += [f"this process: {kind} port {port}" for kind, port in sorted(ports)]
+    left += [f"in the temporary folder: {name}" for name in sorted(files)]
     for process in processes:  # the next module shall not fail for what this one left
         process.kill()
     return left
@@ -90,10 +95,10 @@ def left_after(wait_s: float, known: set[int], known_ports: set[tuple[str, int]]
 
 @contextmanager
 def leaving_nothing() -> Iterator[None]:
-    """Fail at the end when a process or port that was not there at the beginning still is."""
-    known, known_ports = {process.pid for process in of_this_run()}, own_ports()
+    """Fail at the end when a process, port or temporary file that was not there at the beginning still is."""
+    before = what_is_there()
     yield
-    left = left_after(5.0, known, known_ports)
+    left = left_after(5.0, before)
     assert not left, "left behind:\n" + "\n".join(left)
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.sip.keys_pcap import write_keys
-from tests.sip.processes import dying_with_us, free_port
+from tests.sip.ports import free_port
+from tests.sip.processes import dying_with_us
 
 _TRIES = 5
 SCENARIOS = Path(__file__).parent / "scenarios"

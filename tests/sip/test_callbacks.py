@@ -18,7 +18,8 @@ from demo.phone import Phone
 from demo.service import Service
 from demo.switchboard import Switchboard
 from routing.clock import SHANGHAI
-from tests.sip.conftest import SAMPLE
+from tests.sip.house import FAST_SPEECH, Exchange
+from tests.sip.services import start_service
 
 pytestmark = pytest.mark.sip
 
@@ -87,9 +88,9 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder: Path = tmp_path_factory.mktemp("callbacks")
     with ExitStack() as running:
-        exchange = running.enter_context(PhoneExchange(folder))
+        exchange = running.enter_context(Exchange(folder))
         switchboard = running.enter_context(Switchboard())
-        service = Service(SAMPLE, folder, switchboard.port, EVENING, {"phone": IMPATIENT})
+        service = start_service(folder, switchboard.port, EVENING, {"phone": IMPATIENT, "prompts": FAST_SPEECH})
         yield World(exchange, switchboard, running.enter_context(service))
 
 

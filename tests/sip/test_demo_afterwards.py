@@ -9,10 +9,9 @@ import pytest
 from demo.afterwards import one_call, seat_people
 from demo.exchange import PhoneExchange
 from demo.scenes import MORNING, Stage
-from demo.service import Service
 from demo.show import IMPATIENT, invitation
 from demo.switchboard import Switchboard
-from tests.sip.house import SAMPLE
+from tests.sip.services import start_service
 
 pytestmark = pytest.mark.sip
 
@@ -20,7 +19,7 @@ pytestmark = pytest.mark.sip
 def test_a_call_is_put_through_while_somebody_watches_and_the_console_is_told_of(tmp_path: Path) -> None:
     with (
         Switchboard() as switchboard, PhoneExchange() as exchange,
-        Service(SAMPLE, tmp_path, switchboard.port, MORNING, IMPATIENT) as service,
+        start_service(tmp_path, switchboard.port, MORNING, IMPATIENT) as service,
     ):  # fmt: skip
         stage = Stage(exchange, switchboard, service)
         seat_people(stage)

@@ -74,6 +74,7 @@ def test_a_line_killed_while_a_specialist_rings_stops_that_phone_too(house: Hous
     assert specialist.wait_ended(_RELEASED_WITHIN_S).sip_status == 487
 
 
+@pytest.mark.listens
 def test_a_line_killed_while_two_talk_releases_both(house: House, specialist: Phone) -> None:
     house.service.set_clock(TUESDAY_MORNING)
     specialist.auto_answer(0.2, then_press="1", press_after_s=0.3)
@@ -92,6 +93,7 @@ def test_a_line_killed_while_two_talk_releases_both(house: House, specialist: Ph
     assert tone_levels(talk, {"caller": CALLER_TONE}, -1.0)["caller"] > -40
 
 
+@pytest.mark.listens
 def test_a_line_killed_while_it_records_a_message_leaves_what_was_said(house: House) -> None:
     house.service.set_clock(TUESDAY_EVENING)
     caller = house.caller()

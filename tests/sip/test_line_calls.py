@@ -37,7 +37,7 @@ from ivr.line.messages import (
 from tests.sip.line_raw_phone import RawPhone
 from tests.sip.line_under_test import Farm, LineUnderTest, farm
 
-pytestmark = pytest.mark.sip
+pytestmark = [pytest.mark.sip, pytest.mark.listens]
 
 _users = (f"user{number}" for number in itertools.count())
 

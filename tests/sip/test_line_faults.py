@@ -55,6 +55,7 @@ def private_kb(pid: int) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private"))
 
 
+@pytest.mark.listens
 def test_a_line_killed_while_recording_is_reported_and_its_recording_can_be_repaired(
     lines: Farm, tmp_path: Path
 ) -> None:

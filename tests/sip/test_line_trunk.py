@@ -11,6 +11,7 @@ import pytest
 from ivr.line.messages import Answer, Hangup, LegAnswered, LegEnded, LegIncoming, LegRinging, Ring
 from tests.sip.line_raw_phone import RawPhone
 from tests.sip.line_under_test import Farm, farm
+from tests.sip.ports import rtp_ports
 
 pytestmark = pytest.mark.sip
 
@@ -56,10 +57,10 @@ def header(request: str, name: str) -> str:
 
 
 def test_an_invite_goes_by_the_door_shows_the_callers_number_and_answers_a_challenge(lines: Farm, trunk: Trunk) -> None:
+    ports = rtp_ports()
     line = lines.line(
         outbound_proxy=f"sip:127.0.0.1:{trunk.port};lr",
-        rtp_port=21000,
-        rtp_port_range=200,
+        **ports,
         auth_username="enterprise-line",
         auth_password="secret",
     )
@@ -79,7 +80,7 @@ def test_an_invite_goes_by_the_door_shows_the_callers_number_and_answers_a_chall
     assert header(first, "X-Call") == "7"
     assert f"@127.0.0.1:{line.hello.sip_port}" in header(first, "Contact")
     media_port = int(re.findall(r"^m=audio (\d+) ", first, re.MULTILINE)[0])
-    assert 21000 <= media_port < 21200
+    assert ports["rtp_port"] <= media_port < ports["rtp_port"] + ports["rtp_port_range"]
     assert re.findall(r"^a=rtpmap:\d+ (\S+)", first, re.MULTILINE) == [
         "PCMA/8000",
         "PCMU/8000",

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from demo.exchange import PhoneExchange
-from demo.service import Service
 from demo.switchboard import Switchboard
 from node.control_client import ControlError
-from tests.sip.conftest import SAMPLE
+from tests.sip.house import FAST_SPEECH, Exchange
+from tests.sip.services import start_service
 from tests.sip.test_callbacks import EVENING, IMPATIENT, NINE, World
 
 pytestmark = pytest.mark.sip
@@ -23,9 +22,9 @@ pytestmark = pytest.mark.sip
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     with ExitStack() as running:
-        exchange = running.enter_context(PhoneExchange(tmp_path))
+        exchange = running.enter_context(Exchange(tmp_path))
         switchboard = running.enter_context(Switchboard())
-        service = Service(SAMPLE, tmp_path, switchboard.port, EVENING, {"phone": IMPATIENT})
+        service = start_service(tmp_path, switchboard.port, EVENING, {"phone": IMPATIENT, "prompts": FAST_SPEECH})
         yield World(exchange, switchboard, running.enter_context(service))
 
 

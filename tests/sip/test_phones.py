@@ -17,7 +17,7 @@ from demo.phone_log import PhoneHeardOtherwise
 from demo.switchboard import Switchboard
 from demo.tones import tone_levels, write_tone
 from ivr.line.messages import KeyPressed, LegIncoming
-from tests.sip.processes import free_port
+from tests.sip.ports import free_port
 
 pytestmark = pytest.mark.sip
 
@@ -48,6 +48,7 @@ def test_two_phones_hear_each_other_and_not_themselves(exchange: PhoneExchange, 
     assert caller.rx_packets > 40
 
 
+@pytest.mark.listens
 def test_a_muted_phone_is_not_heard(exchange: PhoneExchange, caller: Phone, seat: Phone, tmp_path: Path) -> None:
     seat.auto_answer()
     caller.dial(seat.uri)
@@ -62,6 +63,7 @@ def test_a_muted_phone_is_not_heard(exchange: PhoneExchange, caller: Phone, seat
     assert tone_levels(tmp_path / "seat.wav", {"caller": 430}, start_s=0.2)["caller"] < -60
 
 
+@pytest.mark.listens
 def test_a_message_is_heard_at_the_other_end(caller: Phone, seat: Phone, tmp_path: Path) -> None:
     message = write_tone(tmp_path / "message.wav", 610, duration_s=1)
     seat.auto_answer()

@@ -39,6 +39,7 @@ def patiently(house: House, answers: list[Any], **question: Any) -> None:
             answers.append(json.loads(lines.readline())["answer"])
 
 
+@pytest.mark.listens
 def test_a_morning_check_rings_each_number_says_its_sentence_and_hangs_up(house: House, tmp_path: Path) -> None:
     phone = house.desk_phone("6101").auto_answer(0.5)
     house.close_numbers("6102")  # and the trunk knows no 6103
@@ -49,6 +50,7 @@ def test_a_morning_check_rings_each_number_says_its_sentence_and_hangs_up(house:
     phone.wait_answered(20)
     phone.listen_to(tmp_path / "phone.wav")
     assert phone.wait_ended(20).by_remote
+    phone.stop_listening()
     asking.join(60)
     assert [(each["number"], each["result"]) for each in answers[0]] == [
         ("6101", "answered"), ("6102", "busy"), ("6103", "wrong_number"),

@@ -15,7 +15,8 @@ from demo.phone import Phone
 from ivr.speech.prompts import Prompt
 from routing.clock import in_shanghai
 from tests.sip.heard import is_heard
-from tests.sip.house import SAMPLE, SEAT_TONE, TUESDAY_EVENING, TUESDAY_MORNING, House, until
+from tests.sip.house import SEAT_TONE, TUESDAY_EVENING, TUESDAY_MORNING, House, until
+from tests.sip.services import SAMPLE
 
 pytestmark = pytest.mark.sip
 
@@ -41,6 +42,7 @@ def leave_order(house: House, caller: Phone, matter_key: str, heard: Path) -> No
     house.service.wait_idle()
 
 
+@pytest.mark.listens
 def test_a_repeated_call_is_merged_into_the_open_order_and_told_so(night: House, tmp_path: Path) -> None:
     caller = night.caller()
     night.ring_up(caller, "2")
@@ -70,6 +72,7 @@ def test_a_call_about_another_matter_is_an_order_of_its_own(night: House, tmp_pa
     assert {order["matter_id"] for order in night.orders(caller)} == {"tax", "social_insurance"}
 
 
+@pytest.mark.listens
 def test_a_caller_keys_another_number_and_hears_it_read_back(night: House, tmp_path: Path) -> None:
     caller = night.caller()
     night.ring_up(caller, "3")

@@ -12,13 +12,13 @@ from demo.scenes import MORNING
 from demo.service import Service
 from demo.switchboard import Switchboard
 from node.control_client import ControlError, ask
-from tests.sip.conftest import SAMPLE
+from tests.sip import services
 
 
 def test_a_data_folder_too_deep_for_a_socket_serves_all_the_same(tmp_path: Path, switchboard: Switchboard) -> None:
     folder = tmp_path / ("d" * 60) / ("e" * 60)
     folder.mkdir(parents=True)
-    with Service(SAMPLE, folder, switchboard.port, MORNING) as service:
+    with services.start_service(folder, switchboard.port, MORNING) as service:
         assert service.ask("status")["calls"] == []
 
 

@@ -13,8 +13,8 @@ from demo.phone import Phone
 from demo.tones import AudioMatrix
 from ivr.line.messages import LegIncoming
 from ivr.speech.prompts import Prompt
-from tests.sip.heard import is_heard
-from tests.sip.house import SEAT_TONE, SPECIALIST_TONE, House
+from tests.sip.heard import is_heard, let_be_said
+from tests.sip.house import SEAT_TONE, SPECIALIST_TONE, House, until
 
 pytestmark = pytest.mark.sip
 
@@ -33,7 +33,7 @@ class Desk:
         caller = self.house.caller()
         self.house.ring_up(caller, "1")
         self.seat.wait_answered(20)
-        time.sleep(1.0)
+        self.until_talking(2)
         return caller
 
     def bring_in(self) -> None:
@@ -41,7 +41,22 @@ class Desk:
         self.specialist.auto_answer(0.2, then_press="1", press_after_s=0.5)
         self.seat.press("*#")
         self.specialist.wait_answered(20)
-        time.sleep(1.5)
+        self.until_talking(3)
+        let_be_said(self.house.service, Prompt.JOINED)
+
+    def until_talking(self, count: int) -> None:
+        """Wait until so many of the seat's call hear each other."""
+
+        def parties() -> list[str]:
+            call = self.house.service.ask("seat_call", number="8001")
+            return [party["state"] for party in call["parties"]] if call else []
+
+        until(f"{count} who talk", lambda: parties() == ["talking"] * count)
+
+    def until_held(self, is_held: bool) -> None:
+        """Wait until the caller is on hold, or no more, and the seat has been told so."""
+        until(f"held: {is_held}", lambda: self.house.service.ask("seat_call", number="8001")["is_held"] is is_held)
+        let_be_said(self.house.service, Prompt.SEAT_CALLER_HELD if is_held else Prompt.SEAT_CALLER_BACK)
 
     def levels(self, *phones: Phone) -> AudioMatrix:
         return self.house.exchange.audio_matrix(*phones, seconds=1.0)
@@ -68,9 +83,10 @@ def three(desk: Desk) -> Iterator[Phone]:
     desk.everybody_hangs_up(caller, desk.seat, desk.specialist)
 
 
+@pytest.mark.listens
 def test_a_caller_on_hold_hears_music_and_not_the_seat_who_consults(desk: Desk, three: Phone, tmp_path: Path) -> None:
     desk.seat.press("*5")
-    time.sleep(4.0)  # the seat is told so
+    desk.until_held(True)
     held = desk.house.exchange.audio_matrix(three, desk.seat, desk.specialist, seconds=4.0, folder=tmp_path)
     assert held.hears("phone8001", "phone6101"), held
     assert held.hears("phone6101", "phone8001"), held
@@ -79,20 +95,23 @@ def test_a_caller_on_hold_hears_music_and_not_the_seat_who_consults(desk: Desk, 
     assert is_heard(tmp_path / f"{three.name}_hears.wav", desk.house.service, Prompt.MUSIC, share=0.05)
 
     desk.seat.press("*5")
-    time.sleep(3.0)
+    desk.until_held(False)
     again = desk.levels(three, desk.seat, desk.specialist)
     assert again.all_hear_each_other(), again
 
 
+@pytest.mark.listens
 def test_the_seat_drops_the_specialist_by_star_9_and_may_then_not_leave_the_caller_alone(
     desk: Desk, three: Phone, tmp_path: Path
 ) -> None:
     desk.seat.press("*9")
     assert desk.specialist.wait_ended(10).by_remote
-    time.sleep(2.5)  # the seat is told so
+    desk.until_talking(2)
+    let_be_said(desk.house.service, Prompt.SEAT_SPECIALIST_GONE)
     desk.seat.listen_to(tmp_path / "seat.wav")
     desk.seat.press("*0")
-    time.sleep(4.5)
+    desk.house.wait_step(three, "seat leave")
+    let_be_said(desk.house.service, Prompt.SEAT_NOBODY_ELSE)
     desk.seat.stop_listening()
     assert is_heard(tmp_path / "seat.wav", desk.house.service, Prompt.SEAT_NOBODY_ELSE)
     pair = desk.levels(three, desk.seat)
@@ -108,7 +127,8 @@ def test_the_seat_leaves_the_two_talking_by_star_0(desk: Desk, three: Phone) -> 
 
 def test_when_the_specialist_hangs_up_caller_and_seat_still_hear_each_other(desk: Desk, three: Phone) -> None:
     desk.specialist.hangup()
-    time.sleep(3.0)
+    desk.until_talking(2)
+    let_be_said(desk.house.service, Prompt.SEAT_SPECIALIST_GONE)
     pair = desk.levels(three, desk.seat)
     assert pair.all_hear_each_other(), pair
 
@@ -137,6 +157,7 @@ def test_a_caller_who_hangs_up_while_a_specialist_rings_stops_that_phone_at_once
     assert (record["transfer"], record["outcome"]) == ("abandoned", "interrupted")
 
 
+@pytest.mark.listens
 def test_a_specialist_who_has_answered_hears_that_the_caller_has_gone(desk: Desk, tmp_path: Path) -> None:
     desk.specialist.auto_answer(0.2)
     caller = desk.house.caller()

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from demo.service import Service
-from tests.sip.house import FAST_SPEECH, QUICK, SAMPLE, TUESDAY_MORNING, House, until
+from tests.sip.house import FAST_SPEECH, QUICK, TUESDAY_MORNING, House, until
+from tests.sip.services import SAMPLE, start_service
 from tests.sip.sipp import Sipp, SippResult
 
 pytestmark = [pytest.mark.sip, pytest.mark.sipp]
@@ -62,11 +62,12 @@ def test_a_caller_over_tcp_is_served(house: House, sipp: Sipp) -> None:
     assert house.service.ask("status")["door"]["counters"]["failed"] == 0
 
 
+@pytest.mark.works_hard
 def test_forty_callers_at_once_each_talk_with_a_specialist(sipp: Sipp, tmp_path: Path) -> None:
     callers = [(f"139{place:08d}", "4") for place in range(CALLS_AT_ONCE)]
     (tmp_path / "service").mkdir()
-    with sipp.trunk() as trunk, ThreadPoolExecutor(1) as thread, Service(
-        SAMPLE, tmp_path / "service", trunk.port, TUESDAY_MORNING,
+    with sipp.trunk() as trunk, ThreadPoolExecutor(1) as thread, start_service(
+        tmp_path / "service", trunk.port, TUESDAY_MORNING,
         {
             "prompts": FAST_SPEECH,
             "phone": QUICK | {"next_tier_after_s": 10, "ring_all_s": 500},

@@ -11,7 +11,9 @@ import pytest
 
 from demo.phone import Phone
 from demo.tones import AudioMatrix
+from ivr.speech.prompts import Prompt
 from node.control_client import ControlError
+from tests.sip.heard import let_be_said
 from tests.sip.house import SEAT_TONE, SPECIALIST_TONE, House, until
 
 pytestmark = pytest.mark.sip
@@ -92,7 +94,8 @@ def test_a_page_puts_a_real_call_through_to_a_real_specialist(floor: Floor, call
     matrix = floor.matrix(caller, floor.seat, floor.specialist)
     assert matrix.all_hear_each_other(), matrix
     floor.ask("hold", call_id=floor.call()["call_id"], who=WHO, seat_number="8001")
-    time.sleep(3.0)  # the seat is told so
+    until("a caller on hold", lambda: floor.call()["is_held"])
+    let_be_said(floor.house.service, Prompt.SEAT_CALLER_HELD)
     held = floor.matrix(caller, floor.seat, floor.specialist)
     assert held.hears(floor.seat.name, floor.specialist.name), held
     assert not held.hears(floor.seat.name, caller.name, _SILENCE_DB), held

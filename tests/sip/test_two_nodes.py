@@ -28,9 +28,10 @@ from demo.service import Service
 from demo.switchboard import Switchboard
 from ivr.line.messages import LegAnswered, LegEnded, LegIncoming
 from routing.clock import SHANGHAI
-from tests.sip.conftest import SAMPLE
 from tests.sip.house import FAST_SPEECH, until
-from tests.sip.processes import dying_with_us, free_port
+from tests.sip.ports import free_port
+from tests.sip.processes import dying_with_us
+from tests.sip.services import start_service
 
 pytestmark = pytest.mark.sip
 
@@ -66,7 +67,7 @@ def real_redis(folder: Path) -> Iterator[str]:
 class Pair:
     """Two nodes, their trunk, three enterprises with an order each, and the specialists who owe them."""
 
-    def __init__(self, folder: Path, running: ExitStack, whole_machine: bool, spoken: Path) -> None:
+    def __init__(self, folder: Path, running: ExitStack, whole_machine: bool) -> None:
         self.whole_machine = whole_machine
         url = running.enter_context(real_redis(folder))
         self.exchange = running.enter_context(PhoneExchange(folder))
@@ -74,12 +75,11 @@ class Pair:
 
         def node(number: int) -> Service:
             own = folder / str(number)
-            (own / "var").mkdir(parents=True, mode=0o700)
-            (own / "var" / "prompts").symlink_to(spoken)  # by the first of all nodes; the others need not
+            own.mkdir()
             changes: dict[str, Any] = {
                 "node_number": number, "redis_url": url, "phone": PATIENT, "ladder": LADDER, "prompts": FAST_SPEECH,
             }  # fmt: skip
-            return running.enter_context(Service(SAMPLE, own, self.trunk.port, EVENING, changes))
+            return running.enter_context(start_service(own, self.trunk.port, EVENING, changes))
 
         self.first, self.other = node(1), node(2)
         running.callback(self._let_go_on)
@@ -201,10 +201,7 @@ class Pair:
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pair]]:
     """Both pairs, after the first node of each was stopped, and woken, and all has come to its end."""
     with ExitStack() as running:
-        spoken = tmp_path_factory.mktemp("spoken")
-        made = {
-            how: Pair(tmp_path_factory.mktemp(how), running, how == "machine", spoken) for how in ("node", "machine")
-        }
+        made = {how: Pair(tmp_path_factory.mktemp(how), running, how == "machine") for how in ("node", "machine")}
         for step in (Pair.come_to_the_moment, Pair.let_the_other_dial, Pair.be_taken_over):
             _each(made, step)
         time.sleep(max(0.0, max(one.stopped_at for one in made.values()) + STOPPED_S - time.monotonic()))

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -76,16 +77,21 @@ def test_missing_test_tools_are_named_where_they_may_not_be_installed(tmp_path: 
     assert "not installed: sip-tester redis-server" in done.stderr
 
 
+def run_of(folder: Path, tests: str, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest under our rules on these tests and on what is in `folder`."""
+    shutil.copy(ROOT / "tests" / "conftest.py", folder / "conftest.py")
+    (folder / "test_some.py").write_text(tests)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(folder), *options],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables}, cwd=folder, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(("ci", "status"), [("", 0), ("true", 1)])
 def test_a_skipped_test_fails_the_run_in_ci_only(tmp_path: Path, ci: str, status: int) -> None:
-    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "conftest.py")
-    (tmp_path / "test_some.py").write_text(
-        "import pytest\ndef test_good(): pass\ndef test_bad(): pytest.skip('SIPp is missing')\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)],
-        env={**os.environ, "CI": ci}, cwd=tmp_path, capture_output=True, text=True, check=False,
-    )
+    skipping = "import pytest\ndef test_good(): pass\ndef test_bad(): pytest.skip('SIPp is missing')\n"
+    done = run_of(tmp_path, skipping, CI=ci)
     assert done.returncode == status, done.stdout
     assert ("skipped in CI, which counts as failed" in done.stdout) == bool(status)
     assert "1 passed, 1 skipped" in done.stdout
@@ -93,16 +99,8 @@ def test_a_skipped_test_fails_the_run_in_ci_only(tmp_path: Path, ci: str, status
 
 def examples_tried(folder: Path, *options: str) -> str:
     """Run a property under our rules, and return the examples it was given."""
-    shutil.copy(ROOT / "tests" / "conftest.py", folder / "conftest.py")
-    (folder / "test_property.py").write_text(
-        "from hypothesis import given, strategies as st\n"
-        "@given(st.integers())\n"
-        "def test_it(number): print(number)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(folder), *options,
-         str(folder)], cwd=folder, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    told = "from hypothesis import given, strategies as st\n@given(st.integers())\ndef test_it(number): print(number)\n"
+    done = run_of(folder, told, "-q", "-s", *options)
     return done.stdout.partition("\n.")[0]
 
 
@@ -148,3 +146,69 @@ def test_a_seed_that_is_given_is_tried_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rounds", ["none", "0", "-1"])
 def test_no_round_at_all_is_no_success(tmp_path: Path, rounds: str) -> None:
     assert fuzz(tmp_path, fails_in_round=0, ROUNDS=rounds).returncode == 2
+_LEAVING = """
+import tempfile
+def test_clean(tmp_path):
+    tempfile.TemporaryFile().close()
+    (tmp_path / "own").mkdir()
+def test_leaves():
+    tempfile.mkdtemp(prefix="left-")
+    tempfile.mkstemp(prefix="left-")
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "two processes"])
+def test_a_run_fails_by_the_name_of_what_stays_in_the_temporary_folder(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    done = run_of(tmp_path, _LEAVING, *options)
+    assert done.returncode == 1, done.stdout
+    assert "2 passed" in done.stdout
+    named = re.findall(r"^left-\w+ \(after test_some\.py\)$", done.stdout, re.MULTILINE)
+    assert len(named) == 2, done.stdout
+    assert not [path for path in Path(tempfile.gettempdir()).iterdir() if path.name.startswith("hotline-tests-")]
+
+
+def test_what_goes_while_the_run_ends_is_not_counted(tmp_path: Path) -> None:
+    goes = "import tempfile, time; f = tempfile.NamedTemporaryFile(); print(1, flush=True); time.sleep(1)"
+    starts = f"subprocess.Popen([sys.executable, '-c', {goes!r}], stdout=subprocess.PIPE).stdout.readline()"
+    done = run_of(tmp_path, f"import subprocess, sys\ndef test_good(): {starts}\n")
+    assert done.returncode == 0, done.stdout
+
+
+_TELLING = """
+import os, pathlib
+def test_told():
+    worker, priority = os.environ["PYTEST_XDIST_WORKER"], os.getpriority(os.PRIO_PROCESS, 0)
+    with pathlib.Path("told").open("a") as told:
+        told.write(f"{worker} {priority} {__file__}\\n")
+"""
+
+
+def test_calls_go_on_side_by_side_the_rest_stands_back_and_nobody_goes_from_it_to_calls(tmp_path: Path) -> None:
+    for folder in ("sip", "unit"):
+        (tmp_path / "tests" / folder).mkdir(parents=True)
+        for number in range(6):
+            (tmp_path / "tests" / folder / f"test_{number}.py").write_text(_TELLING)
+    done = run_of(tmp_path, "def test_some(): pass\n", "-n", "3", "--import-mode=importlib")
+    assert "13 passed" in done.stdout, done.stdout
+    told = [line.split() for line in (tmp_path / "told").read_text().splitlines()]
+    of_worker = {worker: [line for line in told if line[0] == worker] for worker, _, _ in told}
+    callers = {worker for worker, lines in of_worker.items() if "/sip/" in lines[0][2]}
+    assert len(callers) == 2
+    for lines in of_worker.values():
+        are_calls = ["/sip/" in file for _, _, file in lines]
+        assert are_calls == sorted(are_calls, reverse=True), lines
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert {int(priority) for _, priority, file in told if "/sip/" in file} == {own}
+    assert {int(priority) for _, priority, file in told if "/unit/" in file} == {max(own, 10)}
+
+
+def test_calls_alone_are_shared_by_all_processes(tmp_path: Path) -> None:
+    (tmp_path / "tests" / "sip").mkdir(parents=True)
+    for number in range(6):
+        (tmp_path / "tests" / "sip" / f"test_{number}.py").write_text(_TELLING)
+    done = run_of(tmp_path, "", "-n", "2", "--import-mode=importlib", "tests/sip")
+    assert "6 passed" in done.stdout, done.stdout
+    workers = {line.split()[0] for line in (tmp_path / "told").read_text().splitlines()}
+    assert len(workers) == 2

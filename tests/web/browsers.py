@@ -21,6 +21,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.schedule import STANDS_BACK
 from tests.sip.processes import dying_with_us
 
 SIZES = {"wide": (1366, 768), "phone": (390, 844)}
@@ -52,10 +53,14 @@ def chromium(folder: Path) -> Iterator[WebDriver]:
 
 
 def _mortal(driver: str, folder: Path) -> Path:
-    """Return a chromedriver that is killed when this process dies; Chromium ends when its driver's pipe is gone."""
+    """Return a chromedriver that is killed when this process dies; Chromium ends when its driver's pipe is gone.
+
+    It stands back behind the calls of this test and of others: a page may be late, what is said in a call may not.
+    """
     start = folder / "chromedriver"
     start.write_text(
         f"#!{sys.executable}\nimport os, sys\n"
+        f"os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), {STANDS_BACK}))\n"
         f"command = {dying_with_us([driver])!r}\nos.execv(command[0], command + sys.argv[1:])\n",
         encoding="utf-8",
     )

@@ -14,6 +14,7 @@ from callback_scheduler.orders.states import OrderState
 from demo.tones import write_tone
 from tests.web.serving import reactor, serve
 from tests.web.supervised import NOW, Supervised, an_attempt, due_today, opened
+from tests.web.visitors import torn_down
 
 SECONDS = 3
 _CHANGE_AFTER_S = 2.0  # later than the page that asked for it has looked again
@@ -46,4 +47,5 @@ def supervised(folder: Path) -> Supervised:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), supervised(Path(sys.argv[1]).parent / "sample").operations)
+    with torn_down():
+        serve(Path(sys.argv[1]), supervised(Path(sys.argv[1]).parent / "sample").operations)

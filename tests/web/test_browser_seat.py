@@ -17,6 +17,7 @@ from selenium.webdriver.support.select import Select
 from demo.phone import Phone
 from tests.sip import processes
 from tests.sip.house import SEAT_TONE, SPECIALIST_TONE, TUESDAY_MORNING, House, until
+from tests.sip.ports import free_port
 from tests.web.browsers import PASSWORD, chromium, complaints, fill, find, press, wait_for_path
 
 pytestmark = [pytest.mark.browser, pytest.mark.sip]
@@ -37,7 +38,7 @@ class Floor:
         self._folder, self._running = folder, running
         self.admin = self.browser("admin")  # first: without Chromium nothing else is started
         (folder / "house").mkdir()
-        console = {"enabled": True, "listen": f"127.0.0.1:{processes.free_port()}"}
+        console = {"enabled": True, "listen": f"127.0.0.1:{free_port()}"}
         self.house = running.enter_context(House(folder / "house", console=console))
         self.house.close_numbers("8002", "8003", "6112", "6113")
         self.seat = self.house.desk_phone("8001", SEAT_TONE)

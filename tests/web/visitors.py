@@ -10,8 +10,10 @@
 from __future__ import annotations
 
 import io
+import shutil
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -117,6 +119,7 @@ class House:
         self.shelf = FakeShelf()
         self.audit = FakeAudit()
         self.folder = Path(tempfile.mkdtemp(prefix="console-"))
+        _standing.append(self.folder)
         hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         site = self.operations.settings.model_copy(update={"console": ConsoleSettings(enabled=True, **settings)})
         console = build_console(
@@ -149,6 +152,19 @@ class House:
             visitor.cookies[self.console.security.session_cookie] = session_id
             visitor.csrf = session.csrf
         return visitor
+
+
+_standing: list[Path] = []  # the folders of houses that are not torn down
+
+
+@contextmanager
+def torn_down() -> Iterator[None]:
+    """Remove in the end what belongs to the houses that are built meanwhile."""
+    before = len(_standing)
+    yield
+    for folder in _standing[before:]:
+        shutil.rmtree(folder)
+    del _standing[before:]
 
 
 @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.timetable.timetable import Timetable
@@ -64,11 +63,11 @@ class CalendarOperations:
 
     def _calendar_with(self, name: str, content: bytes | None) -> Calendar:
         """Return the calendar as it would be with another file of this name; None: without that of ours."""
-        with TemporaryDirectory(prefix="hotline-calendar-") as folder:
+        with self._changes.files.trial() as folder:
             for path in (self._changes.files.folder / CALENDAR).glob("*.csv"):
-                Path(folder, path.name).write_bytes(path.read_bytes())
+                (folder / path.name).write_bytes(path.read_bytes())
             if content is not None:
-                Path(folder, name).write_bytes(content)
+                (folder / name).write_bytes(content)
             else:
-                Path(folder, name).unlink(missing_ok=True)
-            return load_calendar(self._configured, Path(folder))
+                (folder / name).unlink(missing_ok=True)
+            return load_calendar(self._configured, folder)

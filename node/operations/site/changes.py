@@ -36,6 +36,10 @@ class SiteChanges:
         self.files = SiteFiles(data_dir / FOLDER)
         self._one_at_a_time = DeferredLock()
 
+    def sweep_trials(self) -> None:
+        """Take away what a node left that was killed while a change was tried out; before any is tried out here."""
+        self.files.sweep_trials()
+
     async def latest(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last changes, newest first: at, what, file, who, why, is_undo, version_before, version_after."""
         events = await self._ledger.history("site_changed")

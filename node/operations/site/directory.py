@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 from callback_scheduler.ledger.ledger import Ledger
 from config.errors import ConfigError
 from config.settings import Settings
@@ -71,7 +68,7 @@ class DirectoryOperations:
         settings, hours = self._settings, self._office.hours.settings
         if content is None:
             return changed_directory(settings, settings.directory_file, hours)
-        with TemporaryDirectory(prefix="hotline-directory-") as folder:
-            path = Path(folder, UNITS)
+        with self._changes.files.trial() as folder:
+            path = folder / UNITS
             path.write_bytes(content)
             return changed_directory(settings, path, hours)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 _BEFORE = "before"
 _WAS_NOT_THERE = ".none"
 _SLASH = "__"
+_TRIALS = "trials"
 
 
 class NothingToUndo(Exception):
@@ -20,10 +25,25 @@ class SiteFiles:
 
     What a file was before lies in `before/<number>-<name>`; numbers go up over all files. Taking the last change of a
     file back uses its number up, so that the next one takes back the change before.
+
+    Changes are tried out beside `folder`, in the data folder of the node: a directory of names and numbers does not lie
+    where others look, and what a killed node leaves there is found by the next one.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._trials = folder.with_name(_TRIALS)
+
+    @contextmanager
+    def trial(self) -> Iterator[Path]:
+        """Give an empty folder in which a change is tried out; it is gone afterwards."""
+        self._trials.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with TemporaryDirectory(dir=self._trials) as folder:
+            yield Path(folder)
+
+    def sweep_trials(self) -> None:
+        """Take away what a node left that was killed during a trial; only while no trial is under way."""
+        shutil.rmtree(self._trials, ignore_errors=True)
 
     def read(self, name: str) -> bytes | None:
         """Return what a file holds; None if it is not there."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pydantic import ValidationError
 
@@ -96,7 +94,7 @@ class HoursOperations:
         """Return the hours of a text; None: those configured."""
         if content is None:
             content = hours_text(self._configured).encode()
-        with TemporaryDirectory(prefix="hotline-hours-") as folder:
-            path = Path(folder, HOURS)
+        with self._changes.files.trial() as folder:
+            path = folder / HOURS
             path.write_bytes(content)
             return changed_hours(path, self._office.directory)

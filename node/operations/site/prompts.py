@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from config.errors import ConfigError
@@ -103,12 +102,12 @@ class PromptOperations:
 
     async def _try(self, contents: dict[str, bytes | None]) -> None:
         """Make everything as it would be with other files; OperationRefused if that cannot be said or played."""
-        with TemporaryDirectory(prefix="hotline-prompts-") as parent:
-            folder = Path(parent, self._language)
+        with self._changes.files.trial() as trial:
+            folder = trial / self._language
             folder.mkdir()
             await self._in_thread(_fill, self._folder, folder, contents)
             try:
-                await self._book.trial(Path(parent))
+                await self._book.trial(trial)
             except ConfigError as wrong:
                 told = "；".join(fault.message for fault in wrong.faults)
                 raise OperationRefused(f"文字不可用：{told}", "prompt.bad_text") from wrong

@@ -44,7 +44,7 @@ PARTS: list[tuple[type, type, type, set[str]]] = [
     (interfaces.Seats, SeatOperations, fakes.FakeSeats, {"start", "stop", "call_of"}),
     (interfaces.Supervision, SupervisionOperations, fakes.FakeSupervision, set()),
     (interfaces.NumberChecks, NumberCheck, fakes.FakeNumberCheck, set()),
-    (site_interfaces.SiteChanges, SiteChanges, fakes.FakeChanges, {"change", "take_back", "last"}),
+    (site_interfaces.SiteChanges, SiteChanges, fakes.FakeChanges, {"change", "take_back", "last", "sweep_trials"}),
     (site_interfaces.SiteCalendar, CalendarOperations, fakes.FakeCalendar, set()),
     (site_interfaces.SiteHours, HoursOperations, fakes.FakeHours, set()),
     (site_interfaces.SiteDirectory, DirectoryOperations, fakes.FakeDirectory, set()),
