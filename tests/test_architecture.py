@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -175,3 +176,12 @@ def test_only_the_clock_knows_what_time_it_is(file: str) -> None:
         if name.endswith(("datetime.now", "datetime.utcnow", "datetime.today", "date.today"))
     ]
     assert not asked, f"{file} asks {asked} instead of the clock, so a rehearsal at another hour would be wrong"
+
+
+def test_the_ways_through_the_house_name_files_that_are_there() -> None:
+    document = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## Four ways")[2]
+    named = set(re.findall(r"`([\w/]+\.(?:py|lua))`", document))
+    there = {path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*") if path.suffix in (".py", ".lua")}
+    lost = [name for name in named if not any(f"/{file}".endswith(f"/{name}") for file in there)]
+    assert len(named) > 30
+    assert not lost
