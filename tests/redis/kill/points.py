@@ -172,7 +172,7 @@ POINTS: dict[str, Point] = {
     "store_answer_under_way": Point(Ledger, "_answer", _BEFORE, armed=_ANY, most=8),
     "store_sweeps_lease_taken": Point(Leases, "take", _AFTER, _of_the_sweeps, _ANY, most=2),
     # a callback, up to the talk
-    "dial_lease_taken": Point(Store, "lease", _AFTER, _of_an_order),
+    "dial_lease_taken": Point(Leases, "take", _AFTER, _of_an_order),
     "dial_begun_no_line_taken": Point(OutgoingCalls, "ring_back", _BEFORE),
     "dial_call_noted_nobody_rung": Point(Orders, "note_offered", _AFTER, _is_callback),
     "dial_unit_rung": Point(TownSlot, "has_rung", _AFTER, _rings(enterprise=False)),
