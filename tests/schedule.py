@@ -80,8 +80,8 @@ def scheduler(config: pytest.Config, log: Any) -> Any:
 
         def _wanted(self, node: Any) -> str | None:
             """Return the next module for a process; None when all that is left are calls, and it stands back."""
-            calls = [module for module in self.workqueue if is_call(module)]
-            others = [module for module in self.workqueue if not is_call(module)]
+            calls: list[str] = [module for module in self.workqueue if is_call(module)]
+            others: list[str] = [module for module in self.workqueue if not is_call(module)]
             if calls and node not in self._stand_back:
                 return str(calls[0])
             if others:

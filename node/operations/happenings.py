@@ -11,9 +11,10 @@ from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.store.store import EventOutcome
 from ivr.calls.call import Call
 from ivr.dispatch.status import status_of
-from node.operations.interfaces import Listener
 
 log = structlog.get_logger()
+
+Listener = Callable[[str, dict[str, Any]], None]  # of the kind of what happened, and its fields
 
 
 

@@ -20,13 +20,13 @@ from config.settings import Settings
 from ivr.calls.digits import TargetKind
 from ivr.calls.seat_states import SeatState
 from ivr.calls.supervision import Mode
+from node.operations.happenings import Listener
 from node.operations.site.interfaces import Site
 from routing.calendar import Calendar
 from routing.directory import Directory
 from routing.hours import Hours
 from routing.search import Found
 
-Listener = Callable[[str, dict[str, Any]], None]
 Wish = Literal["call_now", "callback"]
 
 

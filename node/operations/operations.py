@@ -19,8 +19,7 @@ from ivr.calls.office import Office
 from ivr.refused import OperationRefused
 from node.operations.call_view import CallView
 from node.operations.calls import CallOperations
-from node.operations.happenings import HappeningsFeed
-from node.operations.interfaces import Listener
+from node.operations.happenings import HappeningsFeed, Listener
 from node.operations.number_check import NumberCheck
 from node.operations.online import OnlineOperations
 from node.operations.orders import OrderOperations

@@ -20,7 +20,8 @@ from ivr.calls.digits import TargetKind
 from ivr.calls.seat_states import SeatState
 from ivr.calls.supervision import Mode
 from ivr.refused import OperationRefused
-from node.operations.interfaces import Listener, Operations, Wish
+from node.operations.happenings import Listener
+from node.operations.interfaces import Operations, Wish
 from node.operations.order_refusals import OrderRefusal
 from node.operations.site.hours_preview import HoursPreview
 from node.operations.site.interfaces import Preview

@@ -81,9 +81,11 @@ def run_of(folder: Path, tests: str, *options: str, **variables: str) -> subproc
     """Run pytest under our rules on these tests and on what is in `folder`."""
     shutil.copy(ROOT / "tests" / "conftest.py", folder / "conftest.py")
     (folder / "test_some.py").write_text(tests)
+    ours = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(folder), *options],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **variables}, cwd=folder, capture_output=True, text=True,
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(folder),
+         "--basetemp", str(folder / "temporary"), *options],
+        env={**ours, "PYTHONPATH": str(ROOT), **variables}, cwd=folder, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
 
