@@ -42,7 +42,7 @@ class Other:
         return self._process.stdout.readline() == b"in\n"
 
     def let_go(self) -> None:
-        self._process.communicate(b"\n", timeout=10)
+        self._process.communicate(b"\n", timeout=30)
 
     def kill(self) -> None:
         self._process.kill()

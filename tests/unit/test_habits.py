@@ -172,7 +172,7 @@ def test_a_run_fails_by_the_name_of_what_stays_in_the_temporary_folder(
 
 
 def test_what_goes_while_the_run_ends_is_not_counted(tmp_path: Path) -> None:
-    goes = "import tempfile, time; f = tempfile.NamedTemporaryFile(); print(1, flush=True); time.sleep(1)"
+    goes = "import tempfile, time; f = tempfile.NamedTemporaryFile(); print(1, flush=True); time.sleep(0.3)"
     starts = f"subprocess.Popen([sys.executable, '-c', {goes!r}], stdout=subprocess.PIPE).stdout.readline()"
     done = run_of(tmp_path, f"import subprocess, sys\ndef test_good(): {starts}\n")
     assert done.returncode == 0, done.stdout

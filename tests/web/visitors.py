@@ -161,10 +161,12 @@ _standing: list[Path] = []  # the folders of houses that are not torn down
 def torn_down() -> Iterator[None]:
     """Remove in the end what belongs to the houses that are built meanwhile."""
     before = len(_standing)
-    yield
-    for folder in _standing[before:]:
-        shutil.rmtree(folder)
-    del _standing[before:]
+    try:
+        yield
+    finally:
+        for folder in _standing[before:]:
+            shutil.rmtree(folder)
+        del _standing[before:]
 
 
 @cache
