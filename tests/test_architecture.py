@@ -43,7 +43,7 @@ HOMES = {
     "apscheduler": ("callback_scheduler/timetable/timetable.py",),
 }
 MOST_LINES = 400
-MOST_LINES_OF_TESTS = 500
+
 MOST_LINES_OF_A_FUNCTION = 60
 MOST_AT_THE_TOP = {"callback_scheduler": 12, "ivr": 11, "console": 18}
 ROOT_MODULES = tuple(path.stem for path in ROOT.glob("*.py"))
@@ -159,7 +159,7 @@ def test_every_file_says_in_its_first_line_what_it_is(file: str) -> None:
 @pytest.mark.parametrize("file", PRODUCT + TESTS + BENCHMARKS)
 def test_a_file_is_a_chapter_not_a_book(file: str) -> None:
     length = len((ROOT / file).read_text(encoding="utf-8").splitlines())
-    assert length <= (MOST_LINES if file in PRODUCT else MOST_LINES_OF_TESTS), f"{file} has {length} lines"
+    assert length <= MOST_LINES, f"{file} has {length} lines"
 
 
 @pytest.mark.parametrize("file", [file for file in PRODUCT if not file.startswith("demo/")])

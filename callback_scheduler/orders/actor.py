@@ -41,8 +41,13 @@ class Actor:
         return f"{self.role.value}:{self.name}" if self.name else self.role.value
 
     def may_act_for(self, unit_id: str) -> bool:
-        """Whether what belongs to a unit is theirs to act on: a unit's people act on their own unit's only."""
-        return self.role is not ActorRole.UNIT or self.unit_id == unit_id
+        """Whether what belongs to a unit is theirs to act on: a unit's people act on their own unit's only.
+
+        A text that begins as a unit's does and names none is nobody's leave to act for all.
+        """
+        if self.role is ActorRole.UNIT:
+            return self.unit_id == unit_id
+        return not (self.role is ActorRole.OTHER and self.name.partition(":")[0] == ActorRole.UNIT.value)
 
     @classmethod
     def read(cls, text: str) -> Actor:

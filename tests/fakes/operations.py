@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +12,6 @@ from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import Order
 from callback_scheduler.reports.report import Question, Report
 from callback_scheduler.store.search import OrderFilter
-from config.hours import Switch
 from config.hours_file import hours_text
 from config.settings import Settings
 from ivr.calls.digits import TargetKind
@@ -23,39 +21,20 @@ from ivr.refused import OperationRefused
 from node.operations.happenings import Listener
 from node.operations.interfaces import Operations, Wish
 from node.operations.order_refusals import OrderRefusal
-from node.operations.site.hours_preview import HoursPreview
-from node.operations.site.interfaces import Preview
-from node.operations.site.previews import CalendarPreview, DirectoryPreview
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI, MovableClock
 from routing.directory import Directory
 from routing.hours import Hours
 from routing.search import Found
-from routing.site import Site, load_site
+from tests.fakes.site_operations import FakePart, FakeSite, sample_site
 
-CONFIG = Path(__file__).parents[2] / "config" / "hotline.yaml"
 MORNING = datetime(2026, 3, 10, 9, 5, tzinfo=SHANGHAI)
 
 
-@cache
-def sample_site() -> Site:
-    """Return the sample's site, read once: nobody changes it."""
-    return load_site(CONFIG)
+class _Part(FakePart):
+    """A part that looks at what a test has put into the whole."""
 
-
-class _Part:
-    """One part of the operations: every act is noted as "<part>.<verb>" with its arguments.
-
-    It is answered from `answers`; an answer that is an exception is raised.
-    """
-
-    name: str
-
-    def __init__(self, whole: FakeOperations) -> None:
-        self._whole = whole
-
-    def _do(self, verb: str, *arguments: Any) -> Any:
-        return self._whole.noted(f"{self.name}.{verb}", arguments)
+    _whole: FakeOperations
 
 
 class FakeOrders(_Part):
@@ -223,117 +202,6 @@ class FakeNumberCheck(_Part):
     def last(self, unit_id: str) -> dict[str, Any] | None:
         check: dict[str, Any] | None = self._do("last", unit_id)
         return check
-
-
-class FakeChanges(_Part):
-    """What was changed at run time."""
-
-    name = "site.changes"
-
-    async def latest(self, limit: int = 100) -> list[dict[str, Any]]:
-        return list(self._do("latest", limit) or ())
-
-
-class FakeCalendar(_Part):
-    """The calendar as administrators change it."""
-
-    name = "site.calendar"
-
-    async def preview(self, csv_text: str) -> CalendarPreview:
-        return cast(CalendarPreview, self._do("preview", csv_text))
-
-    async def apply(self, csv_text: str, who: str, why: str = "") -> CalendarPreview:
-        return cast(CalendarPreview, self._do("apply", csv_text, who, why))
-
-    async def undo(self, who: str, why: str = "") -> None:
-        self._do("undo", who, why)
-
-
-class FakeHours(_Part):
-    """The hours as administrators change them."""
-
-    name = "site.hours"
-
-    async def set_switch(self, state: str, reason: str, until: datetime, who: str) -> Switch:
-        return cast(Switch, self._do("set_switch", state, reason, until, who))
-
-    async def clear_switch(self, who: str, why: str = "") -> None:
-        self._do("clear_switch", who, why)
-
-    def text(self) -> str:
-        return str(self._do("text"))
-
-    async def preview(self, yaml_text: str) -> HoursPreview:
-        return cast(HoursPreview, self._do("preview", yaml_text))
-
-    async def apply(self, yaml_text: str, who: str, why: str = "") -> HoursPreview:
-        return cast(HoursPreview, self._do("apply", yaml_text, who, why))
-
-    async def undo(self, who: str, why: str = "") -> None:
-        self._do("undo", who, why)
-
-
-class FakeDirectory(_Part):
-    """The directory as administrators change it."""
-
-    name = "site.directory"
-
-    def text(self) -> str:
-        return str(self._do("text"))
-
-    async def preview(self, yaml_text: str) -> DirectoryPreview:
-        return cast(DirectoryPreview, self._do("preview", yaml_text))
-
-    async def apply(self, yaml_text: str, who: str, why: str = "") -> DirectoryPreview:
-        return cast(DirectoryPreview, self._do("apply", yaml_text, who, why))
-
-    async def undo(self, who: str, why: str = "") -> None:
-        self._do("undo", who, why)
-
-
-class FakePrompts(_Part):
-    """The prompts as administrators change them."""
-
-    name = "site.prompts"
-
-    def list_prompts(self) -> list[dict[str, Any]]:
-        return list(self._do("list_prompts"))
-
-    async def figures(self) -> dict[str, dict[str, Any]]:
-        return cast(dict[str, dict[str, Any]], self._do("figures"))
-
-    def wav(self, name: str) -> Path:
-        return cast(Path, self._do("wav", name))
-
-    async def set_text(self, name: str, text: str, who: str, why: str = "") -> None:
-        self._do("set_text", name, text, who, why)
-
-    async def set_recording(self, name: str, wav: bytes, who: str, why: str = "") -> None:
-        self._do("set_recording", name, wav, who, why)
-
-    async def undo(self, name: str, who: str, why: str = "") -> None:
-        self._do("undo", name, who, why)
-
-
-class FakeRehearsal(_Part):
-    """Rehearsals of changes."""
-
-    name = "site.rehearsal"
-
-    async def play(self, preview: Preview | None = None) -> dict[str, Any]:
-        return cast(dict[str, Any], self._do("play", preview))
-
-
-class FakeSite:
-    """What administrators change."""
-
-    def __init__(self, whole: FakeOperations) -> None:
-        self.changes = FakeChanges(whole)
-        self.calendar = FakeCalendar(whole)
-        self.hours = FakeHours(whole)
-        self.directory = FakeDirectory(whole)
-        self.prompts = FakePrompts(whole)
-        self.rehearsal = FakeRehearsal(whole)
 
 
 class FakeOperations:

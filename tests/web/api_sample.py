@@ -11,7 +11,7 @@ from callback_scheduler.orders.verdict import OWN_RULE, facts_of
 from callback_scheduler.reports.report import Material, Question, Report, make_report
 from routing.working_time import WorkingTime
 from tests.fakes.ledger import an_order
-from tests.fakes.operations import sample_site
+from tests.fakes.site_operations import sample_site
 
 PHONE, UNIT_PHONE = "13800001234", "02152398801"
 _STATES = (OrderState.SENT, OrderState.ACKNOWLEDGED, OrderState.NOT_REACHED, OrderState.REACHED, OrderState.CLOSED)

@@ -12,8 +12,8 @@ from callback_scheduler.orders.deadlines import deadline
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Order
 from callback_scheduler.orders.states import OrderState
 from routing.clock import SHANGHAI
-from tests.fakes.operations import sample_site
 from tests.fakes.orders import an_order
+from tests.fakes.site_operations import sample_site
 
 NOW = datetime(2026, 3, 10, 9, 41, tzinfo=SHANGHAI)  # a Tuesday
 _DAYS_BEFORE = 75

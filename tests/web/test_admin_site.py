@@ -17,7 +17,8 @@ from ivr.refused import OperationRefused
 from node.operations.site.hours_preview import HoursPreview, hours_preview
 from node.operations.site.previews import BadLine, CalendarPreview, DayChange, DirectoryPreview, Redated
 from routing.hours import Closure, Hours, Switch, Window
-from tests.fakes.operations import CONFIG, MORNING
+from tests.fakes.operations import MORNING
+from tests.fakes.site_operations import CONFIG
 from tests.web.visitors import House, Visitor, finished, header, text
 
 NOTICE = "date,type,name\n2027-01-01,放假,元旦\n"

@@ -20,8 +20,9 @@ from demo.tones import write_tone
 from node.operations.site.hours_preview import HoursPreview, hours_preview
 from node.operations.site.previews import CalendarPreview, DayChange, DirectoryPreview, Redated
 from routing.hours import Hours
-from tests.fakes.operations import CONFIG, MORNING, FakeOperations, sample_site
+from tests.fakes.operations import MORNING, FakeOperations
 from tests.fakes.orders import an_order
+from tests.fakes.site_operations import CONFIG, sample_site
 
 _COMPANIES = ("长宁纸业有限公司", "虹桥餐饮", "", "天山机电设备（上海）有限公司", "古北贸易")
 NOTICE = "date,type,name\n2027-01-01,放假,元旦\n"

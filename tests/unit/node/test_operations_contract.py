@@ -30,6 +30,7 @@ from node.operations.site.prompts import PromptOperations
 from node.operations.site.rehearsal import RehearsalOperations
 from node.operations.supervision import SupervisionOperations
 from tests.fakes import operations as fakes
+from tests.fakes import site_operations as site_fakes
 from tests.fakes.operations import FakeOperations
 from tests.fakes.orders import an_order, moment
 from tests.unit.node.test_operations_orders import SUPERVISOR, Desk
@@ -44,12 +45,12 @@ PARTS: list[tuple[type, type, type, set[str]]] = [
     (interfaces.Seats, SeatOperations, fakes.FakeSeats, {"start", "stop", "call_of"}),
     (interfaces.Supervision, SupervisionOperations, fakes.FakeSupervision, set()),
     (interfaces.NumberChecks, NumberCheck, fakes.FakeNumberCheck, set()),
-    (site_interfaces.SiteChanges, SiteChanges, fakes.FakeChanges, {"change", "take_back", "last", "sweep_trials"}),
-    (site_interfaces.SiteCalendar, CalendarOperations, fakes.FakeCalendar, set()),
-    (site_interfaces.SiteHours, HoursOperations, fakes.FakeHours, set()),
-    (site_interfaces.SiteDirectory, DirectoryOperations, fakes.FakeDirectory, set()),
-    (site_interfaces.SitePrompts, PromptOperations, fakes.FakePrompts, set()),
-    (site_interfaces.SiteRehearsal, RehearsalOperations, fakes.FakeRehearsal, set()),
+    (site_interfaces.SiteChanges, SiteChanges, site_fakes.FakeChanges, {"change", "take_back", "last", "sweep_trials"}),
+    (site_interfaces.SiteCalendar, CalendarOperations, site_fakes.FakeCalendar, set()),
+    (site_interfaces.SiteHours, HoursOperations, site_fakes.FakeHours, set()),
+    (site_interfaces.SiteDirectory, DirectoryOperations, site_fakes.FakeDirectory, set()),
+    (site_interfaces.SitePrompts, PromptOperations, site_fakes.FakePrompts, set()),
+    (site_interfaces.SiteRehearsal, RehearsalOperations, site_fakes.FakeRehearsal, set()),
 ]
 OF_TESTS = {"tell", "noted"}  # how a test lets something happen, and what was asked for
 

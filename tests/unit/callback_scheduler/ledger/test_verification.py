@@ -15,7 +15,7 @@ from callback_scheduler.errors import JournalCorrupt
 from callback_scheduler.journal import segments
 from callback_scheduler.journal.journal import Journal
 from callback_scheduler.ledger.verification import ChainHead, VerifyResult, verify
-from tests.unit.callback_scheduler.journal.test_journal import Book, names
+from tests.fakes.book import Book, names
 
 COUNT = 12
 

@@ -40,3 +40,5 @@ def test_a_unit_acts_on_its_own_orders_only() -> None:
     assert not Actor(ActorRole.UNIT, "李四", "tax").may_act_for("fire")
     assert not Actor(ActorRole.UNIT, "tax:李四", "").may_act_for("tax")
     assert Actor(ActorRole.SUPERVISOR, "王督办").may_act_for("tax")
+    assert Actor.read("王督办").may_act_for("tax")
+    assert not any(Actor.read(text).may_act_for("tax") for text in ("unit", "unit:tax", "unit:张三"))

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import datetime
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-import config
 from ivr.calls.cdr import CallOutcome, TransferResult
 from ivr.line import messages as m
 from ivr.pool.pool import LineDied
 from ivr.speech.prompts import Prompt
-from routing.site import Site, load_site
+from routing.site import Site
 from tests.fakes.event_log import sent, written
-from tests.fakes.ledger import EVENING
-from tests.fakes.line import CALLER_LEG, MORNING, Behaviour, Phones, Story
+from tests.fakes.line import CALLER_LEG, Behaviour, Story
+from tests.unit.ivr.flows.conftest import Tell
 
 ACCEPTS = Behaviour(answers_after_s=1.0, presses="1", presses_after_s=1.0)
 BUSY = Behaviour(refuses_with=486)
@@ -25,26 +19,6 @@ ABSENT = Behaviour(answers_after_s=None)
 VOICEMAIL = Behaviour(answers_after_s=1.0)
 SEAT = Behaviour(answers_after_s=0.5)
 ALL_BUSY = {number: BUSY for number in ("8001", "8002", "8003", "6101", "6102", "6103")}
-Tell = Callable[..., Story]
-
-
-@pytest.fixture(scope="module")
-def site() -> Site:
-    return load_site(Path(config.__file__).parent / "hotline.yaml")
-
-
-@pytest.fixture
-def tell(site: Site, tmp_path: Path) -> Iterator[Tell]:
-    stories: list[Story] = []
-
-    def begin(at: datetime = MORNING, phones: Phones | None = None, **manners: Any) -> Story:
-        stories.append(Story(site, tmp_path, at, phones or {}, **manners))
-        return stories[-1]
-
-    yield begin
-    for story in stories:  # however a test leaves its call, hanging up must end it
-        if not story.done.called:
-            story.end_everything().finish()
 
 
 def seat_then_specialist(tell: Tell, **phones: Behaviour) -> Story:
@@ -298,58 +272,6 @@ def test_three_wrong_keys_lead_to_a_person_and_not_to_a_hang_up(tell: Tell) -> N
         story.until_heard(prompt).caller_presses("9")
     story.run(10)
     assert story.slot.joined_now() == {CALLER_LEG, *story.slot.legs_of("8001")}
-
-
-def after_hours_until(tell: Tell, prompt: Prompt) -> Story:
-    story = tell(at=EVENING).until_heard(Prompt.MENU_CLOSED).caller_presses("2")
-    if prompt is Prompt.ASK_NUMBER_OWN:
-        return story.until_heard(prompt)
-    return story.until_heard(Prompt.ASK_NUMBER_OWN).caller_presses("1").until_heard(prompt)
-
-
-def test_after_hours_a_request_becomes_an_order_with_a_message(tell: Tell) -> None:
-    story = after_hours_until(tell, Prompt.BEEP).run(10).caller_presses("#")
-    story.until_heard(Prompt.MESSAGE_REVIEW).caller_presses("1").finish()
-    (draft,) = story.ledger.drafts
-    assert (draft.kind.value, draft.matter_id, draft.unit_id) == ("after_hours", "tax", "tax")
-    assert draft.message_path
-    assert f"{draft.deadline.due_at:%m-%d %H:%M}" == "03-11 10:00"
-    assert story.record.outcome is CallOutcome.ORDER
-
-
-def test_the_message_can_be_heard_and_redone(tell: Tell) -> None:
-    story = after_hours_until(tell, Prompt.BEEP).run(10).caller_presses("#")
-    story.until_heard(Prompt.MESSAGE_REVIEW).caller_presses("2").run(3)
-    first = story.call.request.message_path
-    assert first in story.slot.played(CALLER_LEG)
-    story.until_heard(Prompt.MESSAGE_REVIEW).caller_presses("3").until_heard(Prompt.BEEP).run(10).caller_presses("#")
-    story.until_heard(Prompt.MESSAGE_REVIEW).caller_presses("1").finish()
-    assert story.ledger.drafts[0].message_path not in ("", first)
-
-
-def test_a_keyed_number_is_read_back_and_must_be_one_we_may_ring(tell: Tell) -> None:
-    story = after_hours_until(tell, Prompt.ASK_NUMBER_OWN).caller_presses("2")
-    story.until_heard(Prompt.ASK_NUMBER_KEYS).caller_presses("0085212345678#"[:12]).run(3)
-    assert Prompt.NUMBER_NOT_ALLOWED.value in story.slot.played(CALLER_LEG)
-    story.until_heard(Prompt.ASK_NUMBER_KEYS).caller_presses("02162524455#")
-    story.until_heard(Prompt.NUMBER_READ_BACK).caller_presses("1").run(1)
-    assert story.call.request.callback_number == "02162524455"
-
-
-@pytest.mark.parametrize("prompt", [Prompt.ASK_NUMBER_OWN, Prompt.LEAVE_MESSAGE, Prompt.BEEP])
-def test_a_caller_who_hangs_up_half_way_still_leaves_an_order(tell: Tell, prompt: Prompt) -> None:
-    story = after_hours_until(tell, prompt).run(3).caller_hangs_up().finish()
-    (draft,) = story.ledger.drafts
-    assert (draft.kind.value, draft.matter_id, draft.callback_number) == ("interrupted", "tax", "13912345678")
-    assert story.record.outcome is CallOutcome.INTERRUPTED
-
-
-def test_an_anonymous_caller_who_hangs_up_half_way_leaves_no_order_but_a_record(tell: Tell) -> None:
-    story = tell(at=EVENING)
-    story.record.caller_number = story.call.request.caller_number = "anonymous"
-    story.run(5).caller_hangs_up().finish()
-    assert not story.ledger.drafts
-    assert len(story.ledger.of_type("call_ended")) == 1
 
 
 def test_a_matter_that_belongs_elsewhere_is_put_through_there(site: Site, tell: Tell) -> None:
