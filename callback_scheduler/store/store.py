@@ -16,7 +16,7 @@ for lists `filed:<unit>|<state>`, `units` (all that ever had an order), `of_phon
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha1
@@ -28,6 +28,7 @@ from redis.exceptions import NoScriptError
 
 from callback_scheduler.orders.event_facts import call_facts_in, order_facts_in
 from callback_scheduler.store.connection import Connection, client_of, milliseconds
+from callback_scheduler.store.early import EarlyEvents
 from callback_scheduler.store.leases import Leases
 from callback_scheduler.store.orders import StoredOrders
 from callback_scheduler.store.records import StoredRecords
@@ -69,7 +70,8 @@ class Ruling:
 class Store:
     """The store in one Redis; StoreUnavailable is raised when that does not answer or cannot write.
 
-    `orders` and `records` are read by those who owe and those who count, `leases` are taken by those who work.
+    `orders` and `records` are read by those who owe and those who count, `leases` are taken by those who work; `early`
+    are the events that wait for their turn.
     """
 
     def __init__(self, client: redis.Redis, *, prefix: str = "hotline:", calls_kept: int = 100_000) -> None:
@@ -80,6 +82,7 @@ class Store:
         self.orders = StoredOrders(connection, slices)
         self.records = StoredRecords(connection, slices)
         self.leases = Leases(connection)
+        self.early = EarlyEvents(connection, _facts)
 
     @classmethod
     def connect(cls, url: str, *, timeout_s: float = 1.0, **options: Any) -> Store:
@@ -138,7 +141,7 @@ class Store:
         due_ms = _due_ms(event)
         at_ms = milliseconds(event.at)
         head = [self._connection.prefix, journal_id, position, event.event_id, event.event_type]
-        return [*head, at_ms, payload, due_ms, self._calls_kept, event.chain, _facts(event)]
+        return [*head, at_ms, payload, due_ms, self._calls_kept, event.chain, _facts(event.event_type, event.payload)]
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -169,13 +172,13 @@ class Store:
         return self._connection.ask(question)
 
 
-def _facts(event: JournalEvent) -> str:
-    """What the event adds to the facts that reports count, as JSON; "" if it adds nothing."""
-    if event.event_type == "call_ended":
-        facts = call_facts_in(event.payload)
+def _facts(event_type: str, payload: Mapping[str, Any]) -> str:
+    """Return what an event adds to the facts that reports count, as JSON; "" if it adds nothing."""
+    if event_type == "call_ended":
+        facts = call_facts_in(payload)
         return "" if facts is None else json.dumps(facts, ensure_ascii=False)
-    if event.event_type in _ORDER_EVENTS:
-        return json.dumps(order_facts_in(event.payload), ensure_ascii=False)
+    if event_type in _ORDER_EVENTS:
+        return json.dumps(order_facts_in(payload), ensure_ascii=False)
     return ""
 
 

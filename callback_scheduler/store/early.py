@@ -1,0 +1,49 @@
+"""Events put by until what comes before them is there: those that an earlier version put by are judged afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from callback_scheduler.store.connection import Connection
+
+# of an event: its type and its payload; gives the JSON that apply.lua stores
+FactsOf = Callable[[str, Mapping[str, Any]], str]
+_FIELDS = 6  # event id, type, at, due, payload, facts; an earlier version had no facts
+
+
+class EarlyEvents:
+    """The lists of events that wait for their turn, a list for each order; apply.lua fills and empties them."""
+
+    def __init__(self, connection: Connection, facts_of: FactsOf) -> None:
+        self._connection, self._facts_of = connection, facts_of
+
+    def judge(self) -> int:
+        """Give facts to the events that have none, and return how many there were; looks once in the life of a store.
+
+        Without them an attempt would be missing from the figures up to its next event. Raises StoreUnavailable.
+        """
+        done = self._connection.key("early_events_judged")
+        if self._connection.ask(lambda redis: redis.exists(done)):
+            return 0
+        pattern = self._connection.key("early", "*")
+        lists = self._connection.ask(lambda redis: list(redis.scan_iter(match=pattern, count=1000)))
+        judged = sum(map(self._judge, lists))
+        self._connection.ask(lambda redis: redis.set(done, 1))
+        return judged
+
+    def _judge(self, name: str) -> int:
+        """Judge the events of one order; begun anew if a node empties or fills its list meanwhile."""
+        unjudged: dict[int, list[Any]] = {}
+
+        def give_facts(pipeline: Any) -> None:
+            events = [json.loads(event) for event in pipeline.lrange(name, 0, -1)]
+            unjudged.clear()
+            unjudged.update({place: event for place, event in enumerate(events) if len(event) < _FIELDS})
+            pipeline.multi()
+            for place, event in unjudged.items():
+                pipeline.lset(name, place, json.dumps([*event, self._facts_of(event[1], json.loads(event[4]))]))
+
+        self._connection.ask(lambda redis: redis.transaction(give_facts, name))
+        return len(unjudged)
