@@ -65,8 +65,10 @@ def _of_orders(operations: Operations) -> dict[str, Answerer]:
     orders = operations.orders
 
     def as_fields(act: Callable[..., Awaitable[Order]]) -> Answerer:
-        async def answer(*, who: str, **arguments: Any) -> dict[str, Any]:
-            return order_fields(await act(**arguments, who=Actor.read(who)))
+        by_actor = _by_actor(act)
+
+        async def answer(**arguments: Any) -> dict[str, Any]:
+            return order_fields(await by_actor(**arguments))
 
         return answer
 
@@ -109,25 +111,34 @@ def _of_calls(operations: Operations) -> dict[str, Answerer]:
     return {
         "seats": seats,
         "seat_call": seat_call,
-        "transfer": operations.calls.transfer,
-        "hold": operations.calls.hold,
-        "drop": operations.calls.drop,
-        "leave": operations.calls.leave,
-        "wrap_up": operations.seats.wrap_up,
-        "set_seat_state": operations.seats.set_seat_state,
-        "supervise": operations.supervision.begin,
-        "change_supervision": operations.supervision.change,
-        "stop_supervision": operations.supervision.stop,
-        "test_dial": operations.number_check.run,
+        "transfer": _by_actor(operations.calls.transfer),
+        "hold": _by_actor(operations.calls.hold),
+        "drop": _by_actor(operations.calls.drop),
+        "leave": _by_actor(operations.calls.leave),
+        "wrap_up": _by_actor(operations.seats.wrap_up),
+        "set_seat_state": _by_actor(operations.seats.set_seat_state),
+        "supervise": _by_actor(operations.supervision.begin),
+        "change_supervision": _by_actor(operations.supervision.change),
+        "stop_supervision": _by_actor(operations.supervision.stop),
+        "test_dial": _by_actor(operations.number_check.run),
     }
 
 
 def _of_the_site(operations: Operations) -> dict[str, Answerer]:
     async def set_switch(state: str, reason: str, until: str, who: str) -> None:
-        await operations.site.hours.set_switch(state, reason, datetime.fromisoformat(until), who)
+        await operations.site.hours.set_switch(state, reason, datetime.fromisoformat(until), Actor.read(who))
 
     return {
         "set_switch": set_switch,
-        "clear_switch": operations.site.hours.clear_switch,
+        "clear_switch": _by_actor(operations.site.hours.clear_switch),
         "site_changes": operations.site.changes.latest,
     }
+
+
+def _by_actor(act: Answerer) -> Answerer:
+    """Return an act as the socket asks for it: whoever acts is named by a text, as the journal keeps it."""
+
+    async def answer(*, who: str, **arguments: Any) -> Any:
+        return await act(**arguments, who=Actor.read(who))
+
+    return answer

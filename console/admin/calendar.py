@@ -58,7 +58,7 @@ async def apply_calendar(visit: Visit) -> Response:
     text, why, site = visit.needed("csv"), visit.needed("why"), visit.operations.site
     if visit.form.get("version") != visit.operations.calendar.version:
         raise Impossible(key="admin.changed_meanwhile")
-    done = await site.calendar.apply(text, str(visit.actor), why)
+    done = await site.calendar.apply(text, visit.actor, why)
     visit.note(about=str(done.year), result=f"{len(done.days)} days, {len(done.moved)} orders re-dated")
     said = visit.t("admin.calendar.applied", year=done.year, days=len(done.days), orders=len(done.moved))
     return visit.go(f"/admin/calendar?year={done.year}").saying(said)
@@ -67,7 +67,7 @@ async def apply_calendar(visit: Visit) -> Response:
 @route("/admin/calendar/undo", methods=("POST",), roles=ADMINS)
 async def undo_calendar(visit: Visit) -> Response:
     """Take the last change back; open orders are re-dated again."""
-    await visit.operations.site.calendar.undo(str(visit.actor), visit.needed("why"))
+    await visit.operations.site.calendar.undo(visit.actor, visit.needed("why"))
     return visit.go("/admin/calendar").saying(visit.t("admin.undone"))
 
 

@@ -57,12 +57,12 @@ async def apply_directory(visit: Visit) -> Response:
     """Go by the directory that was shown, unless somebody changed it meanwhile."""
     text, why, site = sent(visit), visit.needed("why"), visit.operations.site
     check_unchanged(visit, site.directory.text())
-    await site.directory.apply(text, str(visit.actor), why)
+    await site.directory.apply(text, visit.actor, why)
     return visit.go("/admin/directory").saying(visit.t("admin.directory.applied"))
 
 
 @route("/admin/directory/undo", methods=("POST",), roles=ADMINS)
 async def undo_directory(visit: Visit) -> Response:
     """Take the last change back."""
-    await visit.operations.site.directory.undo(str(visit.actor), visit.needed("why"))
+    await visit.operations.site.directory.undo(visit.actor, visit.needed("why"))
     return visit.go("/admin/directory").saying(visit.t("admin.undone"))

@@ -53,7 +53,7 @@ async def preview_switch(visit: Visit) -> Response:
 async def set_switch(visit: Visit) -> Response:
     """Let the line be open, or closed, from now to the end that is given."""
     switch = _switch(visit)
-    await visit.operations.site.hours.set_switch(switch.state, switch.reason, switch.until, str(visit.actor))
+    await visit.operations.site.hours.set_switch(switch.state, switch.reason, switch.until, visit.actor)
     visit.note(about=switch.state, why=switch.reason, result=f"until {switch.until.isoformat()}")
     return visit.go("/admin/hours").saying(visit.t(f"admin.hours.set_{switch.state}"))
 
@@ -61,7 +61,7 @@ async def set_switch(visit: Visit) -> Response:
 @route("/admin/hours/clear", methods=("POST",), roles=ADMINS)
 async def clear_switch(visit: Visit) -> Response:
     """Go by hours and calendar again."""
-    await visit.operations.site.hours.clear_switch(str(visit.actor), visit.needed("why"))
+    await visit.operations.site.hours.clear_switch(visit.actor, visit.needed("why"))
     return visit.go("/admin/hours").saying(visit.t("admin.hours.cleared"))
 
 

@@ -44,12 +44,12 @@ async def apply_hours(visit: Visit) -> Response:
     """Go by the hours that were shown, unless somebody changed them meanwhile."""
     text, why, site = sent(visit), visit.needed("why"), visit.operations.site
     check_unchanged(visit, site.hours.text())
-    await site.hours.apply(text, str(visit.actor), why)
+    await site.hours.apply(text, visit.actor, why)
     return visit.go("/admin/hours").saying(visit.t("admin.hours.applied"))
 
 
 @route("/admin/hours/edit/undo", methods=("POST",), roles=ADMINS)
 async def undo_hours(visit: Visit) -> Response:
     """Take the last change of hours and closures back; the switch is none of them."""
-    await visit.operations.site.hours.undo(str(visit.actor), visit.needed("why"))
+    await visit.operations.site.hours.undo(visit.actor, visit.needed("why"))
     return visit.go("/admin/hours").saying(visit.t("admin.undone"))

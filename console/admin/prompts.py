@@ -55,7 +55,7 @@ async def sound(visit: Visit) -> Response:
 async def set_text(visit: Visit) -> Response:
     """Let a prompt say another text; it is tried out before anybody hears it."""
     one, text, why = _named(visit), visit.needed("text"), visit.needed("why")
-    await visit.operations.site.prompts.set_text(one["name"], text, str(visit.actor), why)
+    await visit.operations.site.prompts.set_text(one["name"], text, visit.actor, why)
     return _changed(visit, one, "admin.prompts.text_set")
 
 
@@ -65,7 +65,7 @@ async def set_recording(visit: Visit) -> Response:
     one, why, upload = _named(visit), visit.needed("why"), visit.files.get("file")
     if upload is None or not upload.content:
         raise BadInput(key="admin.prompts.no_file")
-    await visit.operations.site.prompts.set_recording(one["name"], upload.content, str(visit.actor), why)
+    await visit.operations.site.prompts.set_recording(one["name"], upload.content, visit.actor, why)
     visit.note(result=f"{len(upload.content)} bytes")
     return _changed(visit, one, "admin.prompts.recording_set")
 
@@ -74,7 +74,7 @@ async def set_recording(visit: Visit) -> Response:
 async def undo_prompt(visit: Visit) -> Response:
     """Take the last change of a prompt back."""
     one = _named(visit)
-    await visit.operations.site.prompts.undo(one["name"], str(visit.actor), visit.needed("why"))
+    await visit.operations.site.prompts.undo(one["name"], visit.actor, visit.needed("why"))
     return _changed(visit, one, "admin.undone")
 
 

@@ -48,7 +48,7 @@ async def transfer(visit: Visit) -> Response:
         raise BadInput
     visit.note(result=f"{kind} {target}")
     call_id, number = visit.args["call_id"], _number(visit)
-    await visit.operations.calls.transfer(call_id, target, str(visit.actor), kind=kind, seat_number=number)
+    await visit.operations.calls.transfer(call_id, target, visit.actor, kind=kind, seat_number=number)
     return _done(visit, "seat.said.transfer")
 
 
@@ -58,21 +58,21 @@ async def hold(visit: Visit) -> Response:
     is_held = visit.needed("held") == "yes"
     visit.note(result="held" if is_held else "taken back")
     call_id, number = visit.args["call_id"], _number(visit)
-    await visit.operations.calls.hold(call_id, str(visit.actor), seat_number=number, is_held=is_held)
+    await visit.operations.calls.hold(call_id, visit.actor, seat_number=number, is_held=is_held)
     return _done(visit, "seat.said.hold" if is_held else "seat.said.take_back")
 
 
 @route("/seat/calls/<call_id>/drop", methods=("POST",), roles=_SEAT)
 async def drop(visit: Visit) -> Response:
     """Take the specialist out, or call off the search."""
-    await visit.operations.calls.drop(visit.args["call_id"], str(visit.actor), seat_number=_number(visit))
+    await visit.operations.calls.drop(visit.args["call_id"], visit.actor, seat_number=_number(visit))
     return _done(visit, "seat.said.drop")
 
 
 @route("/seat/calls/<call_id>/leave", methods=("POST",), roles=_SEAT)
 async def leave(visit: Visit) -> Response:
     """Leave the two talking."""
-    await visit.operations.calls.leave(visit.args["call_id"], str(visit.actor), seat_number=_number(visit))
+    await visit.operations.calls.leave(visit.args["call_id"], visit.actor, seat_number=_number(visit))
     return _done(visit, "seat.said.leave")
 
 
@@ -80,7 +80,7 @@ async def leave(visit: Visit) -> Response:
 async def wrap_up(visit: Visit) -> Response:
     """Keep what the seat writes about its call, the one in hand or the last."""
     text = visit.needed("text")
-    await visit.operations.seats.wrap_up(_number(visit), text, str(visit.actor))
+    await visit.operations.seats.wrap_up(_number(visit), text, visit.actor)
     return _done(visit, "seat.said.noted")
 
 
@@ -92,7 +92,7 @@ async def set_state(visit: Visit) -> Response:
         raise BadInput
     visit.note(result=state)
     await visit.operations.seats.set_seat_state(
-        _number(visit), state, visit.form.get("why", ""), str(visit.actor)
+        _number(visit), state, visit.form.get("why", ""), visit.actor
     )
     return _done(visit, f"seat.said.{state}")
 

@@ -31,7 +31,7 @@ async def people_now(visit: Visit) -> Response:
 @route("/unit/people/check", methods=("POST",), roles=UNITS)
 async def check(visit: Visit) -> Response:
     """号码检查: ring each number politely, one after the other; the page tells how far it is."""
-    checking = visit.operations.number_check.run(visit.unit_id, str(visit.actor))
+    checking = visit.operations.number_check.run(visit.unit_id, visit.actor)
     visit.console.jobs.begin(f"check:{visit.unit_id}", checking)
     visit.note(about=visit.unit_id)
     return visit.go("/unit/people").saying(visit.t("unit.said.check"))

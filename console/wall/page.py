@@ -37,7 +37,7 @@ async def supervise(visit: Visit) -> Response:
     mode = visit.form.get("mode", "listen")
     visit.note(result=mode)
     await visit.operations.supervision.begin(
-        visit.args["call_id"], account.number, mode, str(visit.actor), name=account.shown_name
+        visit.args["call_id"], account.number, mode, visit.actor, name=account.shown_name
     )
     return _done(visit, "wall.rings_you")
 
@@ -47,14 +47,14 @@ async def change_mode(visit: Visit) -> Response:
     """Let others hear the supervisor, or hear them no more."""
     mode = visit.needed("mode")
     visit.note(result=mode)
-    await visit.operations.supervision.change(visit.args["supervision_id"], mode, str(visit.actor))
+    await visit.operations.supervision.change(visit.args["supervision_id"], mode, visit.actor)
     return _done(visit, f"wall.now.{mode}")
 
 
 @route("/wall/supervisions/<supervision_id>/stop", methods=("POST",), roles=_SUPERVISOR)
 async def stop(visit: Visit) -> Response:
     """Take the supervisor out of the call."""
-    await visit.operations.supervision.stop(visit.args["supervision_id"], str(visit.actor))
+    await visit.operations.supervision.stop(visit.args["supervision_id"], visit.actor)
     return _done(visit, "wall.stopped")
 
 

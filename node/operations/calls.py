@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from callback_scheduler.orders.actor import Actor
 from ivr.calls.cdr import PartyRole
 from ivr.calls.digits import SeatCommand, SeatRequest, Target, TargetKind
 from ivr.calls.leg import Leg
@@ -27,7 +28,7 @@ class CallOperations:
         return self._index[1].find(words, limit)
 
     async def transfer(
-        self, call_id: str, target: str, who: str, *, kind: TargetKind | str = "", seat_number: str = ""
+        self, call_id: str, target: str, who: Actor, *, kind: TargetKind | str = "", seat_number: str = ""
     ) -> None:
         """Ring the specialists of a matter, of a unit, or one person by number, and join whoever accepts.
 
@@ -38,10 +39,10 @@ class CallOperations:
             found = TargetKind(kind) if kind else self._kind_of(target)
         except ValueError as wrong:
             raise refused(Refusal.UNKNOWN_TARGET) from wrong
-        request = SeatRequest(SeatCommand.BRING_IN, target=Target(found, target), by=who)
+        request = SeatRequest(SeatCommand.BRING_IN, target=Target(found, target), by=str(who))
         self._ask(call_id, request, seat_number)
 
-    async def hold(self, call_id: str, who: str, *, seat_number: str = "", is_held: bool | None = None) -> None:
+    async def hold(self, call_id: str, who: Actor, *, seat_number: str = "", is_held: bool | None = None) -> None:
         """Let the caller hear music while seat and specialist talk, or take them back.
 
         `is_held` says which of the two is wanted, so that asking twice changes nothing; None: the other one than now.
@@ -49,15 +50,15 @@ class CallOperations:
         talk = self._running.needed(call_id).seat_talk
         if talk is not None and talk.is_held is is_held:
             return
-        self._ask(call_id, SeatRequest(SeatCommand.CONSULT, by=who), seat_number)
+        self._ask(call_id, SeatRequest(SeatCommand.CONSULT, by=str(who)), seat_number)
 
-    async def drop(self, call_id: str, who: str, *, seat_number: str = "") -> None:
+    async def drop(self, call_id: str, who: Actor, *, seat_number: str = "") -> None:
         """Take the specialist out, or call off the search for one."""
-        self._ask(call_id, SeatRequest(SeatCommand.DROP, by=who), seat_number)
+        self._ask(call_id, SeatRequest(SeatCommand.DROP, by=str(who)), seat_number)
 
-    async def leave(self, call_id: str, who: str, *, seat_number: str = "") -> None:
+    async def leave(self, call_id: str, who: Actor, *, seat_number: str = "") -> None:
         """Let the seat leave the two talking."""
-        self._ask(call_id, SeatRequest(SeatCommand.LEAVE, by=who), seat_number)
+        self._ask(call_id, SeatRequest(SeatCommand.LEAVE, by=str(who)), seat_number)
 
     def _ask(self, call_id: str, request: SeatRequest, seat_number: str) -> None:
         call = self._running.needed(call_id)

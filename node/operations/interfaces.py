@@ -119,23 +119,23 @@ class Calls(Protocol):
         """Return matters, units and people by what a seat types, the best first; see `routing.search`."""
 
     async def transfer(
-        self, call_id: str, target: str, who: str, *, kind: TargetKind | str = "", seat_number: str = ""
+        self, call_id: str, target: str, who: Actor, *, kind: TargetKind | str = "", seat_number: str = ""
     ) -> None:
         """Ring the specialists of a matter, of a unit, or one person by number, and join whoever accepts.
 
         Without `kind`, `target` is looked for among matters, then numbers of people, then units.
         """
 
-    async def hold(self, call_id: str, who: str, *, seat_number: str = "", is_held: bool | None = None) -> None:
+    async def hold(self, call_id: str, who: Actor, *, seat_number: str = "", is_held: bool | None = None) -> None:
         """Let the caller hear music while seat and specialist talk, or take them back.
 
         `is_held` says which of the two is wanted, so that asking twice changes nothing; None: the other one than now.
         """
 
-    async def drop(self, call_id: str, who: str, *, seat_number: str = "") -> None:
+    async def drop(self, call_id: str, who: Actor, *, seat_number: str = "") -> None:
         """Take the specialist out, or call off the search for one."""
 
-    async def leave(self, call_id: str, who: str, *, seat_number: str = "") -> None:
+    async def leave(self, call_id: str, who: Actor, *, seat_number: str = "") -> None:
         """Let the seat leave the two talking."""
 
 
@@ -164,10 +164,10 @@ class Seats(Protocol):
         call; `since` an instant in ISO 8601; `why` what was typed; `next_state` what a seat in a call will be after it.
         """
 
-    async def set_seat_state(self, number: str, state: SeatState | str, why: str, who: str) -> None:
+    async def set_seat_state(self, number: str, state: SeatState | str, why: str, who: Actor) -> None:
         """Offer a seat calls, or none. In a call, the state counts from its end on."""
 
-    async def wrap_up(self, seat_number: str, text: str, who: str) -> None:
+    async def wrap_up(self, seat_number: str, text: str, who: Actor) -> None:
         """Store what a seat writes about the call it is in, or was in last; a seat in wrap-up is ready thereby."""
 
     async def wrap_ups(self, call_id: str) -> list[dict[str, Any]]:
@@ -177,20 +177,20 @@ class Seats(Protocol):
 class Supervision(Protocol):
     """Begins, changes and ends the supervision of a running call."""
 
-    async def begin(self, call_id: str, supervisor_number: str, mode: Mode | str, who: str, *, name: str = "") -> str:
+    async def begin(self, call_id: str, supervisor_number: str, mode: Mode | str, who: Actor, *, name: str = "") -> str:
         """Ring a supervisor's phone and let them hear a call; return the id of the supervision while it rings."""
 
-    async def change(self, supervision_id: str, mode: Mode | str, who: str) -> None:
+    async def change(self, supervision_id: str, mode: Mode | str, who: Actor) -> None:
         """Let others hear the supervisor, or hear them no more."""
 
-    async def stop(self, supervision_id: str, who: str) -> None:
+    async def stop(self, supervision_id: str, who: Actor) -> None:
         """Take the supervisor out of the call; the others notice nothing."""
 
 
 class NumberChecks(Protocol):
     """号码检查: rings the numbers of a unit, before somebody waits for them."""
 
-    async def run(self, unit_id: str, who: str) -> list[dict[str, Any]]:
+    async def run(self, unit_id: str, who: Actor) -> list[dict[str, Any]]:
         """Return number, name, tier, result, sip_status and seconds of each number, when all have been rung."""
 
     def last(self, unit_id: str) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from callback_scheduler.errors import SchedulerError
 from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.actor import Actor
 from ivr.calls.cdr import LegRecord
 from ivr.calls.office import Office
 from ivr.calls.presence import Presence
@@ -49,7 +50,7 @@ class NumberCheck:
         self._running: set[str] = set()
         self._last: dict[str, dict[str, Any]] = {}
 
-    async def run(self, unit_id: str, who: str) -> list[dict[str, Any]]:
+    async def run(self, unit_id: str, who: Actor) -> list[dict[str, Any]]:
         """Return number, name, tier, result, sip_status and seconds of each number, when all have been rung.
 
         Absent people are rung too: it is their number that is checked. The journal keeps it as "numbers_checked"; a
@@ -70,10 +71,10 @@ class NumberCheck:
         try:
             people = [(person, tier) for tier, group in enumerate(tiers, start=1) for person in group.specialists]
             results: list[dict[str, Any]] = []
-            self._last[unit_id] = {"at": at, "who": who, "numbers": len(people), "results": results}
+            self._last[unit_id] = {"at": at, "who": str(who), "numbers": len(people), "results": results}
             for person, tier in people:
                 results.append(await self._check(unit_id, person, tier))
-            await self._ledger.write("numbers_checked", {"unit_id": unit_id, "who": who, "results": results}, at)
+            await self._ledger.write("numbers_checked", {"unit_id": unit_id, "who": str(who), "results": results}, at)
         except SchedulerError as wrong:
             self._put_back(unit_id, before)
             raise refused(Refusal.CHECK_NOT_STORED) from wrong

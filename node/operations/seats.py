@@ -11,6 +11,7 @@ from twisted.internet.defer import ensureDeferred
 
 from callback_scheduler.errors import SchedulerError
 from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.actor import SERVICE, Actor
 from config.settings import PhoneManners
 from ivr.calls.call import Call
 from ivr.calls.cdr import PartyRole
@@ -26,7 +27,6 @@ from routing.phone_numbers import masked
 log = structlog.get_logger()
 
 _LONGEST_TEXT = 2000
-_SERVICE = "service"
 _AGAIN_AFTER_S = 10.0  # a wrap-up whose end could not be written
 _REASONS = {SeatState.READY: "", SeatState.AWAY: NotOffered.AWAY.value, SeatState.WRAP_UP: NotOffered.WRAP_UP.value}
 
@@ -77,7 +77,7 @@ class SeatOperations:
         """
         return [self._shown(seat) for seat in self._office.seats]
 
-    async def set_seat_state(self, number: str, state: SeatState | str, why: str, who: str) -> None:
+    async def set_seat_state(self, number: str, state: SeatState | str, why: str, who: Actor) -> None:
         """Offer a seat calls, or none; on disk on return. In a call, the state counts from its end on.
 
         If it cannot be written the seat stays what it was, and whoever asked is told so.
@@ -93,7 +93,7 @@ class SeatOperations:
         except SchedulerError as wrong:
             raise refused(Refusal.STATE_NOT_STORED) from wrong
 
-    async def wrap_up(self, seat_number: str, text: str, who: str) -> None:
+    async def wrap_up(self, seat_number: str, text: str, who: Actor) -> None:
         """Store what a seat writes about the call it is in, or was in last; a seat in wrap-up is ready thereby.
 
         Both are on disk on return; whoever wrote is told which of them could not be written.
@@ -105,7 +105,7 @@ class SeatOperations:
             raise refused(Refusal.NO_CALL_TO_WRAP_UP)
         if len(text) > _LONGEST_TEXT:
             raise refused(Refusal.TEXT_TOO_LONG)
-        told = {"call_id": call_id, "seat_number": seat_number, "text": text.strip(), "who": who}
+        told = {"call_id": call_id, "seat_number": seat_number, "text": text.strip(), "who": str(who)}
         try:
             await self._ledger.write("wrap_up_noted", told, self._clock.now())
         except SchedulerError as wrong:
@@ -123,8 +123,8 @@ class SeatOperations:
 
     # -- changes ------------------------------------------------------------------------------------------------------
 
-    def _status(self, state: SeatState, why: str, who: str) -> SeatStatus:
-        return SeatStatus(state, _REASONS[state], why, who, self._clock.now())
+    def _status(self, state: SeatState, why: str, who: Actor) -> SeatStatus:
+        return SeatStatus(state, _REASONS[state], why, str(who), self._clock.now())
 
     async def _write(self, number: str, status: SeatStatus) -> None:
         told = {"number": number, "state": status.state.value, "reason": status.reason, "why": status.why,
@@ -165,7 +165,7 @@ class SeatOperations:
         if isinstance(holder, Call) and any(leg.number == number and leg.accepted_at for leg in holder.record.legs):
             self._last_call[number] = holder.call_id
             if is_free and manners.wrap_up_after_call and self._presence.seats.is_offered(number):
-                self._begin(number, self._status(SeatState.WRAP_UP, "", _SERVICE))
+                self._begin(number, self._status(SeatState.WRAP_UP, "", SERVICE))
                 return  # the wall hears of both at once: it would show the seat ready for a moment
         self._tell(number)
 
@@ -180,7 +180,7 @@ class SeatOperations:
 
     def _end_wrap_up(self, number: str) -> None:
         del self._wrap_up_timers[number]
-        self._begin(number, self._status(SeatState.READY, "", _SERVICE), SeatState.WRAP_UP)
+        self._begin(number, self._status(SeatState.READY, "", SERVICE), SeatState.WRAP_UP)
 
     def _tell(self, number: str) -> None:
         shown = next((self._shown(seat) for seat in self._office.seats if seat.number == number), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from callback_scheduler.orders.actor import Actor
 from ivr.calls.cdr import PartyRole
 from ivr.calls.office import Office
 from ivr.calls.refusals import Refusal, refused
@@ -20,7 +21,7 @@ class SupervisionOperations:
         self._running, self._office = running, office
 
     async def begin(
-        self, call_id: str, supervisor_number: str, mode: Mode | str, who: str, *, name: str = ""
+        self, call_id: str, supervisor_number: str, mode: Mode | str, who: Actor, *, name: str = ""
     ) -> str:
         """Ring a supervisor's phone and let them hear a call; return the id of the supervision while it rings."""
         call, wanted = self._running.needed(call_id), _mode(mode)
@@ -36,13 +37,13 @@ class SupervisionOperations:
             raise refused(Refusal.SUPERVISOR_BUSY)
         if call.slot.legs_free < 1:
             raise refused(Refusal.NO_ROOM)
-        return Supervision.begin(call, supervisor_number, name, wanted, who).supervision_id
+        return Supervision.begin(call, supervisor_number, name, wanted, str(who)).supervision_id
 
-    async def change(self, supervision_id: str, mode: Mode | str, who: str) -> None:
+    async def change(self, supervision_id: str, mode: Mode | str, who: Actor) -> None:
         """Let others hear the supervisor, or hear them no more."""
-        self._supervision(supervision_id).change(_mode(mode), who)
+        self._supervision(supervision_id).change(_mode(mode), str(who))
 
-    async def stop(self, supervision_id: str, who: str) -> None:
+    async def stop(self, supervision_id: str, who: Actor) -> None:
         """Take the supervisor out of the call; the others notice nothing."""
         self._supervision(supervision_id).stop(f"stopped by {who}")
 

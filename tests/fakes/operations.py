@@ -130,18 +130,18 @@ class FakeCalls(_Part):
         return list(self._do("search", words, limit) or ())
 
     async def transfer(
-        self, call_id: str, target: str, who: str, *, kind: TargetKind | str = "", seat_number: str = ""
+        self, call_id: str, target: str, who: Actor, *, kind: TargetKind | str = "", seat_number: str = ""
     ) -> None:
-        self._do("transfer", call_id, target, who, kind, seat_number)
+        self._do("transfer", call_id, target, str(who), kind, seat_number)
 
-    async def hold(self, call_id: str, who: str, *, seat_number: str = "", is_held: bool | None = None) -> None:
-        self._do("hold", call_id, who, seat_number, is_held)
+    async def hold(self, call_id: str, who: Actor, *, seat_number: str = "", is_held: bool | None = None) -> None:
+        self._do("hold", call_id, str(who), seat_number, is_held)
 
-    async def drop(self, call_id: str, who: str, *, seat_number: str = "") -> None:
-        self._do("drop", call_id, who, seat_number)
+    async def drop(self, call_id: str, who: Actor, *, seat_number: str = "") -> None:
+        self._do("drop", call_id, str(who), seat_number)
 
-    async def leave(self, call_id: str, who: str, *, seat_number: str = "") -> None:
-        self._do("leave", call_id, who, seat_number)
+    async def leave(self, call_id: str, who: Actor, *, seat_number: str = "") -> None:
+        self._do("leave", call_id, str(who), seat_number)
 
 
 class FakeCallView(_Part):
@@ -166,11 +166,11 @@ class FakeSeats(_Part):
     def statuses(self) -> list[dict[str, Any]]:
         return list(self._do("statuses"))
 
-    async def set_seat_state(self, number: str, state: SeatState | str, why: str, who: str) -> None:
-        self._do("set_seat_state", number, state, why, who)
+    async def set_seat_state(self, number: str, state: SeatState | str, why: str, who: Actor) -> None:
+        self._do("set_seat_state", number, state, why, str(who))
 
-    async def wrap_up(self, seat_number: str, text: str, who: str) -> None:
-        self._do("wrap_up", seat_number, text, who)
+    async def wrap_up(self, seat_number: str, text: str, who: Actor) -> None:
+        self._do("wrap_up", seat_number, text, str(who))
 
     async def wrap_ups(self, call_id: str) -> list[dict[str, Any]]:
         return list(self._do("wrap_ups", call_id) or ())
@@ -181,14 +181,14 @@ class FakeSupervision(_Part):
 
     name = "supervision"
 
-    async def begin(self, call_id: str, supervisor_number: str, mode: Mode | str, who: str, *, name: str = "") -> str:
-        return str(self._do("begin", call_id, supervisor_number, mode, who, name))
+    async def begin(self, call_id: str, supervisor_number: str, mode: Mode | str, who: Actor, *, name: str = "") -> str:
+        return str(self._do("begin", call_id, supervisor_number, mode, str(who), name))
 
-    async def change(self, supervision_id: str, mode: Mode | str, who: str) -> None:
-        self._do("change", supervision_id, mode, who)
+    async def change(self, supervision_id: str, mode: Mode | str, who: Actor) -> None:
+        self._do("change", supervision_id, mode, str(who))
 
-    async def stop(self, supervision_id: str, who: str) -> None:
-        self._do("stop", supervision_id, who)
+    async def stop(self, supervision_id: str, who: Actor) -> None:
+        self._do("stop", supervision_id, str(who))
 
 
 class FakeNumberCheck(_Part):
@@ -196,8 +196,8 @@ class FakeNumberCheck(_Part):
 
     name = "number_check"
 
-    async def run(self, unit_id: str, who: str) -> list[dict[str, Any]]:
-        return list(self._do("run", unit_id, who) or ())
+    async def run(self, unit_id: str, who: Actor) -> list[dict[str, Any]]:
+        return list(self._do("run", unit_id, str(who)) or ())
 
     def last(self, unit_id: str) -> dict[str, Any] | None:
         check: dict[str, Any] | None = self._do("last", unit_id)

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import Clock as VirtualTime
 
+from callback_scheduler.orders.actor import Actor
 from ivr.calls.call import Call
 from ivr.calls.services import CallServices
 from ivr.refused import OperationRefused
@@ -23,7 +24,7 @@ from node.operations.supervision import SupervisionOperations
 from tests.fakes.line import Behaviour, Story
 
 SEAT, SPECIALIST, SUPERVISOR = "8001", "6101", "7001"
-WHO = "seat:王"
+WHO = Actor.read("seat:王")
 ANSWERS = Behaviour(answers_after_s=0.5)
 ACCEPTS = Behaviour(answers_after_s=1.0, presses="1", presses_after_s=1.0)
 BUSY = Behaviour(refuses_with=486)

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from callback_scheduler.orders.actor import Actor
 from config.hours import Switch
 from node.operations.site.hours_preview import HoursPreview
 from node.operations.site.interfaces import Preview
@@ -61,11 +62,11 @@ class FakeCalendar(FakePart):
     async def preview(self, csv_text: str) -> CalendarPreview:
         return cast(CalendarPreview, self._do("preview", csv_text))
 
-    async def apply(self, csv_text: str, who: str, why: str = "") -> CalendarPreview:
-        return cast(CalendarPreview, self._do("apply", csv_text, who, why))
+    async def apply(self, csv_text: str, who: Actor, why: str = "") -> CalendarPreview:
+        return cast(CalendarPreview, self._do("apply", csv_text, str(who), why))
 
-    async def undo(self, who: str, why: str = "") -> None:
-        self._do("undo", who, why)
+    async def undo(self, who: Actor, why: str = "") -> None:
+        self._do("undo", str(who), why)
 
 
 class FakeHours(FakePart):
@@ -73,11 +74,11 @@ class FakeHours(FakePart):
 
     name = "site.hours"
 
-    async def set_switch(self, state: str, reason: str, until: datetime, who: str) -> Switch:
-        return cast(Switch, self._do("set_switch", state, reason, until, who))
+    async def set_switch(self, state: str, reason: str, until: datetime, who: Actor) -> Switch:
+        return cast(Switch, self._do("set_switch", state, reason, until, str(who)))
 
-    async def clear_switch(self, who: str, why: str = "") -> None:
-        self._do("clear_switch", who, why)
+    async def clear_switch(self, who: Actor, why: str = "") -> None:
+        self._do("clear_switch", str(who), why)
 
     def text(self) -> str:
         return str(self._do("text"))
@@ -85,11 +86,11 @@ class FakeHours(FakePart):
     async def preview(self, yaml_text: str) -> HoursPreview:
         return cast(HoursPreview, self._do("preview", yaml_text))
 
-    async def apply(self, yaml_text: str, who: str, why: str = "") -> HoursPreview:
-        return cast(HoursPreview, self._do("apply", yaml_text, who, why))
+    async def apply(self, yaml_text: str, who: Actor, why: str = "") -> HoursPreview:
+        return cast(HoursPreview, self._do("apply", yaml_text, str(who), why))
 
-    async def undo(self, who: str, why: str = "") -> None:
-        self._do("undo", who, why)
+    async def undo(self, who: Actor, why: str = "") -> None:
+        self._do("undo", str(who), why)
 
 
 class FakeDirectory(FakePart):
@@ -103,11 +104,11 @@ class FakeDirectory(FakePart):
     async def preview(self, yaml_text: str) -> DirectoryPreview:
         return cast(DirectoryPreview, self._do("preview", yaml_text))
 
-    async def apply(self, yaml_text: str, who: str, why: str = "") -> DirectoryPreview:
-        return cast(DirectoryPreview, self._do("apply", yaml_text, who, why))
+    async def apply(self, yaml_text: str, who: Actor, why: str = "") -> DirectoryPreview:
+        return cast(DirectoryPreview, self._do("apply", yaml_text, str(who), why))
 
-    async def undo(self, who: str, why: str = "") -> None:
-        self._do("undo", who, why)
+    async def undo(self, who: Actor, why: str = "") -> None:
+        self._do("undo", str(who), why)
 
 
 class FakePrompts(FakePart):
@@ -124,14 +125,14 @@ class FakePrompts(FakePart):
     def wav(self, name: str) -> Path:
         return cast(Path, self._do("wav", name))
 
-    async def set_text(self, name: str, text: str, who: str, why: str = "") -> None:
-        self._do("set_text", name, text, who, why)
+    async def set_text(self, name: str, text: str, who: Actor, why: str = "") -> None:
+        self._do("set_text", name, text, str(who), why)
 
-    async def set_recording(self, name: str, wav: bytes, who: str, why: str = "") -> None:
-        self._do("set_recording", name, wav, who, why)
+    async def set_recording(self, name: str, wav: bytes, who: Actor, why: str = "") -> None:
+        self._do("set_recording", name, wav, str(who), why)
 
-    async def undo(self, name: str, who: str, why: str = "") -> None:
-        self._do("undo", name, who, why)
+    async def undo(self, name: str, who: Actor, why: str = "") -> None:
+        self._do("undo", name, str(who), why)
 
 
 class FakeRehearsal(FakePart):

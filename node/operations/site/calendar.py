@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.timetable.timetable import Timetable
 from config.errors import ConfigError
 from ivr.calls.office import Office
@@ -42,7 +43,7 @@ class CalendarOperations:
         orders = await self._ledger.orders.all_open_orders()
         return calendar_preview(int(name[:4]), self._office.calendar, calendar, orders, self._clock.now())
 
-    async def apply(self, csv_text: str, who: str, why: str = "") -> CalendarPreview:
+    async def apply(self, csv_text: str, who: Actor, why: str = "") -> CalendarPreview:
         """Go by a notice from now on: open orders are re-dated by it, and their units told. Returns the preview."""
         preview = await self.preview(csv_text)
         if preview.faults:
@@ -51,7 +52,7 @@ class CalendarOperations:
         await self._timetable.sweep_calendar()
         return preview
 
-    async def undo(self, who: str, why: str = "") -> None:
+    async def undo(self, who: Actor, why: str = "") -> None:
         """Take the last change of the calendar back; open orders are re-dated again."""
         name, content = self._changes.last(f"{CALENDAR}/")
         try:

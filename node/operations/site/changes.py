@@ -10,6 +10,7 @@ import structlog
 from twisted.internet.defer import DeferredLock
 
 from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.actor import SERVICE, Actor
 from ivr.refused import OperationRefused
 from node.operations.happenings import HappeningsFeed
 from node.operations.site.files import NothingToUndo, SiteFiles, version_of
@@ -19,7 +20,6 @@ from routing.site_changes import FOLDER
 log = structlog.get_logger()
 
 InThread = Callable[..., Any]  # of a function and its arguments: an awaitable of what it returns
-_SERVICE = "service"
 
 
 class SiteChanges:
@@ -45,7 +45,7 @@ class SiteChanges:
         events = await self._ledger.history("site_changed")
         return [{"at": event.at.isoformat(), **event.payload} for event in reversed(events[-limit:])]
 
-    async def change(self, what: str, name: str, content: bytes | None, who: str, why: str) -> None:
+    async def change(self, what: str, name: str, content: bytes | None, who: Actor, why: str) -> None:
         """Write that a file is changed, then change it; OperationRefused if the disk does not take the file."""
         async with self._one_at_a_time:
             before = await self._in_thread(self.files.read, name)
@@ -54,9 +54,9 @@ class SiteChanges:
                 await self._in_thread(self.files.put, name, content)
             except OSError as wrong:
                 raise await self._came_to_nothing(what, name, (content, before), wrong, is_undo=True) from wrong
-        self._feed.tell("site", {"what": what, "file": name, "who": who})
+        self._feed.tell("site", {"what": what, "file": name, "who": str(who)})
 
-    async def take_back(self, what: str, prefix: str, who: str, why: str) -> None:
+    async def take_back(self, what: str, prefix: str, who: Actor, why: str) -> None:
         """Write that the last change of a file is taken back, then do it; OperationRefused if there is none."""
         async with self._one_at_a_time:
             name, content = self.last(prefix)
@@ -66,7 +66,7 @@ class SiteChanges:
                 await self._in_thread(self.files.undo, prefix)
             except OSError as wrong:
                 raise await self._came_to_nothing(what, name, (content, before), wrong, is_undo=False) from wrong
-        self._feed.tell("site", {"what": what, "file": name, "who": who})
+        self._feed.tell("site", {"what": what, "file": name, "who": str(who)})
 
     def last(self, prefix: str) -> tuple[str, bytes | None]:
         """Return name, and content before, of the file changed last; OperationRefused if nothing is to be undone."""
@@ -80,16 +80,16 @@ class SiteChanges:
     ) -> OperationRefused:
         """Write that a change was not made after all, or the list of changes would show it; return what to raise."""
         log.error("site_file_not_written", what=what, file=name, error=str(wrong))
-        await self._tell(what, name, _SERVICE, "文件未能写入，没有更改", versions=back, is_undo=is_undo)
+        await self._tell(what, name, SERVICE, "文件未能写入，没有更改", versions=back, is_undo=is_undo)
         return OperationRefused("文件未能写入磁盘，没有更改，请稍后再试。", "site.not_written")
 
     async def _tell(
-        self, what: str, name: str, who: str, why: str, *, versions: tuple[bytes | None, bytes | None], is_undo: bool
+        self, what: str, name: str, who: Actor, why: str, *, versions: tuple[bytes | None, bytes | None], is_undo: bool
     ) -> None:
         before, after = map(version_of, versions)
         payload = {
-            "what": what, "file": name, "who": who, "why": why, "is_undo": is_undo,
+            "what": what, "file": name, "who": str(who), "why": why, "is_undo": is_undo,
             "version_before": before, "version_after": after,
         }  # fmt: skip
         await self._ledger.write("site_changed", payload, self._clock.now())
-        log.info("site_changed", what=what, file=name, who=who, is_undo=is_undo)
+        log.info("site_changed", what=what, file=name, who=str(who), is_undo=is_undo)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from callback_scheduler.ledger.ledger import Ledger
+from callback_scheduler.orders.actor import Actor
 from config.errors import ConfigError
 from config.settings import Settings
 from ivr.calls.office import Office
@@ -35,7 +36,7 @@ class DirectoryOperations:
             return DirectoryPreview(faults=bad_lines(wrong))
         return directory_preview(self._office.directory, directory, await self._ledger.orders.all_open_orders())
 
-    async def apply(self, yaml_text: str, who: str, why: str = "") -> DirectoryPreview:
+    async def apply(self, yaml_text: str, who: Actor, why: str = "") -> DirectoryPreview:
         """Go by another directory from now on; a call that runs keeps what it began with. Returns the preview."""
         preview = await self.preview(yaml_text)
         if preview.faults or preview.directory is None:
@@ -48,7 +49,7 @@ class DirectoryOperations:
         self._office.directory.become(preview.directory)
         return preview
 
-    async def undo(self, who: str, why: str = "") -> None:
+    async def undo(self, who: Actor, why: str = "") -> None:
         """Take the last change of the directory back."""
         _, content = self._changes.last(UNITS)
         try:

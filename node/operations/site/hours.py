@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from callback_scheduler.orders.actor import Actor
 from config.errors import ConfigError
 from config.hours import HoursSettings, Switch
 from config.hours_file import hours_text
@@ -31,7 +32,7 @@ class HoursOperations:
 
     # -- day and night ------------------------------------------------------------------------------------------------
 
-    async def set_switch(self, state: str, reason: str, until: datetime, who: str) -> Switch:
+    async def set_switch(self, state: str, reason: str, until: datetime, who: Actor) -> Switch:
         """Let the line be open ("day") or closed ("night") from now up to `until`, whatever hours and calendar say."""
         try:
             switch = Switch.model_validate({"state": state, "reason": reason.strip(), "until": until})
@@ -46,7 +47,7 @@ class HoursOperations:
         self._office.take_hours(self._office.hours.switched(switch))
         return switch
 
-    async def clear_switch(self, who: str, why: str = "") -> None:
+    async def clear_switch(self, who: Actor, why: str = "") -> None:
         """Go by hours and calendar again."""
         await self._changes.change("switch", SWITCH, b'{"state": null}', who, why)
         self._office.take_hours(self._office.hours.switched(None))
@@ -67,7 +68,7 @@ class HoursOperations:
         office = self._office
         return hours_preview(office.hours, Hours(settings), office.calendar, self._clock.now())
 
-    async def apply(self, yaml_text: str, who: str, why: str = "") -> HoursPreview:
+    async def apply(self, yaml_text: str, who: Actor, why: str = "") -> HoursPreview:
         """Go by other hours from now on; a switch that is set goes on, and so do calls. Returns the preview."""
         preview = await self.preview(yaml_text)
         if preview.faults or preview.hours is None:
@@ -76,7 +77,7 @@ class HoursOperations:
         self._go_by(preview.hours)
         return preview
 
-    async def undo(self, who: str, why: str = "") -> None:
+    async def undo(self, who: Actor, why: str = "") -> None:
         """Take the last change of hours and closures back; a switch that is set goes on."""
         _, content = self._changes.last(HOURS)
         try:

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from callback_scheduler.orders.actor import Actor
 from config.hours import Switch
 from node.operations.site.hours_preview import HoursPreview
 from node.operations.site.previews import CalendarPreview, DirectoryPreview
@@ -26,20 +27,20 @@ class SiteCalendar(Protocol):
     async def preview(self, csv_text: str) -> CalendarPreview:
         """Return what a notice of holidays, as in config/calendar/<year>.csv, would change; nothing is changed."""
 
-    async def apply(self, csv_text: str, who: str, why: str = "") -> CalendarPreview:
+    async def apply(self, csv_text: str, who: Actor, why: str = "") -> CalendarPreview:
         """Go by a notice from now on: open orders are re-dated by it, and their units told. Returns the preview."""
 
-    async def undo(self, who: str, why: str = "") -> None:
+    async def undo(self, who: Actor, why: str = "") -> None:
         """Take the last change of the calendar back; open orders are re-dated again."""
 
 
 class SiteHours(Protocol):
     """Opening hours, closures, and the switch of day and night."""
 
-    async def set_switch(self, state: str, reason: str, until: datetime, who: str) -> Switch:
+    async def set_switch(self, state: str, reason: str, until: datetime, who: Actor) -> Switch:
         """Let the line be open ("day") or closed ("night") from now up to `until`, whatever hours and calendar say."""
 
-    async def clear_switch(self, who: str, why: str = "") -> None:
+    async def clear_switch(self, who: Actor, why: str = "") -> None:
         """Go by hours and calendar again."""
 
     def text(self) -> str:
@@ -48,10 +49,10 @@ class SiteHours(Protocol):
     async def preview(self, yaml_text: str) -> HoursPreview:
         """Return what other hours and closures, as in the settings, would change; nothing is changed."""
 
-    async def apply(self, yaml_text: str, who: str, why: str = "") -> HoursPreview:
+    async def apply(self, yaml_text: str, who: Actor, why: str = "") -> HoursPreview:
         """Go by other hours from now on; a switch that is set goes on, and so do calls. Returns the preview."""
 
-    async def undo(self, who: str, why: str = "") -> None:
+    async def undo(self, who: Actor, why: str = "") -> None:
         """Take the last change of hours and closures back; a switch that is set goes on."""
 
 
@@ -64,10 +65,10 @@ class SiteDirectory(Protocol):
     async def preview(self, yaml_text: str) -> DirectoryPreview:
         """Return what other units, people and seats, as in config/units.yaml, would change; nothing is changed."""
 
-    async def apply(self, yaml_text: str, who: str, why: str = "") -> DirectoryPreview:
+    async def apply(self, yaml_text: str, who: Actor, why: str = "") -> DirectoryPreview:
         """Go by another directory from now on; a call that runs keeps what it began with. Returns the preview."""
 
-    async def undo(self, who: str, why: str = "") -> None:
+    async def undo(self, who: Actor, why: str = "") -> None:
         """Take the last change of the directory back."""
 
 
@@ -83,13 +84,13 @@ class SitePrompts(Protocol):
     def wav(self, name: str) -> Path:
         """Return the sound of a prompt: WAV, 8 kHz, 16 bit, mono; of one with values that which stands in for it."""
 
-    async def set_text(self, name: str, text: str, who: str, why: str = "") -> None:
+    async def set_text(self, name: str, text: str, who: Actor, why: str = "") -> None:
         """Let a prompt say another text, in place of a recording too; its placeholders stay."""
 
-    async def set_recording(self, name: str, wav: bytes, who: str, why: str = "") -> None:
+    async def set_recording(self, name: str, wav: bytes, who: Actor, why: str = "") -> None:
         """Let a prompt be a recording: a WAV of any rate and width; not one with values in its text."""
 
-    async def undo(self, name: str, who: str, why: str = "") -> None:
+    async def undo(self, name: str, who: Actor, why: str = "") -> None:
         """Take the last change of a prompt back."""
 
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from callback_scheduler.orders.actor import Actor
 from config.errors import ConfigError
 from ivr.refused import OperationRefused
 from ivr.speech.prompt_report import report
@@ -59,7 +60,7 @@ class PromptOperations:
         except LookupError as wrong:
             raise OperationRefused("提示音尚未就绪。", "prompt.not_ready") from wrong
 
-    async def set_text(self, name: str, text: str, who: str, why: str = "") -> None:
+    async def set_text(self, name: str, text: str, who: Actor, why: str = "") -> None:
         """Let a prompt say another text, in place of a recording too; its placeholders stay."""
         prompt, text = _prompt(name), text.strip()
         if prompt.is_tone:
@@ -72,7 +73,7 @@ class PromptOperations:
         await self._changes.change("prompt", self._file(f"{name}.txt"), text.encode(), who, why)
         await self._book.go_by(self._changes.files.folder / PROMPTS)
 
-    async def set_recording(self, name: str, wav: bytes, who: str, why: str = "") -> None:
+    async def set_recording(self, name: str, wav: bytes, who: Actor, why: str = "") -> None:
         """Let a prompt be a recording: a WAV of any rate and width; not one with values in its text."""
         if _prompt(name).takes:
             raise OperationRefused("含变量的提示音不能使用录音。", "prompt.takes_values")
@@ -82,7 +83,7 @@ class PromptOperations:
         await self._changes.change("prompt", self._file(f"{name}.wav"), wav, who, why)
         await self._book.go_by(self._changes.files.folder / PROMPTS)
 
-    async def undo(self, name: str, who: str, why: str = "") -> None:
+    async def undo(self, name: str, who: Actor, why: str = "") -> None:
         """Take the last change of a prompt back."""
         _prompt(name)
         prefix = self._file(f"{name}.")

@@ -11,6 +11,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import Clock as VirtualTime
 
 import config
+from callback_scheduler.orders.actor import Actor
 from ivr.calls.cdr import LegRecord, PartyRole
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
@@ -28,7 +29,7 @@ from tests.fakes.line import Behaviour, FakePrompts, FakeSlot
 
 EIGHT = datetime(2026, 3, 11, 8, 0, tzinfo=SHANGHAI)
 MARKET = ("6101", "6102", "6103")
-BOSS = "supervisor:王督办"
+BOSS = Actor.read("supervisor:王督办")
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_each_number_is_rung_in_turn_and_the_journal_keeps_what_came_of_it(site:
     assert check.results[0]["seconds"] == pytest.approx(3.0, abs=0.2)
     assert check.said == [Prompt.NUMBER_CHECK.value]
     (kept,) = check.ledger.of_type("numbers_checked")
-    assert (kept["unit_id"], kept["who"], kept["results"]) == ("market", BOSS, check.results)
+    assert (kept["unit_id"], kept["who"], kept["results"]) == ("market", str(BOSS), check.results)
     assert all(slot.is_released and not slot.live for slot in check.lines.slots)
 
 
@@ -116,11 +117,11 @@ def test_a_check_under_way_tells_how_far_it_is_and_its_end_stays_to_be_seen(site
     check.begin().run(5)
     under_way = check.check.last("market")
     assert under_way is not None
-    assert (under_way["is_running"], under_way["numbers"], under_way["who"]) == (True, 3, BOSS)
+    assert (under_way["is_running"], under_way["numbers"], under_way["who"]) == (True, 3, str(BOSS))
     assert len(under_way["results"]) < 3
     check.run(60)
     assert check.check.last("market") == {
-        "at": EIGHT, "who": BOSS, "numbers": 3, "results": check.results, "is_running": False,
+        "at": EIGHT, "who": str(BOSS), "numbers": 3, "results": check.results, "is_running": False,
     }  # fmt: skip
     assert check.check.last("tax") is None
 

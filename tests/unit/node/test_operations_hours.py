@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from callback_scheduler.orders.actor import Actor
 from config.errors import ConfigError
 from routing.site_changes import FOLDER
 from tests.fakes.orders import moment
@@ -15,7 +16,7 @@ from tests.fakes.site_node import Node
 EARLIER = "hours:\n  workday: [08:00-12:00, 13:30-17:30]\n"
 CLOSED_TODAY = EARLIER + "  closures:\n    - {start: 2026-03-04T08:00, end: 2026-03-04T18:00, reason: 系统升级}\n"
 
-ADMIN = "admin:陈管理"
+ADMIN = Actor.read("admin:陈管理")
 # a made-up notice: one day of 2026 more that is free, though chinesecalendar has it as a workday
 
 
@@ -68,7 +69,7 @@ def test_hours_count_at_once_and_after_a_restart_and_are_taken_back_after_one(no
     assert not node.office.opening().is_open
     applied, undone = node.events()
     assert (applied["what"], applied["file"], applied["who"], applied["why"]) == (
-        "hours", "hours.yaml", ADMIN, "提前一小时")
+        "hours", "hours.yaml", str(ADMIN), "提前一小时")
     assert applied["version_after"] == undone["version_before"] != ""
     assert undone["is_undo"]
     assert node.refusal("hours.undo", ADMIN) == "site.nothing_to_undo"
@@ -115,7 +116,7 @@ def test_a_change_that_the_disk_does_not_take_is_refused_and_listed_as_one_that_
     assert node.refusal("hours.undo", ADMIN) == "site.nothing_to_undo"
     done_and_undone = [(event["who"], event["version_before"], event["version_after"]) for event in node.events()[:2]]
     (_, was, wanted), *_ = done_and_undone
-    assert done_and_undone == [(ADMIN, was, wanted), ("service", wanted, was)]
+    assert done_and_undone == [(str(ADMIN), was, wanted), ("service", wanted, was)]
     assert not [path for path in node.data_dir.rglob("*") if path.is_file()]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import succeed
 
+from callback_scheduler.orders.actor import Actor
 from config.settings import PromptSettings, Settings
 from ivr.refused import OperationRefused
 from ivr.speech.prompts import Prompt, PromptBook
@@ -19,7 +20,7 @@ from node.operations.site.prompts import PromptOperations
 from tests.fakes.orders import moment
 from tests.unit.ivr.speech.test_prompts import PROMPTS, Machine, now, recording
 
-ADMIN = "admin:陈管理"
+ADMIN = Actor.read("admin:陈管理")
 
 
 class Studio:

@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 
+from callback_scheduler.orders.actor import Actor
 from routing.hours import Switch
 from tests.fakes.event_log import begun, written
 from tests.fakes.orders import moment
 from tests.fakes.site_node import Node
 
-ADMIN = "admin:陈管理"
+ADMIN = Actor.read("admin:陈管理")
 # a made-up notice: one day of 2026 more that is free, though chinesecalendar has it as a workday
 NOTICE = "date,type,name\n2026-03-04,holiday,地方假日\n"
 
@@ -54,7 +55,7 @@ def test_a_notice_counts_at_once_and_after_a_restart_and_is_taken_back_after_one
     assert node.is_workday()
     applied, undone = node.events()
     assert (applied["what"], applied["who"], applied["why"], applied["is_undo"]) == (
-        "calendar", ADMIN, "市政府通知", False)
+        "calendar", str(ADMIN), "市政府通知", False)
     assert (applied["version_before"], undone["version_after"]) == ("", "")
     assert applied["version_after"] == undone["version_before"] != ""
     assert [kind for kind, _ in node.told] == ["site", "site"]

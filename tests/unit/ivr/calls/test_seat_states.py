@@ -96,7 +96,7 @@ def test_a_seat_in_wrap_up_is_offered_no_call_until_its_text_is_stored(tell: Tel
     ready = written("seat_state_set", number=SEAT, state="ready")
     assert desk.story.log.first(written("wrap_up_noted", seat_number=SEAT)) < desk.story.log.first(ready)
     (told,) = desk.story.ledger.of_type("wrap_up_noted")
-    assert told == {"call_id": desk.call.call_id, "seat_number": SEAT, "text": "已解释办理流程", "who": WHO}
+    assert told == {"call_id": desk.call.call_id, "seat_number": SEAT, "text": "已解释办理流程", "who": str(WHO)}
     (note,) = desk.do(desk.operations.seats.wrap_ups(desk.call.call_id))
     assert note["text"] == "已解释办理流程"
 

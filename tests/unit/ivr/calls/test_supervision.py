@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import config
+from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import AttemptOutcome
 from ivr.line.messages import Overhear, Record
 from ivr.pool.pool import LineDied
@@ -20,7 +21,7 @@ from tests.fakes.callback_story import ENTERPRISE, CallbackStory
 from tests.fakes.line import CALLER_LEG, MORNING, Behaviour, Phones, Story
 from tests.fakes.seat_story import ACCEPTS, ANSWERS, BUSY, SEAT, SPECIALIST, SUPERVISOR, SeatStory, now
 
-BOSS = "supervisor:王督办"
+BOSS = Actor.read("supervisor:王督办")
 PHONES = {SEAT: ANSWERS, SPECIALIST: ACCEPTS, "6102": BUSY, SUPERVISOR: ANSWERS}
 Tell = Callable[..., SeatStory]
 
@@ -96,7 +97,7 @@ def test_the_mode_changes_while_it_runs_and_the_record_has_each(tell: Tell) -> N
     assert desk.story.slot.joined_now() == {CALLER_LEG, desk.leg(SEAT), desk.leg(SPECIALIST)}
     desk.story.end_everything().finish()
     (kept,) = desk.story.ledger.of_type("call_ended")[-1]["supervisions"]
-    assert (kept["who"], kept["number"]) == (BOSS, SUPERVISOR)
+    assert (kept["who"], kept["number"]) == (str(BOSS), SUPERVISOR)
     assert [mode for mode, _ in kept["modes"]] == ["listen", "barge", "listen"]
     assert kept["ended_at"]
 
