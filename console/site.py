@@ -27,7 +27,7 @@ from console.api import rooms as api_rooms
 from console.entry import home, login, me, welcome
 from console.gate import Gate
 from console.http.counters import Metrics
-from console.http.events import TOPICS, Hub
+from console.http.events import Hub
 from console.http.idempotency import Idempotency
 from console.http.jobs import Jobs
 from console.http.network import Connections
@@ -51,6 +51,7 @@ from console.unit import people as unit_people
 from console.visit import Console
 from console.wall import page as wall
 from console.web import resource
+from node.operations.happenings import Topic
 from node.operations.interfaces import Operations
 from routing.clock import Clock, SystemClock
 
@@ -170,12 +171,12 @@ class WebConsole:
             "refused": connections.refused if connections else 0,
         }
 
-    def hear(self, kind: str, fields: dict[str, Any]) -> None:
+    def hear(self, topic: Topic, fields: dict[str, Any]) -> None:
         """Take in what happens on the node, and let the viewers hear it."""
-        self.console.metrics.hear(kind, fields)
-        if kind in TOPICS:
-            self.console.events.publish(kind, fields)
-        if kind == "call" and fields.get("direction") == "callback":  # a unit hears of calls about its own orders only
+        self.console.metrics.hear(topic, fields)
+        self.console.events.publish(topic.value, fields)
+        if topic is Topic.CALL and fields.get("direction") == "callback":
+            # a unit hears of calls about its own orders only
             callback = {name: fields.get(name) for name in ("what", "stage", "orders", "unit_id")}
             self.console.events.publish("callback", callback)
 

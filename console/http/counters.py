@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from ivr.calls.cdr import CallOutcome, Direction, TransferResult
+from node.operations.happenings import Topic
 from node.operations.interfaces import Operations
 
 # a second series for each counter, which nobody asks for
@@ -44,9 +45,9 @@ class Metrics:
             self._calls.labels(Direction.IN.value, outcome.value)
         self._ended: deque[tuple[str, int]] = deque(maxlen=_WAITING_AT_MOST)
 
-    def hear(self, kind: str, fields: Mapping[str, Any]) -> None:
+    def hear(self, topic: Topic, fields: Mapping[str, Any]) -> None:
         """Note a call that ended."""
-        if kind == "call" and fields.get("what") == "ended" and fields.get("call_id"):
+        if topic is Topic.CALL and fields.get("what") == "ended" and fields.get("call_id"):
             self._ended.append((str(fields["call_id"]), 0))
 
     async def catch_up(self, operations: Operations) -> None:

@@ -15,16 +15,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from console.people.roles import Role
+from node.operations.happenings import Topic
 
-# Who may hear of what; a unit hears of its own orders only.
+# Who may hear of what; a unit hears of its own orders only, and of calls about them under a topic of its own.
 TOPICS: Mapping[str, frozenset[Role]] = {
-    "call": frozenset({Role.SUPERVISOR, Role.SEAT, Role.ADMIN}),
+    Topic.CALL.value: frozenset({Role.SUPERVISOR, Role.SEAT, Role.ADMIN}),
     "callback": frozenset({Role.SUPERVISOR, Role.UNIT}),
-    "seat": frozenset({Role.SUPERVISOR, Role.SEAT, Role.ADMIN}),
-    "lines": frozenset({Role.SUPERVISOR, Role.ADMIN}),
-    "order": frozenset({Role.SUPERVISOR, Role.UNIT}),
-    "notice": frozenset({Role.SUPERVISOR, Role.ADMIN}),
-    "site": frozenset({Role.SUPERVISOR, Role.SEAT, Role.ADMIN}),
+    Topic.SEAT.value: frozenset({Role.SUPERVISOR, Role.SEAT, Role.ADMIN}),
+    Topic.LINES.value: frozenset({Role.SUPERVISOR, Role.ADMIN}),
+    Topic.ORDER.value: frozenset({Role.SUPERVISOR, Role.UNIT}),
+    Topic.NOTICE.value: frozenset({Role.SUPERVISOR, Role.ADMIN}),
+    Topic.SITE.value: frozenset({Role.SUPERVISOR, Role.SEAT, Role.ADMIN}),
 }
 KEPT = 2000
 GATHER_S = 0.2

@@ -19,7 +19,7 @@ from ivr.calls.office import Office
 from ivr.refused import OperationRefused
 from node.operations.call_view import CallView
 from node.operations.calls import CallOperations
-from node.operations.happenings import HappeningsFeed, Listener
+from node.operations.happenings import HappeningsFeed, Listener, Topic
 from node.operations.number_check import NumberCheck
 from node.operations.online import OnlineOperations
 from node.operations.orders import OrderOperations
@@ -133,7 +133,7 @@ class NodeOperations:
     def on_lines_changed(self) -> None:
         """Hear that a line was taken, came, or went, or that a trunk took us or lost us."""
         if lines := self._status.lines():
-            self._feed.tell("lines", lines)
+            self._feed.tell(Topic.LINES, lines)
 
     def on_event(self, event: JournalEvent, outcome: EventOutcome) -> None:
         """Hear of an event that counts: listeners are told, and what a chat waits for is noted."""

@@ -19,7 +19,7 @@ from ivr.calls.office import Office
 from ivr.calls.presence import Presence
 from ivr.calls.refusals import Refusal, refused
 from ivr.calls.seat_states import NotOffered, SeatState, SeatStatus
-from node.operations.happenings import HappeningsFeed
+from node.operations.happenings import HappeningsFeed, Topic
 from routing.clock import Clock, in_shanghai
 from routing.directory import Seat
 from routing.phone_numbers import masked
@@ -185,7 +185,7 @@ class SeatOperations:
     def _tell(self, number: str) -> None:
         shown = next((self._shown(seat) for seat in self._office.seats if seat.number == number), None)
         if shown is not None:
-            self._feed.tell("seat", shown)
+            self._feed.tell(Topic.SEAT, shown)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from ivr.calls.digits import TargetKind
 from ivr.calls.seat_states import SeatState
 from ivr.calls.supervision import Mode
 from ivr.refused import OperationRefused
-from node.operations.happenings import Listener
+from node.operations.happenings import Listener, Topic
 from node.operations.interfaces import Operations, Wish
 from node.operations.order_refusals import OrderRefusal
 from routing.calendar import Calendar
@@ -288,7 +288,7 @@ class FakeOperations:
     def tell(self, kind: str, **fields: Any) -> None:
         """Let something happen."""
         for listener in list(self._listeners):
-            listener(kind, fields)
+            listener(Topic(kind), fields)
 
     def noted(self, verb: str, arguments: tuple[Any, ...]) -> Any:
         """Note an act and return its answer; raise it if it is an exception."""

@@ -56,7 +56,7 @@ class SeatStory:
         self.story = story
         self.feed = HappeningsFeed()
         self.told: list[tuple[str, dict[str, Any]]] = []
-        self.feed.subscribe(lambda kind, fields: self.told.append((kind, fields)))
+        self.feed.subscribe(lambda topic, fields: self.told.append((topic.value, fields)))
         self.operations = StoryOperations(self.rooms())
 
     def rooms(self, callbacks: Any = None) -> Any:

@@ -16,7 +16,7 @@ from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.orders.order import Order
 from ivr.calls.office import Office
 from ivr.refused import OperationRefused
-from node.operations.happenings import HappeningsFeed
+from node.operations.happenings import HappeningsFeed, Topic
 from node.operations.site.site import SiteOperations
 from routing.calendar import Calendar
 from routing.site import Site, load_site
@@ -73,9 +73,9 @@ class Node:
             in_thread=self._in_thread,
         )  # fmt: skip
 
-    def _hear(self, kind: str, fields: dict[str, Any]) -> None:
+    def _hear(self, topic: Topic, fields: dict[str, Any]) -> None:
         self.ledger.log.add(BEGUN, "hear", fields)
-        self.told.append((kind, fields))
+        self.told.append((topic.value, fields))
 
     def _in_thread(self, work: Callable[..., Any], *args: Any) -> Deferred[Any]:
         self.ledger.log.add(BEGUN, work.__name__, {})

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from callback_scheduler.errors import StoreUnavailable
+from node.operations.happenings import Topic
 from tests.fakes.operations import MORNING
 from tests.web.api_programs import Program, key_of, told
 from tests.web.api_sample import PHONE, call_records, healthy, orders_of_a_day, report_of
@@ -59,8 +60,8 @@ def test_the_figures_are_those_of_the_node(house: House) -> None:
 
 def test_a_call_that_ended_is_counted_once_as_soon_as_its_record_is_there(house: House) -> None:
     record = house.operations.calls_there.pop(0)
-    house.console.metrics.hear("call", {"what": "ended", "call_id": record["call_id"]})
-    house.console.metrics.hear("call", {"what": "step", "call_id": house.operations.calls_there[0]["call_id"]})
+    house.console.metrics.hear(Topic.CALL, {"what": "ended", "call_id": record["call_id"]})
+    house.console.metrics.hear(Topic.CALL, {"what": "step", "call_id": house.operations.calls_there[0]["call_id"]})
     served = ("hotline_calls_total", ("in", "served"))
     assert figures(house)[served] == 0
     house.operations.calls_there.insert(0, record)
@@ -74,7 +75,7 @@ def test_a_call_that_ended_is_counted_once_as_soon_as_its_record_is_there(house:
 
 
 def test_a_record_that_never_comes_is_given_up(house: House) -> None:
-    house.console.metrics.hear("call", {"what": "ended", "call_id": "lost"})
+    house.console.metrics.hear(Topic.CALL, {"what": "ended", "call_id": "lost"})
     for _ in range(10):
         figures(house)
     house.operations.calls_there.insert(0, house.operations.calls_there[0] | {"call_id": "lost"})

@@ -17,6 +17,7 @@ from console.http.jobs import Jobs
 from console.people.roles import Role
 from console.site import WebConsole
 from ivr.refused import OperationRefused
+from node.operations.happenings import Topic
 from tests.fakes.operations import MORNING, FakeOperations
 from tests.fakes.orders import an_order
 from tests.web.visitors import NOON, FakeShelf, House, Visitor, header, text
@@ -294,8 +295,8 @@ def test_a_unit_hears_where_its_own_callbacks_are_without_a_number_and_nothing_o
     for listener, unit_id in ((tax, "tax"), (market, "market")):
         web.console.events.join(listener, frozenset({"call", "callback"}), Viewer(Role.UNIT, unit_id))
     call = {"call_id": "c1", "caller": "138****5678", "stage": "enterprise", "orders": ["1"], "unit_id": "tax"}
-    web.hear("call", call | {"direction": "callback", "what": "step"})
-    web.hear("call", call | {"direction": "in", "what": "step", "orders": ["2"]})
+    web.hear(Topic.CALL, call | {"direction": "callback", "what": "step"})
+    web.hear(Topic.CALL, call | {"direction": "in", "what": "step", "orders": ["2"]})
     time.advance(1.0)
     assert '"orders": ["1"]' in tax.heard
     assert '"stage": "enterprise"' in tax.heard

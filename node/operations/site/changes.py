@@ -12,7 +12,7 @@ from twisted.internet.defer import DeferredLock
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.actor import SERVICE, Actor
 from ivr.refused import OperationRefused
-from node.operations.happenings import HappeningsFeed
+from node.operations.happenings import HappeningsFeed, Topic
 from node.operations.site.files import NothingToUndo, SiteFiles, version_of
 from routing.clock import Clock
 from routing.site_changes import FOLDER
@@ -54,7 +54,7 @@ class SiteChanges:
                 await self._in_thread(self.files.put, name, content)
             except OSError as wrong:
                 raise await self._came_to_nothing(what, name, (content, before), wrong, is_undo=True) from wrong
-        self._feed.tell("site", {"what": what, "file": name, "who": str(who)})
+        self._feed.tell(Topic.SITE, {"what": what, "file": name, "who": str(who)})
 
     async def take_back(self, what: str, prefix: str, who: Actor, why: str) -> None:
         """Write that the last change of a file is taken back, then do it; OperationRefused if there is none."""
@@ -66,7 +66,7 @@ class SiteChanges:
                 await self._in_thread(self.files.undo, prefix)
             except OSError as wrong:
                 raise await self._came_to_nothing(what, name, (content, before), wrong, is_undo=False) from wrong
-        self._feed.tell("site", {"what": what, "file": name, "who": str(who)})
+        self._feed.tell(Topic.SITE, {"what": what, "file": name, "who": str(who)})
 
     def last(self, prefix: str) -> tuple[str, bytes | None]:
         """Return name, and content before, of the file changed last; OperationRefused if nothing is to be undone."""

@@ -18,7 +18,7 @@ from callback_scheduler.reports.report import Question, Report
 from callback_scheduler.store.store import EventOutcome
 from config.hours import HoursSettings
 from ivr.refused import OperationRefused
-from node.operations.happenings import HappeningsFeed
+from node.operations.happenings import HappeningsFeed, Topic
 from node.operations.operations import NodeOperations
 from node.operations.reports import Reports
 from routing.hours import Hours
@@ -99,23 +99,24 @@ def test_two_who_ask_the_same_within_seconds_get_one_report(house: House) -> Non
 def test_a_listener_that_fails_harms_neither_calls_nor_other_listeners() -> None:
     feed, heard = HappeningsFeed(), []
 
-    def fails(kind: str, fields: dict[str, Any]) -> None:
+    def fails(topic: Topic, fields: dict[str, Any]) -> None:
         raise RuntimeError("a page is broken")
 
     feed.subscribe(fails)
-    leave = feed.subscribe(lambda kind, fields: heard.append((kind, fields)))
-    feed.tell("lines", {"free": 3})
+    leave = feed.subscribe(lambda topic, fields: heard.append((topic.value, fields)))
+    feed.tell(Topic.LINES, {"free": 3})
     broken_call: Any = SimpleNamespace(log=SimpleNamespace(exception=lambda *_, **__: None))
     feed.on_call("step", broken_call)
     leave()
     leave()
-    feed.tell("lines", {"free": 2})
+    feed.tell(Topic.LINES, {"free": 2})
     assert heard == [("lines", {"free": 3})]
 
 
 def test_an_order_is_told_of_with_its_unit_and_what_happened() -> None:
     feed, heard = HappeningsFeed(), []
-    feed.subscribe(lambda kind, fields: heard.append((kind, fields["what"], fields["order_id"], fields["unit_id"])))
+    names = ("what", "order_id", "unit_id")
+    feed.subscribe(lambda topic, fields: heard.append((topic.value, *(fields[name] for name in names))))
     outcome = EventOutcome("applied", "26030310001", unit_id="tax")
     for event_type, payload in (
         ("order_opened", {"order_id": "26030310002"}),

@@ -15,7 +15,7 @@ from ivr.refused import OperationRefused
 from node.operations import interfaces
 from node.operations.call_view import CallView
 from node.operations.calls import CallOperations
-from node.operations.happenings import HappeningsFeed
+from node.operations.happenings import HappeningsFeed, Topic
 from node.operations.number_check import NumberCheck
 from node.operations.online import OnlineOperations
 from node.operations.operations import NodeOperations
@@ -170,8 +170,8 @@ def test_a_recording_that_is_gone_is_refused_by_the_same_key(is_real: bool, tmp_
 @pytest.mark.parametrize("source", [HappeningsFeed(), FakeOperations()], ids=["real", "fake"])
 def test_a_listener_hears_until_it_leaves_and_may_leave_twice(source: Any) -> None:
     heard: list[str] = []
-    leave = source.subscribe(lambda kind, fields: heard.append(kind))
-    tell = source.tell if isinstance(source, FakeOperations) else lambda kind: source.tell(kind, {})
+    leave = source.subscribe(lambda topic, fields: heard.append(topic.value))
+    tell = source.tell if isinstance(source, FakeOperations) else lambda kind: source.tell(Topic(kind), {})
     tell("lines")
     leave()
     leave()
