@@ -28,7 +28,7 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	@.ci/install-test-tools
-	@$(BIN)/python -m pytest --numprocesses 5 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 4 $(ARGS)
 
 fuzz: $(VENV)/.installed-test
 	@.ci/fuzz $(BIN)/python $(ARGS)
