@@ -76,7 +76,7 @@ class SipSettings(Strict):
     inner_port: Port = 0
     own_numbers: tuple[Number, ...] = ()
     trunks: tuple[Trunk, ...] = ()
-    max_message_bytes: int = Field(default=8192, ge=1500, le=65535)
+    max_message_bytes: int = Field(default=16384, ge=1500, le=65535)
     retry_after_s: int = Field(default=10, ge=1, le=3600)
 
     @property

@@ -25,7 +25,7 @@ from ivr.calls.supervision import Supervision
 from ivr.calls.talk_meter import TalkMeter
 from ivr.calls.waiting_music import WaitingMusic
 from ivr.line import messages
-from ivr.pool.pool import LineDied
+from ivr.pool.pool import CallRefused, LineDied
 from ivr.speech.prompts import Prompt
 
 _CLEAR_UP_S = 4.0  # for the line to report the end of all legs and recordings of a call that is over
@@ -54,6 +54,7 @@ class Call:
         self.legs: dict[int, Leg] = {}
         self.joined: tuple[Leg, ...] = ()
         self.line_lost = self.is_released = False
+        self.was_refused = False  # by the SIP of its line, before it was a call
         self.talk_began_at: datetime | None = None
         self.log = structlog.get_logger().bind(call_id=record.call_id)
         self.happenings = Happenings()
@@ -115,6 +116,8 @@ class Call:
         """Take an event of this conversation's line."""
         if isinstance(event, LineDied):
             self._line_died()
+        elif isinstance(event, CallRefused):
+            self._refused(event.sip_status)
         elif isinstance(event, messages.Heartbeat):
             self._beat(event)
         elif isinstance(event, messages.LegIncoming):
@@ -133,6 +136,11 @@ class Call:
         self.presence.take(record.number, self)  # a person on the phone with us is not rung
         if not self._arrival.called:
             self._arrival.callback(None)
+
+    def _refused(self, sip_status: int) -> None:
+        self.was_refused = True
+        if not self._arrival.called:
+            self._arrival.errback(CallEnded(f"the line refused the call with {sip_status}"))
 
     def _beat(self, event: messages.Heartbeat) -> None:
         before_s = self.talked_s

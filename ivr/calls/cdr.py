@@ -40,6 +40,7 @@ class CallOutcome(Enum):
     INTERRUPTED = "interrupted"  # the caller left half way; an order keeps the request
     ELSEWHERE = "elsewhere"  # put through to where the matter belongs, or told the number
     ABANDONED = "abandoned"  # the caller left before asking for anything
+    REFUSED = "refused"  # its INVITE was refused before it rang: an extension or session timer nobody serves
     LINE_LOST = "line_lost"  # the line or node died under the call
     FAILED = "failed"  # an error of ours
     NOT_REACHED = "not_reached"  # we rang, and it came to no talk, or no key

@@ -48,6 +48,8 @@ async def _broken_off(call: Call, orders: Orders) -> CallOutcome:
     request = call.request
     if call.line_lost:
         request.wants_answer = True
+    if call.was_refused:
+        return CallOutcome.REFUSED
     if call.record.direction is not Direction.IN:
         return CallOutcome.SERVED if call.talked_s >= LEAST_TALK_S else CallOutcome.NOT_REACHED
     if request.is_settled or (call.talked_s >= LEAST_TALK_S and not call.line_lost):

@@ -10,15 +10,17 @@ from typing import Any, Protocol
 from config.settings import SipSettings, Trunk
 from ivr.door import forwarding
 from ivr.door.dialogs import LINGER_S, Dialog, DialogState, contact_uri
+from ivr.door.farewell import Farewell
 from ivr.door.relay import Premises, Relay
 from ivr.door.waiting_room import WaitingRoom
 from ivr.sip.answers import Header
-from ivr.sip.fields import BadMessage, uri, user_part
+from ivr.sip.fields import BadMessage, split_values, user_part, written
 from ivr.sip.message import SipMessage
 from ivr.sip.sdp import NoUsableAudio
 from ivr.sip.sockets import Hop
 
 MAX_REFUSALS = 2000
+MUTE_S = 2.0  # a line says 100 within some milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,9 @@ class SlotForCaller(Protocol):
     @property
     def sip_port(self) -> int: ...
     def expect(self, sip_call_id: str) -> None: ...
+    def refused(self, sip_call_id: str, sip_status: int) -> None: ...
     def release(self) -> None: ...
+    def give_up(self) -> None: ...
 
 
 class Lines(Protocol):
@@ -56,11 +60,13 @@ class Admission:
     """Takes a line for each new call in, and opens the way for each new call out."""
 
     def __init__(
-        self, sip: SipSettings, lines: Lines, premises: Premises, relay: Relay, *,
+        self, sip: SipSettings, lines: Lines, premises: Premises, relay: Relay, farewell: Farewell, *,
         on_call: Callable[[Any, IncomingCall], None], reactor: Any,
     ) -> None:  # fmt: skip
         self._sip, self._lines, self._premises, self._relay = sip, lines, premises, relay
-        self._on_call, self._seconds = on_call, reactor.seconds
+        self._on_call, self._seconds, self._later = on_call, reactor.seconds, reactor.callLater
+        self._farewell = farewell
+        self._looks: dict[tuple[bytes, bytes], Any] = {}
         self._room = WaitingRoom(reactor, premises, self._turn_away)
         self._refused: OrderedDict[tuple[bytes, bytes, bytes], tuple[float, bytes]] = OrderedDict()
         self._transports = {trunk.address: trunk.transport for trunk in sip.trunks}
@@ -71,7 +77,7 @@ class Admission:
         earlier = here.table.get(message.call_id, message.from_tag)
         if earlier is not None and self._is_again(message, earlier) and earlier.is_incoming:
             here.counters.count("retransmitted")
-            self._relay.request_to_line(message, earlier, is_first=True)
+            self._relay.request_to_line(message, earlier)
         elif earlier is not None and not self._may_replace(message, earlier):
             here.counters.count("rejected_loop", source=source.host)
             here.refuse(message, 482)  # RFC 3261 8.2.2.2: merged, or our own call come back
@@ -102,6 +108,9 @@ class Admission:
     def close(self) -> None:
         """Turn those away who wait."""
         self._room.close()
+        for look in self._looks.values():
+            look.cancel()
+        self._looks.clear()
 
     def place(self, message: SipMessage, line_port: int) -> None:
         """Open the way out for a line's INVITE without To-tag."""
@@ -132,7 +141,7 @@ class Admission:
         here.resolver.lookup(
             host,
             lambda numeric_host: self._relay.send_out(
-                message, dialog, Hop(transport, numeric_host, port) if numeric_host else None, is_first=True
+                message, dialog, Hop(transport, numeric_host, port) if numeric_host else None
             ),
         )
 
@@ -161,7 +170,9 @@ class Admission:
             self._turn_away(message)
             return
         try:
-            slot.expect(call.sip_call_id)
+            name_inside = dialog.key[0].decode()
+            slot.expect(name_inside)
+            dialog.on_refused = lambda sip_status: slot.refused(name_inside, sip_status)
             self._on_call(slot, call)
         except Exception as wrong:  # whatever is wrong behind the door, the caller gets an answer
             here.counters.count("failed", error=repr(wrong), exc_info=True)
@@ -170,7 +181,19 @@ class Admission:
             self._refuse(message, 500)
             return
         here.counters.count("admitted")
-        self._relay.request_to_line(message, dialog, is_first=True)
+        self._relay.request_to_line(message, dialog)
+        if (earlier := self._looks.pop(dialog.key, None)) is not None:
+            earlier.cancel()  # refused within these seconds, and tried anew
+        self._looks[dialog.key] = self._later(MUTE_S, self._look_whether_it_speaks, dialog, slot)
+
+    def _look_whether_it_speaks(self, dialog: Dialog, slot: SlotForCaller) -> None:
+        """Answer for a line that has said nothing at all to an INVITE, and take the line back."""
+        del self._looks[dialog.key]
+        if dialog.has_provisional or dialog.line_is_gone or dialog.state is not DialogState.EARLY:
+            return
+        self._premises.counters.count("line_mute", line_port=dialog.line_port)
+        self._farewell.part(dialog)
+        slot.give_up()
 
     def _why_not(self, message: SipMessage) -> tuple[int, tuple[Header, ...]] | None:
         """Return the refusal of an INVITE that no line should see, before a line is taken for it."""
@@ -210,7 +233,8 @@ class Admission:
         return Dialog(
             message.call_id, message.from_tag, is_incoming=True, line_port=line_port, peer=source,
             invite=message.to_bytes(), invite_cseq=message.cseq, invite_branch=_branch(message),
-            far_target=contact_uri(message), far_routes=tuple(message.values(b"record-route")),
+            far_target=contact_uri(message) or b"sip:" + written(source.host, source.port),
+            far_routes=tuple(forwarding.readable_routes(message)),
         )  # fmt: skip
 
     def _outgoing(self, message: SipMessage, line_port: int, transport: str, host: str, port: int) -> Dialog | None:
@@ -218,6 +242,7 @@ class Admission:
             message.call_id, message.from_tag, is_incoming=False, line_port=line_port,
             peer=Hop(transport, host, port), invite=b"", invite_cseq=message.cseq,
             invite_branch=_branch(message), line_cseq=message.cseq,
+            party=self._premises.shown.party(message.first(b"from") or b""), far_target=message.uri,
         )  # fmt: skip
         return dialog if self._premises.table.add(dialog) else None
 
@@ -240,13 +265,27 @@ def _transaction(message: SipMessage) -> tuple[bytes, bytes, bytes]:
 
 
 def _described(message: SipMessage, source: Hop, trunk: Trunk) -> IncomingCall:
-    asserted = message.values(b"p-asserted-identity")  # RFC 3325: the trunk vouches for it, not so for From
-    caller = user_part(asserted[0]) if asserted else ""
-    called = uri(message.uri)
+    asserted = message.every(b"p-asserted-identity")  # RFC 3325: the trunk vouches for it, not so for From
+    called = _user(b"<" + message.uri + b">")
     return IncomingCall(
         message.call_id.decode("ascii"),
-        caller or user_part(message.first(b"from") or b""),
-        user_part(b"<" + message.uri + b">") if called.user or called.scheme == "tel" else "",
+        next((user for value in asserted for part in _parts(value) if (user := _user(part))), "")
+        or _user(message.first(b"from") or b""),
+        called,
         f"{source.host}:{source.port}",
         trunk.name,
     )
+
+
+def _parts(value: bytes) -> list[bytes]:
+    try:
+        return split_values(value)
+    except BadMessage:
+        return []
+
+
+def _user(value: bytes) -> str:
+    try:
+        return user_part(value)
+    except BadMessage:
+        return ""

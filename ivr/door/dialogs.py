@@ -6,8 +6,10 @@ import enum
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from ivr.sip.fields import address
-from ivr.sip.message import SipMessage
+from ivr.door.exchanges import Exchanges
+from ivr.sip.alias import alias
+from ivr.sip.fields import BadMessage, address, uri
+from ivr.sip.message import SipMessage, read
 from ivr.sip.sockets import Hop
 
 EARLY_S = 300.0
@@ -29,8 +31,8 @@ class DialogState(enum.Enum):
 class Talk:
     """One dialog proper: an INVITE that forks on its way out may lead to several, one for each To-tag.
 
-    `near` and `far` are the From/To values of the line's and of the outside party, tags included; `target` is the
-    outside party's Contact URI and `routes` the Route values toward it, the door left out.
+    `near` and `far` are the From/To values of our side and of the outside party as the network sees them, tags
+    included; `target` is the outside party's Contact URI and `routes` the Route values toward it.
     """
 
     near: bytes
@@ -44,7 +46,10 @@ class Talk:
 
 @dataclass(slots=True)
 class Dialog:
-    """What grew from one INVITE. `peer` is where it came from, or where it went to."""
+    """What grew from one INVITE. `peer` is where it came from, or where it went to.
+
+    Call-ID, tags and party values are the network's own; a line speaks of the same dialog by their aliases.
+    """
 
     call_id: bytes
     caller_tag: bytes
@@ -58,16 +63,19 @@ class Dialog:
     talks: dict[bytes, Talk] = field(default_factory=dict)
     hosts: set[str] = field(default_factory=set)  # outside addresses that may speak in it
     line_cseq: int = 0  # last CSeq of a request from the line
-    far_target: bytes = b""  # Contact URI and Record-Route values of an incoming INVITE
+    party: bytes = b""  # our From value in a call out, as the network sees it
+    far_target: bytes = b""  # where its requests go: Contact and Record-Route of an incoming INVITE, the URI rung else
     far_routes: tuple[bytes, ...] = ()
+    exchanges: Exchanges = field(default_factory=Exchanges)
+    on_refused: Callable[[int], None] = lambda _sip_status: None  # called when its line refuses an INVITE that came in
     has_provisional: bool = False
     line_is_gone: bool = False
     touched_at: float = 0.0
 
     @property
     def key(self) -> tuple[bytes, bytes]:
-        """Call-ID and tag of who called."""
-        return self.call_id, self.caller_tag
+        """Call-ID and tag of who called, by which both sides find it."""
+        return alias(self.call_id), alias(self.caller_tag)
 
     def expires_after_s(self) -> float:
         """Return how long it is kept without activity."""
@@ -89,7 +97,7 @@ class DialogTable:
     """All dialogs by Call-ID and caller's tag, by line and by outside address; bounded, and swept of what is stale."""
 
     def __init__(self, seconds: Callable[[], float]) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._by_key: dict[tuple[bytes, bytes], Dialog] = {}
         self._by_line: dict[int, set[tuple[bytes, bytes]]] = {}
         self._host_uses: dict[str, int] = {}
@@ -106,7 +114,7 @@ class DialogTable:
             self.remove(self._by_key[dialog.key])
         if len(self._by_key) >= MAX_DIALOGS and not self._drop_oldest_ended():
             return False
-        dialog.touched_at = self._seconds()
+        dialog.touched_at = self.seconds()
         self._by_key[dialog.key] = dialog
         self._by_line.setdefault(dialog.line_port, set()).add(dialog.key)
         self.allow_host(dialog, dialog.peer.host)
@@ -114,16 +122,17 @@ class DialogTable:
 
     def get(self, call_id: bytes, caller_tag: bytes) -> Dialog | None:
         """Return the dialog of an INVITE without To-tag."""
-        return self._by_key.get((call_id, caller_tag))
+        return self._by_key.get((alias(call_id), alias(caller_tag)))
 
     def find(self, message: SipMessage) -> DialogMatch | None:
         """Return the dialog whose two tags a message carries; in answers to INVITE the To-tag may be new."""
-        dialog = self._by_key.get((message.call_id, message.from_tag))
-        if dialog is not None and (message.to_tag in dialog.talks or message.status):
-            return DialogMatch(dialog, dialog.talks.get(message.to_tag), from_caller=True)
-        dialog = self._by_key.get((message.call_id, message.to_tag))
-        if dialog is not None and message.from_tag in dialog.talks:
-            return DialogMatch(dialog, dialog.talks[message.from_tag], from_caller=False)
+        from_tag, to_tag = alias(message.from_tag), alias(message.to_tag)
+        dialog = self.get(message.call_id, from_tag)
+        if dialog is not None and (to_tag in dialog.talks or message.status):
+            return DialogMatch(dialog, dialog.talks.get(to_tag), from_caller=True)
+        dialog = self.get(message.call_id, to_tag)
+        if dialog is not None and from_tag in dialog.talks:
+            return DialogMatch(dialog, dialog.talks[from_tag], from_caller=False)
         return None
 
     def knows_host(self, host: str) -> bool:
@@ -139,12 +148,12 @@ class DialogTable:
     def touch(self, dialog: Dialog) -> None:
         """Note activity. An ended dialog is not kept longer by retransmissions."""
         if dialog.state is not DialogState.ENDED:
-            dialog.touched_at = self._seconds()
+            dialog.touched_at = self.seconds()
 
     def end(self, dialog: Dialog) -> None:
         """Mark as ended; it lingers so that retransmissions still find their way."""
         if dialog.state is not DialogState.ENDED:
-            dialog.touched_at = self._seconds()
+            dialog.touched_at = self.seconds()
             dialog.state = DialogState.ENDED
 
     def of_line(self, line_port: int) -> list[Dialog]:
@@ -157,7 +166,7 @@ class DialogTable:
         keys.discard(dialog.key)
         if not keys:
             self._by_line.pop(dialog.line_port, None)
-        dialog.line_is_gone, dialog.line_port, dialog.touched_at = True, 0, self._seconds()
+        dialog.line_is_gone, dialog.line_port, dialog.touched_at = True, 0, self.seconds()
 
     def remove(self, dialog: Dialog) -> None:
         """Forget a dialog."""
@@ -174,7 +183,7 @@ class DialogTable:
 
     def sweep(self) -> int:
         """Forget what is stale; returns how many."""
-        now = self._seconds()
+        now = self.seconds()
         stale = [dialog for dialog in self if now - dialog.touched_at >= dialog.expires_after_s()]
         for dialog in stale:
             self.remove(dialog)
@@ -188,29 +197,39 @@ class DialogTable:
         return False
 
 
-def note_answer(dialog: Dialog, answer: SipMessage, far_target: bytes, far_routes: tuple[bytes, ...]) -> Talk | None:
+def note_answer(dialog: Dialog, answer: SipMessage, target: bytes = b"", routes: tuple[bytes, ...] = ()) -> Talk | None:
     """Learn from an answer to the INVITE of `dialog`; returns its talk, None for an answer without To-tag.
 
-    `far_target` and `far_routes` are the way to the outside party, from its INVITE or from this answer.
+    `target` and `routes` are the way to who answered a call of ours; the way to a caller is known from its INVITE.
     """
     dialog.has_provisional = True
-    if not answer.to_tag:
+    tag = alias(answer.to_tag)
+    if not tag:
         return None
-    talk = dialog.talks.get(answer.to_tag)
+    talk = dialog.talks.get(tag)
     if talk is None:
         if len(dialog.talks) >= MAX_TALKS:
             return None
-        caller, callee = answer.first(b"from") or b"", answer.first(b"to") or b""
-        near, far = (callee, caller) if dialog.is_incoming else (caller, callee)
-        talk = dialog.talks[answer.to_tag] = Talk(near, far, far_target, far_routes)
-    elif far_target and not dialog.is_incoming:
-        talk.target, talk.routes = far_target, far_routes
+        talk = dialog.talks[tag] = _talk(dialog, answer)
+    if target and not dialog.is_incoming:
+        talk.target, talk.routes = target, routes
     talk.has_final = talk.has_final or answer.status >= 200
     talk.is_answered = talk.is_answered or 200 <= answer.status < 300
     return talk
 
 
+def _talk(dialog: Dialog, answer: SipMessage) -> Talk:
+    if not dialog.is_incoming:
+        return Talk(dialog.party, answer.first(b"to") or b"", dialog.far_target, ())
+    invite = read(dialog.invite)
+    near = (invite.first(b"to") or b"") + b";tag=" + answer.to_tag
+    return Talk(near, invite.first(b"from") or b"", dialog.far_target, dialog.far_routes)
+
+
 def contact_uri(message: SipMessage) -> bytes:
-    """Return the URI of the first Contact, empty if there is none; BadMessage if it cannot be read."""
-    top = message.top(b"contact")
-    return address(top)[0] if top else b""
+    """Return the URI of the first Contact, empty if there is none that a request could be sent to."""
+    try:
+        text = address(message.top(b"contact") or b"")[0]
+        return text if uri(text).scheme == "sip" else b""
+    except BadMessage:
+        return b""

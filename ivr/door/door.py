@@ -18,9 +18,10 @@ from ivr.door.admission import Admission, IncomingCall, Lines
 from ivr.door.counters import Counters
 from ivr.door.dialogs import DialogState, DialogTable
 from ivr.door.farewell import Farewell
-from ivr.door.forwarding import INNER_HOST, Addresses
+from ivr.door.forwarding import INNER_HOST, Addresses, stamp_source
 from ivr.door.from_line import FromLine
 from ivr.door.from_network import FromNetwork
+from ivr.door.outward import Shown
 from ivr.door.own_requests import OwnRequests
 from ivr.door.registration import Registration
 from ivr.door.relay import Premises, Relay
@@ -41,7 +42,7 @@ class Door:
     """SIP to and from the network on one address (UDP, TCP), and to and from the lines on loopback (UDP).
 
     `lines.take()` gives a slot for each new call; `on_call(slot, incoming)` is called before the INVITE reaches the
-    line. `let_refer_through` names the dialogs a REFER may pass in (a seat's); by default none.
+    line.
     """
 
     def __init__(
@@ -53,12 +54,12 @@ class Door:
         sockets = Sockets(reactor, self, sip.max_message_bytes)
         self._premises = here = Premises(
             sockets, DialogTable(reactor.seconds), Resolver(reactor), OwnRequests(reactor, sockets),
-            Counters(self.counters, reactor.seconds), secrets.token_bytes(32), sip.media_address,
+            Counters(self.counters, reactor.seconds), secrets.token_bytes(32),
         )  # fmt: skip
         self._relay = Relay(here)
         self._farewell = Farewell(reactor, here, self._relay)
         self._admission = Admission(
-            sip, lines, here, self._relay, on_call=on_call, reactor=reactor
+            sip, lines, here, self._relay, self._farewell, on_call=on_call, reactor=reactor
         )
         self._from_network = FromNetwork(here, self._relay, self._farewell, self._admission)
         self._from_line = FromLine(here, self._relay, self._admission)
@@ -79,7 +80,8 @@ class Door:
         outer_port, inner_port = here.sockets.outer_port, here.sockets.inner_port
         shown_host, shown_port = host_port(self._sip.public_address or "") if self._sip.public_address else ("", 0)
         host = shown_host or _shown_host(self._sip)
-        here.public_media_address = shown_host if is_numeric(shown_host) else ""
+        media_outside = shown_host if is_numeric(shown_host) else ""
+        here.shown = Shown(host, shown_port or outer_port, self._sip.media_address, media_outside)
         here.addresses = Addresses(
             host, shown_port or outer_port, inner_port,
             frozenset(((host, shown_port or outer_port), (self._sip.host, outer_port), (INNER_HOST, inner_port))),
@@ -113,10 +115,6 @@ class Door:
     def port(self) -> int:
         """The public port, known once started."""
         return self._premises.sockets.outer_port
-
-    def let_refer_through(self, may_refer: Callable[[str], bool]) -> None:
-        """Ask `may_refer(sip_call_id)` for each REFER within a dialog."""
-        self._from_network.may_refer = may_refer
 
     def line_died(self, sip_port: int) -> None:
         """End every dialog of the line that had this port: BYE, 500 or CANCEL toward the outside party."""
@@ -179,6 +177,9 @@ class Door:
         if trunk is None and not here.table.knows_host(source.host) and not here.own.expects(source.host):
             here.counters.count("foreign_source", source=source.host)
             return
+        if len(data) > self._sip.max_message_bytes:
+            self.oversize(data, source)
+            return
         message = self._read(data, source)
         if message is None:
             return
@@ -187,6 +188,16 @@ class Door:
                 self._from_network.request(message, source, trunk)
             elif self._is_to_us(message):
                 self._from_network.answer(message, source, trunk)
+
+    def oversize(self, head: bytes, source: Hop) -> None:
+        """Refuse a request that is too long, of which the head at least is here."""
+        here = self._premises
+        here.counters.count("oversize", source=source.host)
+        message = self._read(head.partition(b"\r\n\r\n")[0] + b"\r\n\r\n", source)
+        if message is not None and not message.status and message.via is not None:
+            with self._nothing_escapes(source):
+                stamp_source(message, source)
+                here.refuse(message, 513)
 
     def from_line(self, data: bytes, host: str, port: int) -> None:
         """Sort one message from a line."""
@@ -225,15 +236,9 @@ class Door:
     def _read(self, data: bytes, source: Hop) -> SipMessage | None:
         """Return the message in `data`; None for a keep-alive, and for what is too long or cannot be read."""
         counters = self._premises.counters
-        if len(data) > self._sip.max_message_bytes:
-            counters.count("oversize", source=source.host, size=len(data))
-            return None
         if not data.strip(b"\r\n\0"):
             return None
         try:
-            # a line's reader would take a NUL in the head for the end of the text
-            if b"\0" in data and b"\0" in data.lstrip(b"\r\n").partition(b"\r\n\r\n")[0]:
-                raise BadMessage("the head has a NUL")
             message = read(data, from_stream=source.transport == "tcp")
         except BadMessage as wrong:
             counters.count("bad_message", source=source.host, reason=str(wrong))

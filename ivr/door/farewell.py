@@ -11,8 +11,9 @@ from ivr.door.dialogs import Dialog, DialogState, Talk, contact_uri
 from ivr.door.forwarding import routes_beyond
 from ivr.door.own_requests import GIVE_UP_S, T1_S, T2_S
 from ivr.door.relay import Premises, Relay
+from ivr.sip.alias import alias
 from ivr.sip.answers import after_invite, answer, new_branch, own_tag, request
-from ivr.sip.fields import MAGIC_COOKIE, via, written
+from ivr.sip.fields import MAGIC_COOKIE, via
 from ivr.sip.message import SipMessage, read
 from ivr.sip.sockets import Hop
 
@@ -64,10 +65,10 @@ class Farewell:
                 self._cancel(dialog)
         elif message.status < 300:
             near, far = message.first(b"from") or b"", message.first(b"to") or b""
-            talk = dialog.talks.get(message.to_tag) or Talk(near, far, b"", ())
+            talk = dialog.talks.get(alias(message.to_tag)) or Talk(near, far, b"", ())
             talk.target = contact_uri(message) or talk.target
-            talk.routes, talk.is_answered = routes_beyond(message, here.addresses), True
-            dialog.talks[message.to_tag] = talk
+            talk.routes, talk.is_answered = routes_beyond(message), True
+            dialog.talks[alias(message.to_tag)] = talk
             self._ack(dialog, talk)
             self._bye(dialog, talk)  # once: a repeated 200 gets its ACK only
             here.table.end(dialog)
@@ -100,9 +101,8 @@ class Farewell:
                 here.counters.count("unreachable", method=method)
                 return
             branch = new_branch()
-            own = written(here.addresses.outer_host, here.addresses.outer_port)
             headers = [
-                (b"Via", b"SIP/2.0/%s %s;rport;branch=%s" % (hop.transport.upper().encode(), own, branch)),
+                (b"Via", here.addresses.via(hop.transport, branch)),
                 (b"From", talk.near),
                 (b"To", talk.far),
             ]

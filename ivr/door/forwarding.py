@@ -30,9 +30,10 @@ class Addresses:
         """What a line uses as its outbound proxy."""
         return f"sip:{INNER_HOST}:{self.inner_port};lr"
 
-    def outer_uri(self, transport: str) -> bytes:
-        """What stands in a Record-Route for the network."""
-        return b"sip:" + written(self.outer_host, self.outer_port) + (b";transport=tcp" if transport == "tcp" else b"")
+    def via(self, transport: str, branch: bytes) -> bytes:
+        """What stands in a Via of the door for the network."""
+        own = written(self.outer_host, self.outer_port)
+        return b"SIP/2.0/%s %s;rport;branch=%s" % (transport.upper().encode(), own, branch)
 
     def is_ours(self, parts: Uri | Via) -> bool:
         """Tell whether a URI or Via names the door."""
@@ -97,51 +98,24 @@ def pop_our_routes(message: SipMessage, addresses: Addresses) -> None:
         message.pop(b"route")
 
 
-def push_via(message: SipMessage, transport: str, host: str, port: int, branch: bytes) -> None:
-    """Put the door's Via on top."""
-    top = b"SIP/2.0/%s %s;rport;branch=%s" % (transport.upper().encode(), written(host, port), branch)
-    message.push(b"via", top)
+def routes_beyond(message: SipMessage) -> tuple[bytes, ...]:
+    """Return the Route values to who gave this answer: its Record-Routes, the last one first (RFC 3261 12.1.2)."""
+    return tuple(reversed(readable_routes(message)))
 
 
-def record_route(message: SipMessage, addresses: Addresses, transport: str, *, to_line: bool) -> None:
-    """Stay in the way of the dialog, with one address for each side (RFC 5658); the nearer side's stands on top."""
-    outer = b"<" + addresses.outer_uri(transport) + b";lr>"
-    inner = b"<" + addresses.inner_uri.encode() + b">"
-    for value in (outer, inner) if to_line else (inner, outer):
-        message.push(b"record-route", value)
-
-
-def routes_beyond(message: SipMessage, addresses: Addresses) -> tuple[bytes, ...]:
-    """Return the Route values from the door to who gave this answer: its Record-Routes above ours, nearest first."""
-    far: list[bytes] = []
-    for value in message.values(b"record-route"):
-        if addresses.is_ours(uri(address(value)[0])):
-            break
-        far.insert(0, value)
-    return tuple(far)
-
-
-def show_outside(message: SipMessage, addresses: Addresses, line_port: int, inside: str, outside: str) -> None:
-    """Put the door's public address where a line has written its own: Contact, and in SDP when `outside` is given.
-
-    Many peers send to the Contact whatever the Record-Route says, and a loopback address is of no use to them.
-    """
-    top = message.top(b"contact")
-    if top is not None:
-        text = address(top)[0]
-        parts = uri(text)
-        if (parts.host, parts.port) == (INNER_HOST, line_port):
-            start, end = parts.host_span
-            shown = text[:start] + written(addresses.outer_host, addresses.outer_port) + text[end:]
-            message.replace_top(b"contact", top.replace(text, shown, 1))
-    if outside and message.body and (message.first(b"content-type") or b"").lower().startswith(b"application/sdp"):
-        message.set_body(sdp.show_address(message.body, inside, outside))
+def readable_routes(message: SipMessage) -> list[bytes]:
+    """Return the Record-Route values of a message; none if they cannot be told apart."""
+    try:
+        return message.values(b"record-route")
+    except BadMessage:
+        return []
 
 
 def make_body_safe(message: SipMessage, *, is_answer: bool) -> None:
     """Rebuild the SDP a message carries toward a line; sdp.NoUsableAudio if it is of no use.
 
-    A multipart body is replaced by its SDP, or left out. INVITE with a body of another kind has no usable audio.
+    A multipart body is replaced by its SDP, or left out, as is a body of another kind. An INVITE with one has no
+    usable audio.
     """
     if not message.body:
         return
@@ -158,7 +132,7 @@ def make_body_safe(message: SipMessage, *, is_answer: bool) -> None:
     elif message.method == "INVITE" and kind:
         raise sdp.NoUsableAudio("the body is no SDP")
     else:
-        message.set_body(message.body)
+        message.set_body(b"")
 
 
 def next_hop(message: SipMessage) -> tuple[str, str, int]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from config.settings import Trunk
+from ivr.door import own_answers
 from ivr.door.admission import Admission
-from ivr.door.dialogs import DialogMatch
+from ivr.door.dialogs import Dialog, DialogMatch
 from ivr.door.farewell import Farewell
-from ivr.door.forwarding import stamp_source
+from ivr.door.forwarding import branch_of, stamp_source
 from ivr.door.relay import Premises, Relay
 from ivr.sip.answers import ALLOW, METHODS, own_tag
-from ivr.sip.fields import uri
+from ivr.sip.fields import BadMessage, uri
 from ivr.sip.message import SipMessage
 from ivr.sip.sockets import Hop
 
@@ -21,7 +20,6 @@ class FromNetwork:
 
     def __init__(self, premises: Premises, relay: Relay, farewell: Farewell, admission: Admission) -> None:
         self._premises, self._relay, self._farewell, self._admission = premises, relay, farewell, admission
-        self.may_refer: Callable[[str], bool] = lambda _sip_call_id: False
 
     def request(self, message: SipMessage, source: Hop, trunk: Trunk | None) -> None:
         """Let a request pass, answer it, or drop it."""
@@ -37,28 +35,34 @@ class FromNetwork:
             here.counters.count("foreign_source", source=source.host)
         elif message.fault is not None:
             here.counters.count("bad_message", source=source.host, reason=message.fault[1])
-            if all(message.first(name) for name in (b"call-id", b"cseq", b"from", b"to")):
-                here.refuse(message, message.fault[0])
-        elif not self._method_is_let_through(message, match):
+            here.refuse(message, message.fault[0])
+        elif message.method not in METHODS:
             here.counters.count("method_refused", method=message.method, source=source.host)
             here.refuse(message, 405, (ALLOW,))
+        elif (refusal := own_answers.bad_extension(message)) is not None:
+            here.counters.count("extension_refused", method=message.method, source=source.host)
+            here.refuse(message, *refusal)
         elif match is not None:
             self._within_dialog(message, match)
         elif trunk is not None:
             self._outside_dialog(message, source, trunk)
-
-    def _method_is_let_through(self, message: SipMessage, match: DialogMatch | None) -> bool:
-        if message.method == "REFER" and match is not None:
-            return self.may_refer(message.call_id.decode("ascii"))
-        return message.method in METHODS
 
     def _within_dialog(self, message: SipMessage, match: DialogMatch) -> None:
         if match.dialog.line_is_gone:
             self._farewell.request(message, match.dialog)
         elif message.method == "ACK" and not (match.talk is not None and match.talk.has_final):
             self._premises.counters.count("no_dialog", method="ACK")
+        elif (reply := self._own_answer(message, match.dialog)) is not None:
+            self._premises.counters.count("answered_by_door", method=message.method, status=reply[0])
+            self._premises.refuse(message, *reply)
         else:
             self._relay.within_dialog(message, match)
+
+    def _own_answer(self, message: SipMessage, dialog: Dialog) -> own_answers.Refusal | None:
+        here = self._premises
+        if dialog.exchanges.find(branch_of(message, here.secret), message.method) is not None:
+            return None  # it has come before, and gets the answer it got then
+        return own_answers.within_dialog(message, dialog, here.table.seconds())
 
     def _outside_dialog(self, message: SipMessage, source: Hop, trunk: Trunk) -> None:
         """Deal with a request whose tags match no dialog: only INVITE, its CANCEL and OPTIONS have business here."""
@@ -69,14 +73,14 @@ class FromNetwork:
             self._no_dialog(message, source)
         elif message.method == "OPTIONS":
             here.counters.count("options_answered")
-            here.refuse(message, 200, (ALLOW, (b"Accept", b"application/sdp")))
+            here.refuse(message, *own_answers.to_options())
         elif message.method == "CANCEL":
             self._cancel(message, source)
         elif message.method != "INVITE":
             self._no_dialog(message, source)
-        elif uri(message.uri).scheme not in ("sip", "tel"):
+        elif (scheme := _scheme(message.uri)) not in ("sip", "tel"):
             here.counters.count("uri_refused", source=source.host)
-            here.refuse(message, 416)
+            here.refuse(message, 416 if scheme else 400)
         else:
             dialog = here.table.get(message.call_id, message.from_tag)
             if dialog is not None and dialog.line_is_gone and dialog.is_incoming:
@@ -129,3 +133,10 @@ class FromNetwork:
             self._farewell.answer(message, match.dialog)
         else:
             self._relay.answer_to_line(message, match)
+
+
+def _scheme(text: bytes) -> str:
+    try:
+        return uri(text).scheme
+    except BadMessage:
+        return ""

@@ -1,4 +1,4 @@
-"""The relay: passes the messages of known dialogs between the network and the lines, as a stateless proxy does."""
+"""The relay: passes the messages of known dialogs between the network and the lines."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from ivr.door import forwarding
+from ivr.door import forwarding, inward, outward
 from ivr.door.counters import Counters
-from ivr.door.dialogs import Dialog, DialogMatch, DialogState, DialogTable, contact_uri, note_answer
+from ivr.door.dialogs import Dialog, DialogMatch, DialogState, DialogTable, Talk, contact_uri, note_answer
 from ivr.door.own_requests import OwnRequests
 from ivr.door.resolver import Resolver
-from ivr.sip.answers import Header, answer, own_tag
+from ivr.sip.answers import Header, after_invite, answer, own_tag
 from ivr.sip.fields import BadMessage, address
-from ivr.sip.message import SipMessage
+from ivr.sip.message import SipMessage, read
 from ivr.sip.sdp import NoUsableAudio
 from ivr.sip.sockets import Hop, Sockets, is_numeric
 
@@ -30,8 +30,7 @@ class Premises:
     own: OwnRequests
     counters: Counters
     secret: bytes
-    media_address: str
-    public_media_address: str = ""
+    shown: outward.Shown = field(default_factory=lambda: outward.Shown("", 0))
     addresses: forwarding.Addresses = field(default_factory=lambda: forwarding.Addresses("", 0, 0, frozenset()))
 
     def refuse(self, request: SipMessage, status: int, headers: tuple[Header, ...] = ()) -> bytes:
@@ -60,33 +59,39 @@ class Premises:
 
 
 class Relay:
-    """Forwards within known dialogs, and learns from what passes."""
+    """Passes messages on within known dialogs, each written anew for its reader, and learns from what passes."""
 
     def __init__(self, premises: Premises) -> None:
         self._premises = premises
 
     # -- network -> line
 
-    def request_to_line(self, message: SipMessage, dialog: Dialog, *, is_first: bool = False) -> None:
-        """Pass a request (source stamped) to the line of its dialog; a request that must not reach it is answered."""
+    def request_to_line(self, message: SipMessage, dialog: Dialog) -> None:
+        """Pass a request (source stamped) to the line of its dialog; one that came before gets its answer again."""
         here = self._premises
+        branch = forwarding.branch_of(message, here.secret)
+        known = dialog.exchanges.find(branch, message.method)
+        if known is not None and known.last_answer:
+            here.counters.count("retransmitted")
+            here.send_along(known.last_answer, known.top_via)
+            return
         if not forwarding.count_hop(message):
             here.counters.count("too_many_hops", method=message.method)
             here.refuse(message, 483)
             return
         try:
-            forwarding.make_body_safe(message, is_answer=message.method not in ("INVITE", "UPDATE"))
+            if message.method != "INFO":  # whose body the door has written itself
+                forwarding.make_body_safe(message, is_answer=message.method not in ("INVITE", "UPDATE"))
         except NoUsableAudio as wrong:
             here.counters.count("rejected_media", reason=str(wrong))
             here.refuse(message, 488)
             return
-        branch = forwarding.branch_of(message, here.secret)
-        message.drop(b"route")  # a line is the end of every route
-        if is_first:
-            forwarding.record_route(message, here.addresses, dialog.peer.transport, to_line=True)
-        forwarding.push_via(message, "udp", forwarding.INNER_HOST, here.addresses.inner_port, branch)
+        if message.method != "ACK":
+            dialog.exchanges.begin(message, branch, here.table.seconds(), is_from_line=False)
         here.counters.count("forwarded")
-        here.sockets.send_to_line(message.to_bytes(), dialog.line_port)
+        inner_port = here.addresses.inner_port
+        data = inward.request(message, branch=branch, line_port=dialog.line_port, inner_port=inner_port)
+        here.sockets.send_to_line(data, dialog.line_port)
 
     def within_dialog(self, message: SipMessage, match: DialogMatch) -> None:
         """Pass a request from the network that belongs to a dialog."""
@@ -100,30 +105,34 @@ class Relay:
     def answer_to_line(self, message: SipMessage, match: DialogMatch) -> None:
         """Pass an answer from the network to the line that asked."""
         here, dialog = self._premises, match.dialog
+        exchange = dialog.exchanges.find(message.via.branch if message.via else b"", message.cseq_method)
+        if exchange is None or not exchange.is_from_line or exchange.cseq != message.cseq:
+            here.counters.count("no_dialog", status=message.status)
+            return
         here.table.touch(dialog)
+        exchange.has_final = exchange.has_final or message.status >= 200
         self._learn_from_far(message, match)
-        message.pop(b"via")
         try:
             forwarding.make_body_safe(message, is_answer=True)
         except NoUsableAudio as wrong:
             here.counters.count("rejected_media", reason=str(wrong))
-            message.drop(b"content-type")
-            message.set_body(b"")  # the line ends a call without media by its own rules
+            message.body = b""  # the line ends a call without media by its own rules
         here.counters.count("forwarded")
-        here.sockets.send_to_line(message.to_bytes(), dialog.line_port)
+        data = inward.answer(message, exchange, inner_port=here.addresses.inner_port)
+        here.sockets.send_to_line(data, dialog.line_port)
 
     def _learn_from_far(self, message: SipMessage, match: DialogMatch) -> None:
         here, dialog = self._premises, match.dialog
         if message.cseq_method != "INVITE":
             return
-        target = contact_uri(message)
-        if target and message.status < 300 and forwarding.routable(target):
+        target = contact_uri(message) if message.status < 300 else b""
+        if target and forwarding.routable(target):
             here.table.allow_host(dialog, forwarding.hop_of(target)[1])
         if dialog.is_incoming or message.cseq != dialog.invite_cseq:
-            if match.talk is not None and target and 200 <= message.status < 300:
+            if match.talk is not None and target and message.status >= 200:
                 match.talk.target = target
             return
-        note_answer(dialog, message, target, forwarding.routes_beyond(message, here.addresses))
+        note_answer(dialog, message, target, forwarding.routes_beyond(message))
         self._note_status(dialog, message.status)
 
     # -- line -> network
@@ -131,38 +140,50 @@ class Relay:
     def answer_from_line(self, message: SipMessage, match: DialogMatch) -> None:
         """Pass a line's answer to who asked."""
         here, dialog = self._premises, match.dialog
+        exchange = dialog.exchanges.find(message.via.branch if message.via else b"", message.cseq_method)
+        if exchange is None or exchange.is_from_line:
+            here.counters.count("no_dialog", status=message.status, from_line=True)
+            return
         here.table.touch(dialog)
-        is_first = message.cseq_method == "INVITE" and message.cseq == dialog.invite_cseq and match.from_caller
-        if dialog.is_incoming and is_first:
-            note_answer(dialog, message, dialog.far_target, dialog.far_routes)
+        if dialog.is_incoming and exchange.method == "INVITE" and exchange.cseq == dialog.invite_cseq:
+            note_answer(dialog, message)
             self._note_status(dialog, message.status)
-        message.pop(b"via")
-        next_via = message.top(b"via")
-        if next_via is None:
-            raise BadMessage("an answer of a line has no Via of who asked")
-        self._show_outside(message, dialog)
+            if message.status >= 300 and not exchange.has_final:
+                dialog.on_refused(message.status)
+        exchange.has_final = exchange.has_final or message.status >= 200
+        exchange.last_answer = outward.answer(message, exchange, here.shown, dialog.peer.transport)
         here.counters.count("forwarded")
-        here.send_along(message.to_bytes(), next_via)
+        here.send_along(exchange.last_answer, exchange.top_via)
 
     def request_from_line(self, message: SipMessage, match: DialogMatch) -> None:
         """Pass a line's request within a dialog to the outside party."""
-        here, dialog = self._premises, match.dialog
+        here, dialog, talk = self._premises, match.dialog, match.talk
         here.table.touch(dialog)
         self._note_bye(message, match)
         if message.method not in ("ACK", "CANCEL"):
             dialog.line_cseq = max(dialog.line_cseq, message.cseq)
-        forwarding.pop_our_routes(message, here.addresses)
         follows_invite = message.method == "CANCEL" or (
-            message.method == "ACK" and not (match.talk is not None and match.talk.is_answered)
+            message.method == "ACK" and not (talk is not None and talk.is_answered)
         )
         if follows_invite and not dialog.is_incoming and message.cseq == dialog.invite_cseq:
-            self.send_out(message, dialog, dialog.peer)  # RFC 3261 9.1, 17.1.1.3: to where the INVITE went
-        else:
-            route = message.top(b"route")
-            self.reach(route, message.uri, dialog, lambda hop: self.send_out(message, dialog, hop))
+            self._follow_invite(message, dialog, talk)
+        elif talk is not None:
+            route = talk.routes[0] if talk.routes else None
+            self.reach(route, talk.target, dialog, lambda hop: self.send_out(message, dialog, hop, talk))
+
+    def _follow_invite(self, message: SipMessage, dialog: Dialog, talk: Talk | None) -> None:
+        """Send the CANCEL of an INVITE, or the ACK of its refusal, to where that went (RFC 3261 9.1, 17.1.1.3)."""
+        if not dialog.invite:
+            return  # its callee's name is looked up still
+        here, branch = self._premises, forwarding.branch_of(message, self._premises.secret)
+        if message.method == "CANCEL":
+            dialog.exchanges.begin(message, branch, here.table.seconds(), is_from_line=True)
+        to = talk.far if talk is not None and message.method == "ACK" else b""
+        here.counters.count("forwarded")
+        here.sockets.send(after_invite(message.method, read(dialog.invite), to), dialog.peer)
 
     def reach(self, route: bytes | None, target: bytes, dialog: Dialog, then: OnHop) -> None:
-        """Find the hop toward the outside party of a dialog; `then(None)` if there is no way."""
+        """Find the hop toward the outside party of a dialog, else its last known one; `then(None)` without any."""
         here, peer = self._premises, dialog.peer
         has_stream = peer.transport == "tcp" and peer in here.sockets.streams
         if route is None and has_stream:
@@ -171,7 +192,7 @@ class Relay:
         try:
             transport, host, port = forwarding.hop_of(address(route)[0] if route is not None else target)
         except BadMessage:
-            then(None)
+            then(peer)  # what cannot be read is no address: who spoke to us from there may be spoken to there
             return
         if route is None and _is_behind_nat(host, peer.host):
             then(peer)
@@ -179,16 +200,16 @@ class Relay:
 
         def named(numeric_host: str | None) -> None:
             if numeric_host is None:
-                then(None)
+                then(peer if is_numeric(peer.host) else None)
             else:
                 then(peer if has_stream and numeric_host == peer.host else Hop(transport, numeric_host, port))
 
         here.resolver.lookup(host, named)
 
-    def send_out(self, message: SipMessage, dialog: Dialog, hop: Hop | None, *, is_first: bool = False) -> None:
-        """Send a line's request to a hop; the line gets 503 if it cannot be reached."""
+    def send_out(self, message: SipMessage, dialog: Dialog, hop: Hop | None, talk: Talk | None = None) -> None:
+        """Send a line's request to a hop, the first INVITE if it has no talk; the line gets 503 if there is no way."""
         here = self._premises
-        if is_first and dialog.line_is_gone:
+        if talk is None and dialog.line_is_gone:
             return  # it died while its callee's name was looked up
         if hop is None or not is_numeric(hop.host):
             self._unreachable(message, dialog)
@@ -198,21 +219,23 @@ class Relay:
             return
         here.table.allow_host(dialog, hop.host)
         branch = forwarding.branch_of(message, here.secret)
-        if is_first:
-            dialog.peer = hop
-            forwarding.record_route(message, here.addresses, hop.transport, to_line=False)
-        self._show_outside(message, dialog)
-        forwarding.push_via(message, hop.transport, here.addresses.outer_host, here.addresses.outer_port, branch)
-        data = message.to_bytes()
-        if is_first:
-            dialog.invite = data
+        if message.method != "ACK":
+            dialog.exchanges.begin(message, branch, here.table.seconds(), is_from_line=True)
+        data = outward.request(
+            message,
+            talk.target if talk else message.uri,
+            via=here.addresses.via(hop.transport, branch),
+            from_=talk.near if talk else dialog.party,
+            to=talk.far if talk else message.first(b"to") or b"",
+            call_id=dialog.call_id,
+            routes=talk.routes if talk else (),
+            shown=here.shown,
+            transport=hop.transport,
+        )
+        if talk is None:
+            dialog.peer, dialog.invite = hop, data
         here.counters.count("forwarded")
-
-        def lost() -> None:
-            message.pop(b"via")
-            self._unreachable(message, dialog)
-
-        here.sockets.send(data, hop, lost)
+        here.sockets.send(data, hop, lambda: self._unreachable(message, dialog))
 
     def _unreachable(self, message: SipMessage, dialog: Dialog) -> None:
         here = self._premises
@@ -220,14 +243,6 @@ class Relay:
         here.refuse_line(message, 503, dialog.line_port)
         if message.method == "INVITE" and dialog.state is DialogState.EARLY:
             here.table.end(dialog)
-
-    def _show_outside(self, message: SipMessage, dialog: Dialog) -> None:
-        here = self._premises
-        forwarding.show_outside(
-            message, here.addresses, dialog.line_port, here.media_address, here.public_media_address
-        )
-        if b"content-length" not in message.names:  # a stream needs it, a datagram does not mind
-            message.set_body(message.body)
 
     # -- both ways
 

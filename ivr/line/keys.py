@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 # A phone that sends a key both by RFC 4733 and by SIP INFO sends the second within this time of the first.
 SAME_PRESS_WITHIN_S = 0.3
 
 RFC4733 = "rfc4733"
 INFO = "info"
-
-_CONTENT_TYPE = re.compile(r"^(?:Content-Type|c)\s*:\s*application/dtmf\s*(?:;|$)", re.IGNORECASE | re.MULTILINE)
-_SIGNAL = re.compile(r"^\s*(?:Signal\s*=\s*)?([0-9A-D*#]|1[01])\s*$", re.IGNORECASE | re.MULTILINE)
-_EVENT_CODES = {"10": "*", "11": "#"}
 
 
 class KeyFilter:
@@ -30,10 +24,3 @@ class KeyFilter:
             return False
         self._last[digit] = (source, at)
         return True
-
-
-def key_of_info(message: str) -> str | None:
-    """Return the key in a SIP INFO of application/dtmf: `5`, `Signal=5`, or an event code (10 is *, 11 is #)."""
-    head, _, body = message.replace("\r\n", "\n").partition("\n\n")
-    match = _SIGNAL.search(body) if _CONTENT_TYPE.search(head) else None
-    return _EVENT_CODES.get(match.group(1), match.group(1).upper()) if match else None

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import pjsua2 as pj
 
-from ivr.line.keys import INFO, RFC4733, KeyFilter, key_of_info
+from ivr.line.keys import INFO, RFC4733, KeyFilter
 from ivr.line.messages import Event, LegAnswered, LegEnded, LegIncoming, LegRinging, Ring
 from ivr.line.players import wrong_text
 
@@ -202,17 +202,6 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
     def onDtmfDigit(self, prm: Any) -> None:
         source = INFO if prm.method == _SENT_BY_INFO else RFC4733
         self._key(prm.digit, source)
-
-    @survived
-    def onCallTsxState(self, prm: Any) -> None:
-        # pjsua knows only application/dtmf-relay; it refuses application/dtmf with 500, but shows it here
-        change = prm.e.body.tsxState
-        if prm.e.type != pj.PJSIP_EVENT_TSX_STATE or change.type != pj.PJSIP_EVENT_RX_MSG:
-            return
-        if change.tsx.method == "INFO" and change.tsx.role == pj.PJSIP_ROLE_UAS:
-            digit = key_of_info(change.src.rdata.wholeMsg)
-            if digit is not None:
-                self._key(digit, INFO)
 
     def _key(self, digit: str, source: str) -> None:
         if self.keys.is_new(digit, source, time.monotonic()):

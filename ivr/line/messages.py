@@ -302,9 +302,12 @@ class LineConfig:
 
 
 def encode(message: object) -> bytes:
-    """Return `message` as one line of JSON text, newline included."""
+    """Return `message` as one line of JSON text, newline included.
+
+    ASCII only: text of the network need not be UTF-8, and Python keeps such bytes as lone surrogates (PEP 383).
+    """
     fields = {f.name: getattr(message, f.name) for f in dataclasses.fields(cast(Any, message))}
-    return json.dumps({"type": type(message).__name__, **fields}, ensure_ascii=False).encode() + b"\n"
+    return json.dumps({"type": type(message).__name__, **fields}).encode() + b"\n"
 
 
 def decode(line: bytes) -> Any:

@@ -17,10 +17,10 @@ from twisted.internet.defer import Deferred
 from config.settings import LineSettings
 from ivr.line import messages as m
 from ivr.pool.process import LineConnection, LineProcess, LinesDidNotStart, LineState, connections
-from ivr.pool.slot import LineDied, LineSlot
+from ivr.pool.slot import CallRefused, LineDied, LineSlot
 from ivr.pool.warm_parent import Spawn, WarmParent
 
-__all__ = ["LineDied", "LinePool", "LineSlot", "LinesDidNotStart"]
+__all__ = ["CallRefused", "LineDied", "LinePool", "LineSlot", "LinesDidNotStart"]
 
 log = structlog.get_logger()
 
@@ -308,6 +308,11 @@ class LinePool:
         if self._parent is not None:
             self._parent.kill(line.number)
         self._bury(line)
+
+    def line_mute(self, line: LineProcess) -> None:
+        """A line does not answer SIP, whatever its heart says."""
+        if line.state is not LineState.DEAD:
+            self._kill(line)
 
     def connection_lost(self, line: LineProcess) -> None:
         """A line has closed its socket: it is ending, or broken."""

@@ -49,6 +49,9 @@ class Keeper(Protocol):
     def connection_lost(self, line: LineProcess) -> None:
         """The socket of a line is closed."""
 
+    def line_mute(self, line: LineProcess) -> None:
+        """A line does not answer SIP."""
+
 
 class LineProcess:
     """A line: at most `capacity` conversations at once."""
@@ -98,6 +101,10 @@ class LineProcess:
         """Send a command, if there is somebody to hear it."""
         if self.connection is not None:
             self.connection.transport.write(m.encode(command))
+
+    def give_up(self) -> None:
+        """It does not answer SIP: it is of no use to anybody."""
+        self._keeper.line_mute(self)
 
     def slot_released(self, slot: LineSlot) -> None:
         """Free a slot as soon as it is empty, and give the whole line up if that takes too long."""

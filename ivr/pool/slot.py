@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -25,6 +26,13 @@ class LineDied(m.Event):
     sip_port: int
 
 
+@dataclass(frozen=True)
+class CallRefused(m.Event):
+    """The line refused the INVITE that was expected before it became a leg. Not a message of the wire."""
+
+    sip_status: int
+
+
 class LineOfSlot(Protocol):
     """What a slot needs of its line; see `process.LineProcess`."""
 
@@ -37,6 +45,7 @@ class LineOfSlot(Protocol):
     def new_leg(self) -> int: ...
     def send(self, command: m.Command) -> None: ...
     def slot_released(self, slot: LineSlot) -> None: ...
+    def give_up(self) -> None: ...
 
 
 class LineSlot:
@@ -85,6 +94,16 @@ class LineSlot:
     def expect(self, sip_call_id: str) -> None:
         """The INVITE with this Call-ID belongs to this slot."""
         self._expected.add(sip_call_id)
+
+    def refused(self, sip_call_id: str, sip_status: int) -> None:
+        """Tell the listener that the line has refused an INVITE; nothing if that is its leg by now."""
+        if sip_call_id in self._expected:
+            self._expected.discard(sip_call_id)
+            self.hear(CallRefused(sip_status, monotonic_s=time.monotonic(), wall_s=time.time()))
+
+    def give_up(self) -> None:
+        """The line does not do what it is there for: end it, and all it carries."""
+        self._line.give_up()
 
     def send(self, command: m.Command) -> None:
         """Send a command to the line; a line that has died hears nothing, and LineDied has told so."""

@@ -9,14 +9,21 @@ from collections.abc import Sequence
 from ivr.sip.fields import MAGIC_COOKIE, address
 from ivr.sip.message import SipMessage
 
-METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "PRACK")
+METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE")
 ALLOW = (b"Allow", ", ".join(METHODS).encode())
-_REASONS = {
-    100: b"Trying", 200: b"OK", 400: b"Bad Request", 405: b"Method Not Allowed", 416: b"Unsupported URI Scheme",
-    481: b"Call/Transaction Does Not Exist", 482: b"Loop Detected", 483: b"Too Many Hops",
-    487: b"Request Terminated",
-    488: b"Not Acceptable Here", 500: b"Server Internal Error", 503: b"Service Unavailable",
-    505: b"Version Not Supported", 513: b"Message Too Large",
+SUPPORTED = (b"Supported", b"timer")
+REASONS = {
+    100: b"Trying", 180: b"Ringing", 181: b"Call Is Being Forwarded", 182: b"Queued", 183: b"Session Progress",
+    200: b"OK", 302: b"Moved Temporarily", 400: b"Bad Request", 401: b"Unauthorized", 403: b"Forbidden",
+    404: b"Not Found", 405: b"Method Not Allowed", 406: b"Not Acceptable", 407: b"Proxy Authentication Required",
+    408: b"Request Timeout", 410: b"Gone", 413: b"Request Entity Too Large", 415: b"Unsupported Media Type",
+    416: b"Unsupported URI Scheme", 420: b"Bad Extension", 421: b"Extension Required",
+    422: b"Session Interval Too Small", 480: b"Temporarily Unavailable", 481: b"Call/Transaction Does Not Exist",
+    482: b"Loop Detected", 483: b"Too Many Hops", 484: b"Address Incomplete", 485: b"Ambiguous", 486: b"Busy Here",
+    487: b"Request Terminated", 488: b"Not Acceptable Here", 491: b"Request Pending", 500: b"Server Internal Error",
+    501: b"Not Implemented", 502: b"Bad Gateway", 503: b"Service Unavailable", 504: b"Server Time-out",
+    505: b"Version Not Supported", 513: b"Message Too Large", 600: b"Busy Everywhere", 603: b"Decline",
+    604: b"Does Not Exist Anywhere", 606: b"Not Acceptable",
 }  # fmt: skip
 Header = tuple[bytes, bytes]
 
@@ -28,18 +35,18 @@ def own_tag(message: SipMessage, secret: bytes) -> bytes:
 
 
 def answer(request: SipMessage, status: int, tag: bytes, headers: Sequence[Header] = ()) -> bytes:
-    """Return an answer to `request` (RFC 3261 8.2.6); `tag` is added to a To that has none."""
-    to = request.first(b"to") or b""
-    if tag and not _has_tag(to):
-        to += b";tag=" + tag
-    lines = [b"SIP/2.0 %d %s" % (status, _REASONS.get(status, b"Refused"))]
-    lines += [b"Via: " + value for value in request.values(b"via")]
-    lines += [
-        b"From: " + (request.first(b"from") or b""),
-        b"To: " + to,
-        b"Call-ID: " + (request.first(b"call-id") or b""),
-        b"CSeq: " + (request.first(b"cseq") or b""),
-    ]
+    """Return an answer to `request` (RFC 3261 8.2.6); `tag` is added to a To that has none.
+
+    What a faulty request lacks its answer lacks too.
+    """
+    lines = [b"SIP/2.0 %d %s" % (status, REASONS.get(status, b"Refused"))]
+    lines += [b"Via: " + value for value in request.every(b"via")]
+    for name in (b"From", b"To", b"Call-ID", b"CSeq"):
+        value = request.first(name.lower())
+        if value and name == b"To" and tag and not _has_tag(value):
+            value += b";tag=" + tag
+        if value:
+            lines.append(name + b": " + value)
     lines += [name + b": " + value for name, value in headers]
     return b"\r\n".join((*lines, b"Content-Length: 0", b"", b""))
 

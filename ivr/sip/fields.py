@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ivr.sip.text import readable
+
 MAGIC_COOKIE = b"z9hG4bK"  # RFC 3261 8.1.1.7: a branch that begins with it identifies a transaction alone
 DEFAULT_PORT = 5060
 
@@ -132,7 +134,7 @@ def user_part(text: bytes) -> str:
     raw = parts.user if parts.scheme in ("sip", "sips") else parts.host.encode()
     user = re.split(rb"[:;]", raw, maxsplit=1)[0]
     plain = re.sub(rb"%([0-9A-Fa-f]{2})", lambda hexed: bytes([int(hexed[1], 16)]), user)
-    return "".join(c for c in plain.decode("utf-8", "replace") if c.isprintable())[:64]
+    return readable(plain)[:64]
 
 
 def host_port(text: str) -> tuple[str, int]:

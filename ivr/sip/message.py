@@ -1,8 +1,7 @@
 """The byte-preserving reader of SIP messages: finds what the door must know, leaves every other byte as it came.
 
-`twisted.protocols.sip` is not used: it fails valid messages of RFC 4475 and splits one datagram in two. A line that is
-not edited is sent on exactly as received. Two readers of one message must never see two different messages, so a
-head with a CR or LF that is no CRLF is refused: the line's reader would take it for the end of a header.
+`twisted.protocols.sip` is not used: it fails valid messages of RFC 4475 and splits one datagram in two. Whatever can be
+answered is read as far as it goes, and refused with 400 where it is at fault: silence helps nobody to find out why.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import re
 
 from ivr.sip.fields import BadMessage, Via, address, split_values, via
 
-MAX_HEADERS = 200
+MAX_HEADERS = 1000
 
 _LONG_FORM = {
     b"a": b"accept-contact", b"b": b"referred-by", b"c": b"content-type", b"d": b"request-disposition",
@@ -27,6 +26,8 @@ _RESPONSE = re.compile(rb"SIP/2\.0 ([1-6]\d\d)(?: .*)?", re.IGNORECASE | re.DOTA
 _CSEQ = re.compile(rb"(\d{1,12})\s+([^\s]+)")
 _CALL_ID = re.compile(rb"[!-~]{1,256}")
 _UNFOLDED = re.compile(rb"\r\n(?![ \t])")
+_LONE_CR = re.compile(rb"\r(?!\n)")
+_LONE_LF = re.compile(rb"(?<!\r)\n")
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:([^\r\n]*)", re.IGNORECASE)
 _NAME = re.compile(rb"[A-Za-z0-9.!%*_+`'~-]+")
@@ -66,6 +67,10 @@ class SipMessage:
             return []
         lines = [line for line, its_name in zip(self.lines, self.names, strict=True) if its_name == name]
         return [value for line in lines for value in split_values(_value(line))]
+
+    def every(self, name: bytes) -> list[bytes]:
+        """Return the whole values of all headers `name`, unfolded, in order, readable or not."""
+        return [_value(line) for line, its_name in zip(self.lines, self.names, strict=True) if its_name == name]
 
     def top(self, name: bytes) -> bytes | None:
         """Return the first value of the first header `name`."""
@@ -124,14 +129,20 @@ def read(data: bytes, *, from_stream: bool = False) -> SipMessage:
     cannot be taken for a message at all; a request that can be answered, but only with an error, has a `fault`.
     """
     head, end, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
-    if not end:
-        raise BadMessage("the head does not end")
+    wrong = "" if end else "the head does not end"
     crlf = head.count(b"\r\n")
-    if crlf > MAX_HEADERS or head.count(b"\n") != crlf or head.count(b"\r") != crlf:
-        raise BadMessage("a line does not end with CRLF, or there are too many")
+    if head.count(b"\n") != crlf or head.count(b"\r") != crlf:
+        wrong = "a line does not end with CRLF"
+        head = _LONE_LF.sub(b"\r\n", _LONE_CR.sub(b" ", head))
+    if crlf > MAX_HEADERS:
+        raise BadMessage("there are too many lines")
     start, *lines = head.split(b"\r\n") if b"\r\n " not in head and b"\r\n\t" not in head else _UNFOLDED.split(head)
     message = SipMessage(start, lines, [_name(line) for line in lines], body)
     _read_start(message)
+    if wrong:
+        if message.status:
+            raise BadMessage(wrong)
+        message.fault = (400, wrong)
     try:
         _read_fields(message)
         _cut_body(message, from_stream)
@@ -212,10 +223,11 @@ def _cut_body(message: SipMessage, from_stream: bool) -> None:
 
 
 def _name(line: bytes) -> bytes:
+    """Return the name of a header line in lower case and long form; b"" for what is no header, which nobody reads."""
     raw, colon, _ = line.partition(b":")
     raw = raw.rstrip()
     if not colon or _NAME.fullmatch(raw) is None:
-        raise BadMessage("a header line has no name")
+        return b""
     name = raw.lower()
     return _LONG_FORM.get(name, name)
 

@@ -26,6 +26,8 @@ PARTIAL_MESSAGE_S = 10.0  # a message begun on a stream must be whole by then
 IDLE_S = 900.0
 CONNECT_S = 5.0
 MAX_CONNECTIONS = 256
+LONGEST_HEAD = 65_536  # what is read of a message before its stream is given up
+LONGEST_SKIPPED = 1 << 20
 _RECEIVE_BUFFER_BYTES = 1 << 20
 
 
@@ -42,6 +44,7 @@ class Listener(Protocol):
     """Who hears what the sockets receive."""
 
     def from_network(self, data: bytes, source: Hop) -> None: ...
+    def oversize(self, head: bytes, source: Hop) -> None: ...
     def from_line(self, data: bytes, host: str, port: int) -> None: ...
     def may_connect(self, host: str) -> bool: ...
     def broken_stream(self, source: Hop, kind: str) -> None: ...
@@ -71,6 +74,7 @@ class Stream(protocol.Protocol):
     def __init__(self, sockets: Sockets, peer: Hop) -> None:
         self._sockets, self.peer = sockets, peer
         self._buffer = bytearray()
+        self._left_to_skip = 0  # of a message that was too long
         self._timer: DelayedCall | None = None
 
     def connectionMade(self) -> None:
@@ -94,15 +98,24 @@ class Stream(protocol.Protocol):
                 self._wait(PARTIAL_MESSAGE_S if self._buffer else IDLE_S)
 
     def _next_frame(self) -> bytes | None:
-        self._skip_keepalives()
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._buffer) > self._sockets.max_bytes:
+        """Return the next whole message; one that is too long is refused and skipped, and its stream lives on."""
+        while True:
+            skipped = min(self._left_to_skip, len(self._buffer))
+            del self._buffer[:skipped]
+            self._left_to_skip -= skipped
+            self._skip_keepalives()
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                if len(self._buffer) > LONGEST_HEAD:
+                    raise OverflowError
+                return None
+            whole = end + 4 + content_length(bytes(self._buffer[: end + 2]))
+            if whole <= self._sockets.max_bytes:
+                break
+            if whole > LONGEST_SKIPPED:
                 raise OverflowError
-            return None
-        whole = end + 4 + content_length(bytes(self._buffer[: end + 2]))
-        if whole > self._sockets.max_bytes:
-            raise OverflowError
+            guarded(self._sockets.listener.oversize, bytes(self._buffer[: end + 4]), self.peer)
+            self._left_to_skip = whole
         if len(self._buffer) < whole:
             return None
         frame = bytes(self._buffer[:whole])
@@ -187,10 +200,12 @@ class Sockets:
         self._outer = _Outer(listener)
         self._inner = _Inner(listener)
         self._ports: list[Any] = []
+        self._leaves_from: tuple[str, int] | None = None  # a trunk knows us by the address it was told
 
     def listen(self, host: str, port: int, inner_port: int) -> None:
         """Open the sockets; CannotListenError if an address is taken. Port 0 takes one that is free for UDP and TCP."""
-        longest = self.max_bytes + 1  # what is cut off there is oversize
+        longest = LONGEST_HEAD  # of UDP there is nothing longer
+        self._leaves_from = (host, 0) if host not in ("0.0.0.0", "::") else None
         for attempt in range(10):
             try:
                 udp = self.reactor.listenUDP(port, self._outer, interface=host, maxPacketSize=longest)
@@ -229,7 +244,7 @@ class Sockets:
         elif len(self.streams) + len(self.calling) < MAX_CONNECTIONS:
             caller = self.calling[hop] = _Caller(self, hop)
             caller.waiting.append((data, on_failure))
-            self.reactor.connectTCP(hop.host, hop.port, caller, timeout=CONNECT_S)
+            self.reactor.connectTCP(hop.host, hop.port, caller, timeout=CONNECT_S, bindAddress=self._leaves_from)
         else:
             on_failure()
 

@@ -101,6 +101,14 @@ class FakeSlot:
     log: EventLog
     expected: list[str] = field(default_factory=list)
     released: int = 0
+    refusals: list[tuple[str, int]] = field(default_factory=list)
+    given_up: int = 0
+
+    def refused(self, sip_call_id: str, sip_status: int) -> None:
+        self.refusals.append((sip_call_id, sip_status))
+
+    def give_up(self) -> None:
+        self.given_up += 1
 
     def expect(self, sip_call_id: str) -> None:
         self.log.add(BEGUN, "expect", {"sip_call_id": sip_call_id})

@@ -39,20 +39,24 @@ def test_a_new_call_takes_a_line_tells_the_node_and_then_reaches_the_line() -> N
     assert places == sorted(places)
 
 
-def test_the_line_sees_the_doors_via_and_two_record_routes_and_one_hop_less() -> None:
+def test_the_line_sees_the_door_as_its_caller_and_one_hop_less() -> None:
     world = World()
     world.from_network(invite())
     seen = message(world.to_line())
-    assert top_via(seen).startswith(b"SIP/2.0/UDP 127.0.0.1:%d;rport;branch=z9hG4bK" % INNER)
-    assert seen.values(b"record-route") == [b"<sip:127.0.0.1:%d;lr>" % INNER, b"<sip:192.0.2.10:5060;lr>"]
+    assert seen.values(b"via") == [b"SIP/2.0/UDP 127.0.0.1:%d;rport;branch=%s" % (INNER, branch(seen))]
+    assert branch(seen).startswith(b"z9hG4bK")
+    assert seen.first(b"contact") == b"<sip:far@127.0.0.1:%d>" % INNER
+    assert seen.values(b"record-route") == []
     assert seen.first(b"max-forwards") == b"69"
 
 
-def test_headers_the_door_does_not_need_reach_the_line_byte_for_byte() -> None:
+def test_headers_a_line_does_not_need_stay_outside() -> None:
     world = World()
-    odd = b"X-Odd :  kept, as;it  is\r\n\tand folded"
+    odd = b"X-Odd :  kept, as;it  is\r\n\tand folded\r\nAllow: ,,,\r\nSession-Expires: abc\r\nAuthorization: Digest =,="
     world.from_network(invite().replace(b"Max-Forwards: 70", odd))
-    assert b"\r\n" + odd + b"\r\n" in world.to_line()
+    seen = message(world.to_line())
+    names = {b"via", b"max-forwards", b"from", b"to", b"call-id", b"cseq", b"contact", b"content-type"}
+    assert set(seen.names) == names | {b"content-length"}
 
 
 def test_the_answer_goes_back_along_the_via_with_a_contact_the_network_can_reach() -> None:
@@ -64,7 +68,7 @@ def test_the_answer_goes_back_along_the_via_with_a_contact_the_network_can_reach
     assert address == TRUNK
     answer = message(data)
     assert answer.values(b"via") == [b"SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bKa1"]
-    assert answer.first(b"contact") == b"<sip:12345@192.0.2.10:5060;ob>"
+    assert answer.first(b"contact") == b"<sip:12345@192.0.2.10:5060>"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +176,7 @@ def test_the_ack_of_a_refusal_has_the_branch_of_its_invite() -> None:
 def test_requests_within_the_dialog_reach_the_line_without_our_routes() -> None:
     world = World()
     world.answered_call()
-    for cseq, method in enumerate(("INFO", "UPDATE", "PRACK", "INVITE", "BYE"), start=2):
+    for cseq, method in enumerate(("UPDATE", "INVITE", "BYE"), start=2):
         world.from_network(in_dialog(method, cseq=cseq, branch=f"z9hG4bKd{cseq}"))
         seen = message(world.to_line())
         assert seen.method == method
@@ -192,11 +196,11 @@ def test_a_lines_bye_goes_to_the_callers_contact() -> None:
 
 def test_a_lines_bye_follows_the_callers_proxies() -> None:
     world = World()
-    world.answered_call()
-    world.from_line(line_request("BYE", extra="Route: <sip:198.51.100.2:5080;lr>"))
+    world.answered_call(extra="Record-Route: <sip:198.51.100.2:5080;lr>, <sip:198.51.100.3;lr>")
+    world.from_line(line_request("BYE"))
     ((data, address),) = world.sent_out()
     assert address == ("198.51.100.2", 5080)
-    assert message(data).values(b"route") == [b"<sip:198.51.100.2:5080;lr>"]
+    assert message(data).values(b"route") == [b"<sip:198.51.100.2:5080;lr>", b"<sip:198.51.100.3;lr>"]
 
 
 def test_the_answer_to_a_lines_bye_comes_back_to_it() -> None:
@@ -240,11 +244,10 @@ def test_an_error_behind_the_door_gives_the_line_back_and_the_caller_an_answer()
     assert world.door.status()["dialogs"]["early"] == 0
 
 
-def test_behind_nat_the_public_address_is_shown_in_route_contact_and_sdp() -> None:
+def test_behind_nat_the_public_address_is_shown_in_contact_and_sdp() -> None:
     world = World(public_address="203.0.113.50:5080", media_address="10.0.0.5")
     world.from_network(invite())
     seen = world.to_line()
-    assert message(seen).values(b"record-route")[1] == b"<sip:203.0.113.50:5080;lr>"
     body = SDP.replace("198.51.100.1", "10.0.0.5")
     world.from_line(reply(seen, "200 OK", tag="lt", extra=f"Contact: <sip:12345@127.0.0.1:{LINE}>", body=body))
     answer = message(world.to_network())

@@ -41,13 +41,14 @@ def test_a_call_over_tcp_is_answered_over_its_connection() -> None:
     stream, transport = connected(world)
     stream.dataReceived(invite(via=TCP))
     seen = world.to_line()
-    assert b"<sip:192.0.2.10:5060;transport=tcp;lr>" in message(seen).values(b"record-route")
-    world.from_line(reply(seen, "200 OK", tag="lt", body=SDP))
-    assert message(transport.value()).status == 200
+    world.from_line(reply(seen, "200 OK", tag="lt", extra=f"Contact: <sip:a@127.0.0.1:{LINE}>", body=SDP))
+    answer = message(transport.value())
+    assert answer.status == 200
+    assert answer.first(b"contact") == b"<sip:a@192.0.2.10:5060;transport=tcp>"
     transport.clear()
     stream.dataReceived(in_dialog("ACK"))
     world.sent_in()
-    world.from_line(line_request("BYE", outer="sip:192.0.2.10:5060;transport=tcp;lr"))
+    world.from_line(line_request("BYE"))
     bye = message(transport.value())
     assert top_via(bye).startswith(b"SIP/2.0/TCP 192.0.2.10:5060")
     assert world.sent_out() == []
@@ -90,8 +91,8 @@ def test_a_foreign_connection_is_not_taken() -> None:
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
-        (b"INVITE sip:a@b SIP/2.0\r\nContent-Length: 99999\r\n\r\n", "oversize"),
-        (b"x" * 9000, "oversize"),
+        (b"INVITE sip:a@b SIP/2.0\r\nContent-Length: 9999999\r\n\r\n", "oversize"),
+        (b"x" * 70000, "oversize"),
         (b"INVITE sip:a@b SIP/2.0\r\nContent-Length: -1\r\n\r\n", "bad_message"),
         (b"INVITE sip:a@b SIP/2.0\r\nContent-Length: 1\r\nl: 2\r\n\r\n", "bad_message"),
     ],
@@ -145,6 +146,7 @@ def test_a_trunk_that_says_tcp_is_rung_over_tcp() -> None:
             body=SDP,
             via=f"SIP/2.0/UDP 127.0.0.1:{LINE};rport;branch=z9hG4bKl1",
             to="<sip:021@198.51.100.1>",
+            extra=f"Contact: <sip:line@127.0.0.1:{LINE}>",
         )
     )
     host, port, factory = world.reactor.tcpClients[0][:3]
@@ -154,7 +156,7 @@ def test_a_trunk_that_says_tcp_is_rung_over_tcp() -> None:
     stream, transport = pair
     sent = transport.value()
     assert top_via(message(sent)).startswith(b"SIP/2.0/TCP 192.0.2.10:5060")
-    assert message(sent).values(b"record-route")[0] == b"<sip:192.0.2.10:5060;transport=tcp;lr>"
+    assert message(sent).first(b"contact") == b"<sip:line@192.0.2.10:5060;transport=tcp>"
     stream.dataReceived(reply(sent, "200 OK", tag="pt", extra="Contact: <sip:p@10.1.1.1;transport=tcp>", body=SDP))
     assert message(world.to_line()).status == 200
     transport.clear()

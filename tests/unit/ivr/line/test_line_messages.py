@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivr.line import messages as m
-from ivr.line.keys import INFO, RFC4733, KeyFilter, key_of_info
+from ivr.line.keys import INFO, RFC4733, KeyFilter
 from ivr.line.wire import Wire
 
 KINDS = [
@@ -24,7 +24,8 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(-(2**53), 2**53),
     float: st.floats(allow_nan=False, allow_infinity=False),
     bool: st.booleans(),
-    str: st.text(),
+    # lone surrogates as well: so Python keeps bytes of the network that are no UTF-8
+    str: st.text(st.characters(exclude_categories=())),
     tuple[str, ...]: st.lists(st.text()).map(tuple),
     tuple[int, ...]: st.lists(st.integers()).map(tuple),
     dict[str, str]: st.dictionaries(st.text(), st.text()),
@@ -77,25 +78,6 @@ def test_another_key_or_a_later_one_is_never_held_back() -> None:
     assert keys.is_new("5", RFC4733, 1.0)
     assert keys.is_new("6", INFO, 1.1)
     assert keys.is_new("5", INFO, 1.4)
-
-
-@pytest.mark.parametrize(
-    ("content_type", "body", "digit"),
-    [
-        ("application/dtmf", "5", "5"),
-        ("Application/DTMF", "Signal=8\r\n", "8"),
-        ("application/dtmf", "Signal= #\r\nDuration= 160\r\n", "#"),
-        ("application/dtmf", "10", "*"),
-        ("application/dtmf", "11", "#"),
-        ("application/dtmf", "", None),
-        ("application/dtmf", "hello", None),
-        ("application/dtmf-relay", "Signal=5\r\n", None),  # pjsua tells this one itself
-        ("text/plain", "5", None),
-    ],
-)
-def test_the_key_in_an_info_is_found(content_type: str, body: str, digit: str | None) -> None:
-    head = f"INFO sip:x SIP/2.0\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-    assert key_of_info(head + body) == digit
 
 
 @pytest.fixture
