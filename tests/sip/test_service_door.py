@@ -40,7 +40,7 @@ def test_abuse_of_the_door_is_counted_and_disturbs_nobody_who_talks(house: House
     for _ in range(20):
         for method in ("SUBSCRIBE", "MESSAGE", "PUBLISH", "REFER"):
             abused.send(abused.request(method))
-        abused.send(abused.request("OPTIONS", extra="X: " + "x" * 9000))
+        abused.send(abused.request("OPTIONS", extra="X: " + "x" * 17000))
         abused.send(abused.request("OPTIONS") + abused.request("INVITE", cseq=2, body=abused.offer()))
         abused.send(abused.request("BYE", to_tag="guessed", cseq=3))
         abused.send(b"\0\xff INVITE what is this\r\n\r\n")
