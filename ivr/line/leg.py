@@ -17,6 +17,8 @@ from ivr.line.players import wrong_text
 
 _Callback = TypeVar("_Callback", bound=Callable[..., None])
 _NAME_ADDR = re.compile(r'^\s*(?:"((?:[^"\\]|\\.)*)"|([^<"]*?))\s*<([^>]*)>')
+_EVENTS = re.compile(r"(?m)^a=rtpmap:(\d+) telephone-event/8000")
+_RTPMAP_101 = re.compile(r"(?m)^a=rtpmap:101 ")
 _SENT_BY_INFO = 1  # PJSUA_DTMF_METHOD_SIP_INFO
 
 
@@ -32,6 +34,16 @@ def survived(callback: _Callback) -> _Callback:
             self.line.later(functools.partial(self.line.fault, text, self.leg_id))
 
     return cast(_Callback, guarded)
+
+
+def with_events_as_101(sdp: str) -> str:
+    """Return a description with its telephone-event at 8000 Hz numbered 101, if that number is free."""
+    own = _EVENTS.search(sdp)
+    if own is None or _RTPMAP_101.search(sdp):
+        return sdp
+    number = own[1]
+    sdp = re.sub(rf"(?m)^(a=(?:rtpmap|fmtp):){number} ", r"\g<1>101 ", sdp)
+    return re.sub(rf"(?m)^(m=audio [^\r\n]*) {number}(?= |\r|$)", r"\g<1> 101", sdp)
 
 
 def name_and_uri(name_addr: str) -> tuple[str, str]:
@@ -54,6 +66,7 @@ class LineOfLeg(Protocol):
     def leg_has_media(self, leg: SipLeg, media: Any | None) -> None: ...
     def leg_is_over(self, leg: SipLeg) -> None: ...
     def key_pressed(self, leg: SipLeg, digit: str, source: str) -> None: ...
+    def was_heard(self, leg: SipLeg, digit: str) -> bool: ...
     def local_uri(self, number: str, display_name: str = "") -> str: ...
 
 
@@ -200,8 +213,28 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
 
     @survived
     def onDtmfDigit(self, prm: Any) -> None:
-        source = INFO if prm.method == _SENT_BY_INFO else RFC4733
-        self._key(prm.digit, source)
+        if prm.method == _SENT_BY_INFO:
+            self._key(prm.digit, INFO)
+        elif not self.line.was_heard(self, prm.digit):
+            self._key(prm.digit, RFC4733)
+
+    def key_heard(self, digit: str) -> None:
+        """A key was in the RTP packets of this leg."""
+        self._key(digit, RFC4733)
+
+    def rtp_port(self) -> int | None:
+        """Return the local port of its RTP, None while there is no sound."""
+        if not self.has_media:
+            return None
+        try:
+            return int(self.getMedTransportInfo(0).localRtpName.rpartition(":")[2])
+        except (pj.Error, ValueError):
+            return None
+
+    @survived
+    def onCallSdpCreated(self, prm: Any) -> None:
+        # pjmedia offers telephone-event as 120; some phones know 101 alone, whatever they are offered
+        prm.sdp.wholeSdp = with_events_as_101(prm.sdp.wholeSdp)
 
     def _key(self, digit: str, source: str) -> None:
         if self.keys.is_new(digit, source, time.monotonic()):

@@ -18,6 +18,7 @@ from ivr.line.bridge import Bridges, PatchBoard
 from ivr.line.leg import Account, SipLeg
 from ivr.line.players import Plays, wrong_text
 from ivr.line.recorders import Recordings
+from ivr.line.rtp_taps import RtpTaps
 from ivr.line.wakeups import Wakeups
 from ivr.line.wire import Wire
 
@@ -54,6 +55,8 @@ class Line:
         self._board = PatchBoard(self._endpoint.audDevManager().getPlaybackDevMedia())
         self._bridges = Bridges(self._board)
         self._plays = Plays(self._board, self.send)
+        self._taps = RtpTaps(self._key_heard)
+        self._heard: list[tuple[int, str]] = []  # in this round's packets; pjmedia is going to tell most of them, too
         self._recordings = Recordings(self._board, self.send, self._legs.__contains__)
         self._period_s = _IDLE_PERIOD_S
         self._next_heartbeat = self._next_tick = 0.0
@@ -97,8 +100,9 @@ class Line:
 
     def _rounds(self) -> None:
         # 33 rounds a second do nothing but move RTP: they must stay short (this shape took 0.2 % of a core away)
-        wait, look, now_s, queue, wire = (
+        wait, look, now_s, queue, wire, peek = (
             self._wakeups.wait, self._endpoint.libHandleEvents, time.monotonic, self._queue, self._wire.fileno(),
+            self._taps.look,
         )  # fmt: skip
         while True:
             ready = wait(self._period_s)
@@ -106,9 +110,12 @@ class Line:
                 if descriptor == wire:
                     self._obey()
                     self._next_tick = 0.0
+            peek()
             look(0)
             if queue:
                 self._drain()
+            if self._heard:
+                self._heard.clear()
             if self._over or self._lingering:
                 self._let_go(now_s())
             now = now_s()
@@ -129,7 +136,7 @@ class Line:
             self._beat(now)
         self._wire.flush()
         is_listening = self._choose_period()
-        self._wakeups.watch_rtp(is_listening)
+        self._wakeups.watch_rtp(self._taps.descriptors if is_listening else set())
         is_waiting = self._plays.is_busy or self._recordings.needs_looks or self._over or self._quits_at is not None
         self._next_tick = min(self._next_heartbeat, now + _LISTENING_PERIOD_S if is_waiting else now + 1.0)
 
@@ -210,6 +217,7 @@ class Line:
         """The sound of a leg has come up, changed or gone."""
         if leg.is_over:
             return
+        self._taps.set(leg.leg_id, leg.rtp_port())
         if media is None:
             self._board.forget(("leg", leg.leg_id))
         else:
@@ -219,6 +227,7 @@ class Line:
         """A leg has ended: everything of it ends, and that is told last."""
         if self._legs.pop(leg.leg_id, None) is None:
             return
+        self._taps.set(leg.leg_id, None)
         self._board.forget(("leg", leg.leg_id))
         self._board.mute(("leg", leg.leg_id), False)
         self._plays.stop_leg(leg.leg_id)
@@ -244,6 +253,20 @@ class Line:
                 self.send(leg.ended(is_lingering=is_there))
             if leg in self._lingering and not is_there and not is_replaced:
                 self._lingering.remove(leg)
+
+    def _key_heard(self, number: int, digit: str) -> None:
+        leg = self._legs.get(number)
+        if leg is not None and not leg.is_over:
+            self._heard.append((number, digit))
+            leg.key_heard(digit)
+
+    def was_heard(self, leg: SipLeg, digit: str) -> bool:
+        """Tell whether a key that pjmedia tells was in the packets of this round already; asked once for each."""
+        try:
+            self._heard.remove((leg.leg_id, digit))
+        except ValueError:
+            return False
+        return True
 
     def key_pressed(self, leg: SipLeg, digit: str, source: str) -> None:
         """A key of a leg was pressed."""

@@ -41,14 +41,13 @@ class Wakeups:
             self._poll.register(number, select.EPOLLIN)
         self._always.update(opened)
 
-    def watch_rtp(self, is_wanted: bool) -> None:
-        """Wake for every RTP packet from now on, or for none."""
-        rtp = set(sockets()) - set(self._always) if is_wanted else set()
-        for number in self._rtp - rtp:
+    def watch_rtp(self, wanted: set[int]) -> None:
+        """Wake for every packet at these sockets from now on, and for no other RTP."""
+        for number in self._rtp - wanted:
             # a socket that was closed has left the epoll by itself
             with contextlib.suppress(OSError):
                 self._poll.unregister(number)
-        for number in rtp:
+        for number in wanted:
             with contextlib.suppress(FileExistsError):
                 self._poll.register(number, select.EPOLLIN)
-        self._rtp = rtp
+        self._rtp = wanted

@@ -112,26 +112,6 @@ def test_a_refused_caller_is_told_why_and_when_to_come_back(lines: Farm, line: L
     raw.close()
 
 
-def test_keys_by_both_ways_are_heard_and_one_press_is_one_key(lines: Farm, line: LineUnderTest) -> None:
-    raw = RawPhone(line.hello.sip_port)
-    raw.invite()
-    line.send(Answer(leg=line.wait(LegIncoming).leg))
-    raw.learn_media(raw.answer_to("INVITE")[1])
-    raw.send("ACK")
-    line.wait(LegAnswered)
-    raw.press(5)
-    raw.send("INFO", "Signal=5\r\nDuration=160\r\n", "application/dtmf-relay")
-    assert raw.answer_to("INFO")[0] == 200
-    raw.send("INFO", "7", "application/dtmf")
-    raw.answer_to("INFO")
-    raw.press(11)
-    line.wait(KeyPressed, digit="#")
-    assert sorted(key.digit for key in line.seen(KeyPressed)) == ["#", "5", "7"]
-    raw.send("BYE")
-    line.wait(LegEnded)
-    raw.close()
-
-
 def test_prompts_follow_each_other_without_a_gap_and_end_once(
     lines: Farm, line: LineUnderTest, phone: LineUnderTest, tone: str, tmp_path: Path
 ) -> None:
