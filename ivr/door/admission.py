@@ -11,12 +11,13 @@ from config.settings import SipSettings, Trunk
 from ivr.door import forwarding
 from ivr.door.dialogs import LINGER_S, Dialog, DialogState, contact_uri
 from ivr.door.farewell import Farewell
+from ivr.door.own_answers import ACCEPT, accepts_sdp
 from ivr.door.relay import Premises, Relay
 from ivr.door.waiting_room import WaitingRoom
 from ivr.sip.answers import Header
 from ivr.sip.fields import BadMessage, split_values, user_part, written
 from ivr.sip.message import SipMessage
-from ivr.sip.sdp import NoUsableAudio
+from ivr.sip.sdp import NoUsableAudio, UnknownBody
 from ivr.sip.sockets import Hop
 
 MAX_REFUSALS = 2000
@@ -198,15 +199,17 @@ class Admission:
     def _why_not(self, message: SipMessage) -> tuple[int, tuple[Header, ...]] | None:
         """Return the refusal of an INVITE that no line should see, before a line is taken for it."""
         here = self._premises
-        hops = message.first(b"max-forwards")
-        if hops is not None and (not hops.isdigit() or int(hops[:6]) == 0):
-            here.counters.count("too_many_hops", method="INVITE")
-            return 483, ()
+        if not accepts_sdp(message):
+            here.counters.count("rejected_media", reason="it accepts no SDP")
+            return 406, (ACCEPT,)
         try:
             forwarding.make_body_safe(message, is_answer=False)
+        except UnknownBody as wrong:
+            here.counters.count("rejected_media", reason=str(wrong))
+            return 415, (ACCEPT,)
         except NoUsableAudio as wrong:
             here.counters.count("rejected_media", reason=str(wrong))
-            return 488, ((b"Accept", b"application/sdp"),)
+            return 488, (ACCEPT,)
         return None
 
     def _refuse(self, message: SipMessage, status: int, headers: tuple[Header, ...] = ()) -> None:

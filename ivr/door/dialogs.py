@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ivr.door.exchanges import Exchanges
-from ivr.sip.alias import alias
+from ivr.sip.alias import NO_TAG, alias
 from ivr.sip.fields import BadMessage, address, uri
 from ivr.sip.message import SipMessage, read
 from ivr.sip.sockets import Hop
@@ -75,7 +75,7 @@ class Dialog:
     @property
     def key(self) -> tuple[bytes, bytes]:
         """Call-ID and tag of who called, by which both sides find it."""
-        return alias(self.call_id), alias(self.caller_tag)
+        return alias(self.call_id), alias(self.caller_tag or NO_TAG)
 
     def expires_after_s(self) -> float:
         """Return how long it is kept without activity."""
@@ -122,7 +122,7 @@ class DialogTable:
 
     def get(self, call_id: bytes, caller_tag: bytes) -> Dialog | None:
         """Return the dialog of an INVITE without To-tag."""
-        return self._by_key.get((alias(call_id), alias(caller_tag)))
+        return self._by_key.get((alias(call_id), alias(caller_tag or NO_TAG)))
 
     def find(self, message: SipMessage) -> DialogMatch | None:
         """Return the dialog whose two tags a message carries; in answers to INVITE the To-tag may be new."""

@@ -121,7 +121,7 @@ def make_body_safe(message: SipMessage, *, is_answer: bool) -> None:
         return
     kind = (message.first(b"content-type") or b"").lower()
     if b"content-encoding" in message.names:
-        raise sdp.NoUsableAudio("the body is encoded")
+        raise sdp.UnknownBody("the body is encoded")
     if kind.startswith(b"multipart/"):
         part = sdp.find_in_multipart(message.first(b"content-type") or b"", message.body)
         kind = b"application/sdp" if part else b""
@@ -130,7 +130,7 @@ def make_body_safe(message: SipMessage, *, is_answer: bool) -> None:
     if kind.startswith(b"application/sdp"):
         message.set_body(sdp.rebuild(message.body, is_answer=is_answer))
     elif message.method == "INVITE" and kind:
-        raise sdp.NoUsableAudio("the body is no SDP")
+        raise sdp.UnknownBody("the body is no SDP")
     else:
         message.set_body(b"")
 

@@ -9,7 +9,7 @@ from ivr.door.dialogs import Dialog, DialogMatch
 from ivr.door.farewell import Farewell
 from ivr.door.forwarding import branch_of, stamp_source
 from ivr.door.relay import Premises, Relay
-from ivr.sip.answers import ALLOW, METHODS, own_tag
+from ivr.sip.answers import ALLOW, METHODS, answer, own_tag
 from ivr.sip.fields import BadMessage, uri
 from ivr.sip.message import SipMessage
 from ivr.sip.sockets import Hop
@@ -26,6 +26,8 @@ class FromNetwork:
         here = self._premises
         if message.via is None:
             here.counters.count("bad_message", source=source.host, reason=message.fault)
+            if trunk is not None and message.method not in ("", "ACK"):
+                here.sockets.send(answer(message, 400, own_tag(message, here.secret)), source)
             return
         stamp_source(message, source)
         match = here.table.find(message) if message.to_tag else None
@@ -71,6 +73,9 @@ class FromNetwork:
             self._stray_ack(message, source)
         elif message.to_tag:
             self._no_dialog(message, source)
+        elif message.method in ("INVITE", "OPTIONS") and (refusal := _bad_target(message.uri)):
+            here.counters.count("uri_refused", source=source.host)
+            here.refuse(message, refusal)
         elif message.method == "OPTIONS":
             here.counters.count("options_answered")
             here.refuse(message, *own_answers.to_options())
@@ -78,9 +83,6 @@ class FromNetwork:
             self._cancel(message, source)
         elif message.method != "INVITE":
             self._no_dialog(message, source)
-        elif (scheme := _scheme(message.uri)) not in ("sip", "tel"):
-            here.counters.count("uri_refused", source=source.host)
-            here.refuse(message, 416 if scheme else 400)
         else:
             dialog = here.table.get(message.call_id, message.from_tag)
             if dialog is not None and dialog.line_is_gone and dialog.is_incoming:
@@ -135,8 +137,13 @@ class FromNetwork:
             self._relay.answer_to_line(message, match)
 
 
-def _scheme(text: bytes) -> str:
+def _bad_target(text: bytes) -> int:
+    """Return the refusal of a Request-URI that no call can be meant for, else 0 (RFC 3261 8.2.2.1)."""
     try:
-        return uri(text).scheme
+        target = uri(text)
     except BadMessage:
-        return ""
+        scheme = text.partition(b":")[0].lower()
+        return 400 if scheme in (b"sip", b"sips", b"tel") or b":" not in text else 416
+    if target.scheme not in ("sip", "tel"):
+        return 416
+    return 400 if b"?" in text[target.host_span[1] :] else 0  # RFC 3261 19.1.1: it must have no headers

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from ivr.door.exchanges import Exchange
-from ivr.sip.alias import alias
+from ivr.sip.alias import NO_TAG, alias
 from ivr.sip.answers import METHODS, REASONS
 from ivr.sip.fields import BadMessage, address, uri, written
 from ivr.sip.message import SipMessage
@@ -34,11 +34,10 @@ _Headers = list[tuple[bytes, bytes]]
 def request(message: SipMessage, *, branch: bytes, line_port: int, inner_port: int) -> bytes:
     """Return a request of the network for the line: the door seems to have sent it. The body must be safe already."""
     here = b"%s:%d" % (INNER_HOST, inner_port)
-    hops = message.first(b"max-forwards") or b"70"
     headers: _Headers = [
         (b"Via", b"SIP/2.0/UDP %s;rport;branch=%s" % (here, branch)),
-        (b"Max-Forwards", hops),
-        (b"From", b"<sip:far@%s>" % INNER_HOST + _tag(message.from_tag)),
+        (b"Max-Forwards", b"70"),
+        (b"From", b"<sip:far@%s>" % INNER_HOST + _tag(message.from_tag or NO_TAG)),
         (b"To", b"<sip:line@%s>" % INNER_HOST + _tag(message.to_tag)),
         (b"Call-ID", alias(message.call_id)),
         (b"CSeq", b"%d %s" % (message.cseq, message.method.encode())),

@@ -15,6 +15,7 @@ Refusal = tuple[int, tuple[Header, ...]]
 ACCEPT = (b"Accept", b"application/sdp")
 _SERVED = {b"timer"}  # RFC 4028
 _TOKEN = re.compile(rb"[a-z0-9.!%*_+`'~-]{1,64}")
+_MEDIA_TYPE = re.compile(rb"[a-z0-9.!%*_+`'~-]+/[a-z0-9.!%*_+`'~-]+")
 _GLARE_PAUSE = (b"Retry-After", b"3")  # RFC 3261 14.2: between 0 and 10 s
 
 
@@ -32,6 +33,13 @@ def bad_extension(message: SipMessage) -> Refusal | None:
         return None
     named = b", ".join(sorted(word for word in asked if _TOKEN.fullmatch(word)))
     return 420, ((b"Unsupported", named or b"unknown"),)
+
+
+def accepts_sdp(message: SipMessage) -> bool:
+    """Tell whether a caller can read our answer; an Accept that names no type at all says nothing (RFC 3261 20.1)."""
+    types = {word.partition(b";")[0].strip() for word in words(message, b"accept")}
+    types = {kind for kind in types if _MEDIA_TYPE.fullmatch(kind)}
+    return not types or bool(types & {b"application/sdp", b"application/*", b"*/*"})
 
 
 def within_dialog(message: SipMessage, dialog: Dialog, now: float) -> Refusal | None:

@@ -75,10 +75,6 @@ class Relay:
             here.counters.count("retransmitted")
             here.send_along(known.last_answer, known.top_via)
             return
-        if not forwarding.count_hop(message):
-            here.counters.count("too_many_hops", method=message.method)
-            here.refuse(message, 483)
-            return
         try:
             if message.method != "INFO":  # whose body the door has written itself
                 forwarding.make_body_safe(message, is_answer=message.method not in ("INVITE", "UPDATE"))

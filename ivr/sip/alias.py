@@ -8,6 +8,7 @@ import secrets
 from functools import lru_cache
 
 _PLAIN = re.compile(rb"[A-Za-z0-9._@-]{1,80}")
+NO_TAG = b"none"  # what stands for the tag that a caller of RFC 2543 does not write
 _KEY = secrets.token_bytes(16)  # so that nobody outside can write the alias of another's name
 
 

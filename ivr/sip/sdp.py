@@ -22,6 +22,10 @@ class NoUsableAudio(ValueError):
     """The description offers no G.711 over plain RTP to an IPv4 address."""
 
 
+class UnknownBody(NoUsableAudio):
+    """The body is no description at all, or is written in a way nobody here reads."""
+
+
 @dataclass(slots=True)
 class _Media:
     """One m= section as far as it matters."""

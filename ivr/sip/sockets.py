@@ -89,6 +89,9 @@ class Stream(protocol.Protocol):
                 was_whole = True
                 guarded(self._sockets.listener.from_network, frame, self.peer)
         except BadMessage:
+            # where this message ends nobody knows: it is refused, and the stream with it
+            head = bytes(self._buffer).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+            guarded(self._sockets.listener.from_network, head, self.peer)
             self._close("bad_message")
         except OverflowError:
             self._close("oversize")
@@ -144,7 +147,7 @@ class Stream(protocol.Protocol):
         self._abort()
 
     def _abort(self) -> None:
-        self._timer = None
+        self._stop_timer()
         abort = getattr(self.transport, "abortConnection", None)
         if abort is not None:
             abort()
