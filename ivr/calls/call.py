@@ -157,6 +157,8 @@ class Call:
             leg.on_answered()
             self.presence.answered(leg.record.number, self)
             self.log.info("leg_answered", leg_id=leg.leg_id, role=leg.role.value)
+            if not event.has_key_events:
+                self.log.warning("leg_without_key_events", leg_id=leg.leg_id, role=leg.role.value)
             self.services.tell("changed", self)
         elif isinstance(event, messages.KeyPressed):
             leg.on_key(event.digit)

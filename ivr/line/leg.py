@@ -99,6 +99,7 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
         self.is_ended_by_us = False
         self.is_incoming = call_id != pj.PJSUA_INVALID_ID
         self.has_media = False
+        self.has_key_events = True  # whether telephone-event is agreed upon; else its keys are in its sound
         self._rx = _Counter()
         self._tx = _Counter()
         self._is_confirmed = False
@@ -201,6 +202,9 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
         now = self.getInfo()
         active = (pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)
         self.has_media = any(m.type == pj.PJMEDIA_TYPE_AUDIO and m.status in active for m in now.media)
+        if self.has_media:
+            with contextlib.suppress(pj.Error):
+                self.has_key_events = self.getStreamInfo(0).audTxEventPt >= 0
         self.line.later(functools.partial(self.line.leg_has_media, self, self._sound()))
         if self._is_confirmed:
             self._tell_answered(now.callIdString)
@@ -247,7 +251,7 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
         # 200 OK with its ACK, and where the sound goes; a late offer brings them the other way round
         if self.has_media and not self._is_told_answered:
             self._is_told_answered = True
-            self._tell(LegAnswered(leg=self.leg_id, sip_call_id=sip_call_id))
+            self._tell(LegAnswered(self.leg_id, sip_call_id, has_key_events=self.has_key_events))
 
     def incoming(self) -> LegIncoming:
         """Return the event that announces this leg."""

@@ -199,10 +199,14 @@ class LegRinging(Event):
 
 @dataclass(frozen=True)
 class LegAnswered(Event):
-    """The leg is up: 200 OK and ACK have been exchanged and its media is known."""
+    """The leg is up: 200 OK and ACK have been exchanged and its media is known.
+
+    Without `has_key_events` no telephone-event was agreed upon: keys are looked for in the sound, and may be missed.
+    """
 
     leg: int
     sip_call_id: str = ""
+    has_key_events: bool = True
 
 
 @dataclass(frozen=True)
@@ -225,7 +229,7 @@ class LegEnded(Event):
 
 @dataclass(frozen=True)
 class KeyPressed(Event):
-    """One key, reported once however often and by whichever way it was sent; `source` is rfc4733 or info."""
+    """One key, reported once by whichever ways it was sent; `source` is rfc4733 (or tones in the sound) or info."""
 
     leg: int
     digit: str

@@ -8,18 +8,27 @@ import socket
 from collections.abc import Callable
 
 from ivr.line.event_packets import EventPackets
+from ivr.line.tone_keys import BLOCK, ToneKeys, decoder
 
 SO_PEEK_OFF = 42  # asm-generic/socket.h; Python has no name for it
 _LARGEST_EVENT = 64  # header, sources, a small extension, four bytes: what is longer is sound
+_LARGEST_PACKET = 2048
 _MOST_IN_A_LOOK = 64
+_DECODERS = {8: decoder("A"), 0: decoder("u")}
 
 
 class Tap:
-    """One leg's RTP socket. The descriptor is pjmedia's: it is never closed here."""
+    """One leg's RTP socket. The descriptor is pjmedia's: it is never closed here.
 
-    def __init__(self, descriptor: int) -> None:
+    With `by_tones` the leg has agreed upon no telephone-event, and its keys are looked for in its sound.
+    """
+
+    def __init__(self, descriptor: int, *, by_tones: bool = False) -> None:
         self.descriptor = descriptor
         self._keys = EventPackets()
+        self._tones = ToneKeys() if by_tones else None
+        self._most = _LARGEST_PACKET if by_tones else _LARGEST_EVENT
+        self._sound: list[int] = []
         self._owner: object = None
         self._socket = socket.socket(fileno=descriptor)
         # each look begins after what was seen in the one before, until that is read
@@ -30,13 +39,28 @@ class Tap:
         digits: list[str] = []
         for _ in range(_MOST_IN_A_LOOK):
             try:
-                packet, source = self._socket.recvfrom(_LARGEST_EVENT, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+                packet, source = self._socket.recvfrom(self._most, socket.MSG_PEEK | socket.MSG_DONTWAIT)
             except OSError:
                 break
-            if len(packet) == _LARGEST_EVENT:
+            if len(packet) >= _LARGEST_EVENT:
                 self._owner = self._owner or source
+                if self._tones is not None and source == self._owner:
+                    digits += self._in_sound(packet)
             elif source == (self._owner or source) and (digit := self._keys.digit_of(packet)) is not None:
                 self._owner = source
+                digits.append(digit)
+        return digits
+
+    def _in_sound(self, packet: bytes) -> list[str]:
+        decode = _DECODERS.get(packet[1] & 0x7F)
+        if decode is None or self._tones is None:
+            return []
+        self._sound += [decode[code] for code in packet[12 + 4 * (packet[0] & 0x0F) :]]
+        digits = []
+        while len(self._sound) >= BLOCK:
+            digit = self._tones.digit_of(self._sound[:BLOCK])
+            del self._sound[:BLOCK]
+            if digit is not None:
                 digits.append(digit)
         return digits
 
@@ -51,14 +75,13 @@ class RtpTaps:
     def __init__(self, on_key: Callable[[int, str], None]) -> None:
         self._on_key = on_key
         self._taps: dict[int, Tap] = {}
-        self._ports: dict[int, int] = {}
 
     @property
     def descriptors(self) -> set[int]:
         """The RTP sockets of this moment."""
         return {tap.descriptor for tap in self._taps.values()}
 
-    def set(self, leg: int, port: int | None) -> None:
+    def set(self, leg: int, port: int | None, *, by_tones: bool = False) -> None:
         """A leg's sound has come up, changed or gone: its RTP is received at the local `port`."""
         tap = self._taps.pop(leg, None)
         if tap is not None:
@@ -66,7 +89,7 @@ class RtpTaps:
         descriptor = _bound_to(port) if port else None
         if descriptor is not None:
             with contextlib.suppress(OSError):
-                self._taps[leg] = Tap(descriptor)
+                self._taps[leg] = Tap(descriptor, by_tones=by_tones)
 
     def look(self) -> None:
         """Tell the keys that have come in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import socket
 import struct
@@ -10,8 +11,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ivr.line.messages import Answer, Hangup, KeyPressed, LegAnswered, LegEnded, LegIncoming, Ring
+from ivr.line.tone_keys import decoder
 from tests.sip.line_raw_phone import RawPhone
 from tests.sip.line_under_test import Farm, LineUnderTest, farm
+
+DECODED = decoder("A")
 
 pytestmark = [pytest.mark.sip, pytest.mark.listens]
 
@@ -94,3 +98,33 @@ def test_a_call_out_offers_telephone_event_as_101(lines: Farm, line: LineUnderTe
         line.send(Hangup(leg=1))
     assert re.search(r"^m=audio \d+ RTP/AVP 8 0 101\r$", offer, re.MULTILINE), offer
     assert "\r\na=rtpmap:101 telephone-event/8000\r\n" in offer
+
+
+def test_keys_are_heard_in_the_sound_of_a_phone_that_knows_no_telephone_event(
+    lines: Farm, line: LineUnderTest
+) -> None:
+    raw = RawPhone(line.hello.sip_port)
+    raw.send("INVITE", re.sub(r" 101\r\n(a=rtpmap:8[^\n]*\n).*fmtp[^\n]*\n", r"\r\n\1", raw.sdp(), flags=re.DOTALL))
+    line.send(Answer(leg=line.wait(LegIncoming).leg))
+    answer = raw.answer_to("INVITE")[1]
+    assert "telephone-event" not in answer
+    raw.media_port = int(re.findall(r"^m=audio (\d+)", answer, re.MULTILINE)[0])
+    raw.send("ACK")
+    assert line.wait(LegAnswered).has_key_events is False
+    at = 0
+    for tones, packets in (((), 5), ((770, 1336), 4), ((), 5), ((770, 1336), 5), ((), 5), ((941, 1477), 4), ((), 3)):
+        for _ in range(packets):
+            raw.rtp(bytes(a_law(sum(8000 * math.sin(2 * math.pi * hz * (at + n) / 8000) for hz in tones))
+                          for n in range(160)))  # fmt: skip
+            at += 160
+            lines.talk(0.02)
+    line.wait(KeyPressed, digit="#")
+    assert "".join(key.digit for key in line.seen(KeyPressed)) == "55#"
+    raw.send("BYE")
+    line.wait(LegEnded)
+    raw.close()
+
+
+def a_law(sample: float) -> int:
+    """Return the byte of G.711 A-law that comes nearest to a sample."""
+    return min(range(256), key=lambda code: abs(DECODED[code] - sample))
