@@ -119,7 +119,7 @@ def make_body_safe(message: SipMessage, *, is_answer: bool) -> None:
     """
     if not message.body:
         return
-    kind = (message.first(b"content-type") or b"").lower()
+    kind = (message.first(b"content-type") or b"").lower().partition(b";")[0].strip()
     if b"content-encoding" in message.names:
         raise sdp.UnknownBody("the body is encoded")
     if kind.startswith(b"multipart/"):
@@ -127,7 +127,7 @@ def make_body_safe(message: SipMessage, *, is_answer: bool) -> None:
         kind = b"application/sdp" if part else b""
         message.body = part or b""
         message.set(b"content-type", kind) if part else message.drop(b"content-type")
-    if kind.startswith(b"application/sdp"):
+    if kind == b"application/sdp":
         message.set_body(sdp.rebuild(message.body, is_answer=is_answer))
     elif message.method == "INVITE" and kind:
         raise sdp.UnknownBody("the body is no SDP")

@@ -26,7 +26,7 @@ class FromNetwork:
         here = self._premises
         if message.via is None:
             here.counters.count("bad_message", source=source.host, reason=message.fault)
-            if trunk is not None and message.method not in ("", "ACK"):
+            if trunk is not None and message.method != "ACK" and b"via" in message.names:
                 here.sockets.send(answer(message, 400, own_tag(message, here.secret)), source)
             return
         stamp_source(message, source)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from ivr.door.exchanges import Exchange
+from ivr.sip import key_info
 from ivr.sip.alias import NO_TAG, alias
 from ivr.sip.answers import METHODS, REASONS
 from ivr.sip.fields import BadMessage, address, uri, written
@@ -76,7 +77,8 @@ def reason(status: int) -> bytes:
 
 def _whole(start: bytes, headers: _Headers, message: SipMessage) -> bytes:
     if message.body:
-        headers.append((b"Content-Type", message.first(b"content-type") or b"application/sdp"))
+        is_key = message.method == "INFO"
+        headers.append((b"Content-Type", key_info.KEY_TYPES[0] if is_key else b"application/sdp"))
     headers.append((b"Content-Length", b"%d" % len(message.body)))
     return b"\r\n".join((start, *(name + b": " + value for name, value in headers), b"", message.body))
 

@@ -67,6 +67,5 @@ def _info(message: SipMessage) -> Refusal | None:
     key = key_info.key_of(message.body)
     if key is None:
         return 200, ()
-    message.set(b"content-type", key_info.KEY_TYPES[0])
     message.set_body(key_info.relayed(key))
     return None

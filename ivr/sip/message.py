@@ -137,6 +137,8 @@ def read(data: bytes, *, from_stream: bool = False) -> SipMessage:
     if crlf > MAX_HEADERS:
         raise BadMessage("there are too many lines")
     start, *lines = head.split(b"\r\n") if b"\r\n " not in head and b"\r\n\t" not in head else _UNFOLDED.split(head)
+    start, folded, _ = start.partition(b"\r\n")
+    wrong = wrong or ("a fold follows the start line" if folded else "")
     message = SipMessage(start, lines, [_name(line) for line in lines], body)
     _read_start(message)
     if wrong:
