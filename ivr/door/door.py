@@ -18,7 +18,7 @@ from ivr.door.admission import Admission, IncomingCall, Lines
 from ivr.door.counters import Counters
 from ivr.door.dialogs import DialogState, DialogTable
 from ivr.door.farewell import Farewell
-from ivr.door.forwarding import INNER_HOST, Addresses, stamp_source
+from ivr.door.forwarding import INNER_HOST, Addresses
 from ivr.door.from_line import FromLine
 from ivr.door.from_network import FromNetwork
 from ivr.door.outward import Shown
@@ -194,10 +194,9 @@ class Door:
         here = self._premises
         here.counters.count("oversize", source=source.host)
         message = self._read(head.partition(b"\r\n\r\n")[0] + b"\r\n\r\n", source)
-        if message is not None and not message.status and message.via is not None:
+        if message is not None and not message.status:
             with self._nothing_escapes(source):
-                stamp_source(message, source)
-                here.refuse(message, 513)
+                self._from_network.refuse_unread(message, source, 513)
 
     def from_line(self, data: bytes, host: str, port: int) -> None:
         """Sort one message from a line."""

@@ -26,8 +26,8 @@ class FromNetwork:
         here = self._premises
         if message.via is None:
             here.counters.count("bad_message", source=source.host, reason=message.fault)
-            if trunk is not None and message.method != "ACK" and b"via" in message.names:
-                here.sockets.send(answer(message, 400, own_tag(message, here.secret)), source)
+            if trunk is not None:
+                self.refuse_unread(message, source, 400)
             return
         stamp_source(message, source)
         match = here.table.find(message) if message.to_tag else None
@@ -48,6 +48,15 @@ class FromNetwork:
             self._within_dialog(message, match)
         elif trunk is not None:
             self._outside_dialog(message, source, trunk)
+
+    def refuse_unread(self, message: SipMessage, source: Hop, status: int) -> None:
+        """Refuse a request for what it is, not for what it asks; without a readable Via, to where it came from."""
+        here = self._premises
+        if message.via is not None:
+            stamp_source(message, source)
+            here.refuse(message, status)
+        elif message.method != "ACK" and b"via" in message.names:
+            here.sockets.send(answer(message, status, own_tag(message, here.secret)), source)
 
     def _within_dialog(self, message: SipMessage, match: DialogMatch) -> None:
         if match.dialog.line_is_gone:

@@ -30,14 +30,16 @@ _SDP = (
     b"\xff",
 )  # fmt: skip
 
+_LARGEST = 60_000  # bytes; a datagram over IPv4 has 65,507 at the most
+
 Edit = Callable[[random.Random, bytes], bytes]
 
 
 def mutated(luck: random.Random, message: bytes) -> bytes:
-    """Return `message` after one to four edits."""
+    """Return `message` after one to four edits, as far as it fits into a datagram."""
     for _ in range(luck.choice((1, 1, 1, 2, 2, 3, 4))):
         message = luck.choice(_EDITS)(luck, message)
-    return message
+    return message[:_LARGEST]
 
 
 def _flip(luck: random.Random, data: bytes) -> bytes:
