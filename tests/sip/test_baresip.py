@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -68,12 +69,14 @@ def test_as_a_specialist_it_accepts_with_a_key_in_its_own_payload_number(day: Ho
 
 def test_as_a_seat_it_puts_a_caller_through_with_its_keys(day: House, make: Make) -> None:
     seat, caller = make("8001", answers=True), day.caller()
-    specialist = day.desk_phone("6102", SEAT_TONE)
+    specialist = day.desk_phone("6101", SEAT_TONE)
     day.switchboard.connect("8001", seat.sip_port)
-    day.ring_up(caller, "0")
+    day.ring_up(caller, "1")
     seat.wait_event("CALL_ESTABLISHED")
+    time.sleep(0.3)
+    seat.press("1")  # the key ends the whisper
     until("caller and seat talk", lambda: (day.running(caller) or {}).get("stage") == "with_seat" or None)
-    seat.press("*2#", pause_s=0.3)
+    seat.press("*#", pause_s=0.3)
     specialist.wait_ringing(20)
     caller.hangup()
     seat.wait_event("CALL_CLOSED")
