@@ -15,6 +15,7 @@ from ivr.calls.cdr import CallRecord, LegRecord, PartyRole
 from ivr.calls.errors import CallEnded, CallError, LineLost
 from ivr.calls.happenings import Happening, Happenings
 from ivr.calls.leg import Leg, fail_all
+from ivr.calls.liveness import NO_SOUND, Liveness
 from ivr.calls.recordings import Recordings
 from ivr.calls.request import Request
 from ivr.calls.seat_talk import SeatTalk
@@ -70,6 +71,7 @@ class Call:
         self._alone: Deferred[None] | None = None
         self._cleared: Deferred[None] | None = None
         self._meter = TalkMeter()
+        self._liveness = Liveness(services.manners.no_sound_s)
         self._music = WaitingMusic(self)
         slot.listener = self.on_event
         services.tell("offered", self)
@@ -144,13 +146,25 @@ class Call:
 
     def _beat(self, event: messages.Heartbeat) -> None:
         before_s = self.talked_s
-        self._meter.beat(event, self.joined, self._caller)
+        self._meter.beat(event, self._talking, self._caller)
+        excused = self._caller if self.seat_talk is not None and self.seat_talk.is_held else None
+        for leg_id in self._liveness.silent(event, self.legs.values(), excused):
+            self._end_silent(self.legs[leg_id])
         if self.talk_began_at is None and self.talked_s:
             # read late when the node stood still: the talk began when the line heard it
             late_s = max(0.0, self.services.monotonic_s() - event.monotonic_s)
             self.talk_began_at = self.clock.now() - timedelta(seconds=self.talked_s + late_s)
         if before_s < LEAST_TALK_S <= self.talked_s:
             self.happenings.put(Happening.TALKED, None)
+
+    def _end_silent(self, leg: Leg) -> None:
+        if not leg.went_silent:
+            self.log.warning("leg_went_silent", leg_id=leg.leg_id, role=leg.role.value)
+            leg.hangup(NO_SOUND)
+
+    def silent_numbers(self) -> set[str]:
+        """Return the numbers whose phones went silent in this call: they are not rung again."""
+        return {leg.record.number for leg in self.legs.values() if leg.went_silent}
 
     def _leg_event(self, leg: Leg, event: messages.Event) -> None:
         if isinstance(event, messages.LegAnswered):
@@ -162,6 +176,9 @@ class Call:
             self.services.tell("changed", self)
         elif isinstance(event, messages.KeyPressed):
             leg.on_key(event.digit)
+        elif isinstance(event, messages.LegOnHold):
+            leg.is_on_hold = event.is_on_hold
+            self._hear_each_other()
         elif isinstance(event, messages.PlayEnded):
             leg.on_play_ended(event.play, event.finished)
         elif isinstance(event, messages.LegEnded):
@@ -268,11 +285,25 @@ class Call:
             self._music.stop()
         for leg in self.joined:
             leg.hush()
-        self._meter.join(self.joined, self.services.monotonic_s())
         self.send(messages.Bridge(_BRIDGE, tuple(leg.leg_id for leg in self.joined)))
+        self._hear_each_other()
         if self.supervision is not None:
             self.supervision.connect()
         self.services.tell("changed", self)
+
+    @property
+    def _talking(self) -> tuple[Leg, ...]:
+        return tuple(leg for leg in self.joined if not leg.is_on_hold)
+
+    def _hear_each_other(self) -> None:
+        """Count as talking who is joined and not on hold; a caller whose partners all hold them hears music."""
+        talking = self._talking
+        self._meter.join(talking, self.services.monotonic_s())
+        if self._caller in talking:
+            if len(self.joined) > 1 and len(talking) == 1:
+                self._music.start(with_words=False)
+            else:
+                self._music.stop()
 
     def entertain(self) -> None:
         """Let whom the call follows hear music, and a word every ten seconds, until joined or spoken to."""

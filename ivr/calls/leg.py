@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail
 from config.settings import PhoneManners
 from ivr.calls.cdr import LegRecord, PartyRole
 from ivr.calls.errors import CallError, LegGone
+from ivr.calls.liveness import NO_SOUND
 from ivr.line.messages import Answer, Command, Hangup, LegEnded, Play, Progress, Stop
 from ivr.speech.prompts import Prompt, PromptBook
 from routing.clock import Clock
@@ -46,6 +47,7 @@ class Leg:
         self.leg_id = record.leg_id
         self.is_up = False
         self.is_gone = False
+        self.is_on_hold = False  # by the hold key of its own phone
         self.key_listener: Callable[[Leg, str], None] | None = None
         self._waits: set[Deferred[Any]] = set()
         self._keys: deque[str] = deque()
@@ -58,6 +60,11 @@ class Leg:
     @property
     def role(self) -> PartyRole:
         return self.record.role
+
+    @property
+    def went_silent(self) -> bool:
+        """Whether it was ended because nothing came from its phone any more."""
+        return self.record.cause == NO_SOUND
 
     # -- waiting ----------------------------------------------------------------------------------------------
 

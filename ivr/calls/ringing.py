@@ -20,6 +20,8 @@ from routing.matters import Matter
 from routing.tiers import Specialist, Tier
 
 ACCEPT, PASS_ON, TEN_MINUTES = "1", "2", "3"
+_OF_A_PERSON = (480, 486, 600, 603)  # away, busy, busy everywhere, declined; all else is the trunk's, or ours
+_NO_STATUS = (0, 408, 487)  # nobody answered, and the ringing was ended
 _TIME_TO_ANSWER = timedelta(seconds=8)  # a phone that rang for less has not been left unanswered
 
 
@@ -72,6 +74,7 @@ class Search:
         self._call = call
         self._offer = offer
         self._tiers = deque(tiers)
+        self._silent = call.silent_numbers()
         self._due: deque[Specialist] = deque()
         self._asked: dict[Leg, Deferred[None]] = {}
         self._timers: list[Any] = []
@@ -131,6 +134,7 @@ class Search:
 
     def _ask_who_is_free(self) -> None:
         presence = self._call.presence
+        self._due = deque(each for each in self._due if each.number not in self._silent)
         for specialist in [each for each in self._due if presence.is_free(each.number)]:
             if self._call.slot.legs_free <= self._offer.legs_kept:
                 break  # a phone that has rung long enough still has its leg while it is hung up
@@ -227,7 +231,7 @@ async def ring_seat(call: Call, seats: Iterable[Seat], matter: Matter | None) ->
     seats = tuple(seats)
     call.entertain()
     deadline_s = call.reactor.seconds() + call.manners.seat_wait_s
-    refused: set[str] = set()
+    refused = call.silent_numbers()
     while (left_s := deadline_s - call.reactor.seconds()) > 0.05:
         free = [seat for seat in call.presence.free_seats(seats) if seat.number not in refused]
         if not free:
@@ -257,7 +261,8 @@ def _note_missed(call: Call, leg: Leg) -> None:
     record, now = leg.record, call.clock.now()
     if record.answered_at is not None or record.started_at is None:
         return
-    if record.sip_status >= 400 or now - record.started_at >= _TIME_TO_ANSWER:
+    was_left = record.sip_status in _NO_STATUS and now - record.started_at >= _TIME_TO_ANSWER
+    if record.sip_status in _OF_A_PERSON or was_left:
         call.presence.seats.note_missed(record.number, call.manners.seat_misses_most, now)
 
 

@@ -55,6 +55,8 @@ class Conversation:
         self._specialist: Leg | None = None
         self._search: Search | None = None
         self._is_consulting = False
+        self.was_cut_off = False  # whoever talked with the caller last went silent
+        self._target: TransferTarget | None = None
         self._keys = SeatKeys(call.manners.between_digits_s)
         self._recording = 0
 
@@ -105,8 +107,11 @@ class Conversation:
         elif leg is self._specialist:
             self._specialist = None
             self._tell_seat(Prompt.SEAT_SPECIALIST_GONE)
+            if leg.went_silent and self._seat is not None and self._target is not None:
+                self._start_search(self._target)
         else:
             return
+        self.was_cut_off = leg.went_silent
         if self._seat or self._specialist or self._search:
             self._rejoin()
 
@@ -179,6 +184,7 @@ class Conversation:
         self._start_search(target)
 
     def _start_search(self, target: TransferTarget) -> None:
+        self._target = target
         self._call.record.transfer = TransferResult.ABANDONED  # until somebody accepts or all have been tried
         search = self._search = Search(self._call, target.tiers, waiting_caller(self._call, target.matter))
         ensureDeferred(self._await_result(search))

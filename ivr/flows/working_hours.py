@@ -28,9 +28,10 @@ async def working_hours(call: Call, office: Office, orders: Orders, chosen: Matt
     await orders.note_request(call)
     seats = () if matter.is_direct else office.seats
     for turn in range(2):
-        if not await _with_a_person(call, office, orders, matter, seats):
+        conversation = await _with_a_person(call, office, orders, matter, seats)
+        if conversation is None:
             return await missed(call, orders)
-        if call.talked_s >= LEAST_TALK_S:
+        if call.talked_s >= LEAST_TALK_S and not conversation.was_cut_off:
             return await _served(call, orders)
         # cut off before they could talk: a seat this time, whatever the path says
         call.step(CallStep.ALONE)
@@ -40,8 +41,10 @@ async def working_hours(call: Call, office: Office, orders: Orders, chosen: Matt
     return await missed(call, orders)
 
 
-async def _with_a_person(call: Call, office: Office, orders: Orders, matter: Matter, seats: tuple[Seat, ...]) -> bool:
-    """Let the caller talk to a seat or a specialist until they have left; False if nobody could be had."""
+async def _with_a_person(
+    call: Call, office: Office, orders: Orders, matter: Matter, seats: tuple[Seat, ...]
+) -> Conversation | None:
+    """Let the caller talk to a seat or a specialist until they have left; None if nobody could be had."""
     conversation = Conversation(call, office, orders, matter)
     if seats:
         call.step(CallStep.SEAT)
@@ -50,7 +53,7 @@ async def _with_a_person(call: Call, office: Office, orders: Orders, matter: Mat
         if seat is not None:
             call.record.person_answered_at = call.record.person_answered_at or call.clock.now()
             await conversation.talk(seat=seat)
-            return True
+            return conversation
     call.step(CallStep.SPECIALIST)
     call.record.transfer = TransferResult.ABANDONED  # until somebody accepts or all have been tried
     await call.say(Prompt.CONNECTING_SPECIALIST, matter=matter.name)
@@ -59,11 +62,11 @@ async def _with_a_person(call: Call, office: Office, orders: Orders, matter: Mat
     except NobodyAccepted as nobody:
         call.record.transfer = TransferResult.NOBODY
         call.request.ten_minutes_promised |= nobody.promised
-        return False
+        return None
     call.record.transfer = TransferResult.ACCEPTED
     call.record.person_answered_at = call.record.person_answered_at or call.clock.now()
     await conversation.talk(specialist=specialist)
-    return True
+    return conversation
 
 
 async def _served(call: Call, orders: Orders) -> CallOutcome:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar, cast
 import pjsua2 as pj
 
 from ivr.line.keys import INFO, RFC4733, KeyFilter
-from ivr.line.messages import Event, LegAnswered, LegEnded, LegIncoming, LegRinging, Ring
+from ivr.line.messages import Event, LegAnswered, LegEnded, LegIncoming, LegOnHold, LegRinging, Ring
 from ivr.line.players import wrong_text
 
 _Callback = TypeVar("_Callback", bound=Callable[..., None])
@@ -100,8 +100,13 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
         self.is_incoming = call_id != pj.PJSUA_INVALID_ID
         self.has_media = False
         self.has_key_events = True  # whether telephone-event is agreed upon; else its keys are in its sound
+        self.is_on_hold = False
+        self._has_to_send = True
+        self._silent_by_right = 0
         self._rx = _Counter()
         self._tx = _Counter()
+        self._rtcp = _Counter()
+        self._signs = _Counter()
         self._is_confirmed = False
         self._is_told_answered = False
         self._last_ringing = 0
@@ -176,6 +181,16 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
             return
         self._rx.read(counted.rxStat.pkt)
         self._tx.read(counted.txStat.pkt)
+        self._rtcp.read(counted.txStat.updateCount)  # how often the other side has reported what it received of us
+
+    def signs_of_life(self, rtp_packets: int) -> int:
+        """Return how much has come from this leg so far, RTP of any kind and RTCP.
+
+        Each second in which it need not send, on hold or listening only, counts as one sign: its silence says nothing.
+        """
+        self._signs.read(rtp_packets)
+        self._silent_by_right += not self._has_to_send
+        return self._signs.total + self._rtcp.total + self._silent_by_right
 
     # -- callbacks --------------------------------------------------------------------------------------------------
 
@@ -206,6 +221,13 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
             with contextlib.suppress(pj.Error):
                 self.has_key_events = self.getStreamInfo(0).audTxEventPt >= 0
         self.line.later(functools.partial(self.line.leg_has_media, self, self._sound()))
+        is_on_hold = any(
+            m.type == pj.PJMEDIA_TYPE_AUDIO and m.status == pj.PJSUA_CALL_MEDIA_REMOTE_HOLD for m in now.media
+        )
+        self._has_to_send = not is_on_hold and any(m.dir & pj.PJMEDIA_DIR_DECODING for m in now.media)
+        if is_on_hold is not self.is_on_hold:
+            self.is_on_hold = is_on_hold
+            self._tell(LegOnHold(self.leg_id, is_on_hold))
         if self._is_confirmed:
             self._tell_answered(now.callIdString)
 

@@ -180,7 +180,9 @@ class Line:
         self._next_heartbeat = now + _HEARTBEAT_EVERY_S
         for leg in self._legs.values():
             leg.count_packets()
-        self.send(m.Heartbeat(rx_packets={number: leg.rx_packets for number, leg in self._legs.items()}))
+        rtp = {number: leg.rx_packets for number, leg in self._legs.items()}
+        signs = {number: leg.signs_of_life(self._taps.packets(number)) for number, leg in self._legs.items()}
+        self.send(m.Heartbeat(rx_packets=rtp, signs_of_life=signs))
         if self._is_littered and not self._legs and not self._plays.is_busy:
             gc.collect()
             self._is_littered = False

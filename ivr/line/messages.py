@@ -173,9 +173,14 @@ class Hello(Event):
 
 @dataclass(frozen=True)
 class Heartbeat(Event):
-    """Sent every second; `rx_packets` counts RTP packets received so far, by leg."""
+    """Sent every second; `rx_packets` counts RTP packets received so far, by leg.
+
+    `signs_of_life` counts all that a leg has sent: RTP of any kind, comfort noise too, and RTCP; and each second in
+    which it need not send.
+    """
 
     rx_packets: dict[int, int] = field(default_factory=dict)
+    signs_of_life: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -228,6 +233,14 @@ class LegEnded(Event):
 
 
 @dataclass(frozen=True)
+class LegOnHold(Event):
+    """The phone of a leg has put us on hold by its own key, or taken us back: meanwhile it need send nothing."""
+
+    leg: int
+    is_on_hold: bool
+
+
+@dataclass(frozen=True)
 class KeyPressed(Event):
     """One key, reported once by whichever ways it was sent; `source` is rfc4733 (or tones in the sound) or info."""
 
@@ -272,7 +285,8 @@ _TYPES: dict[str, type[Any]] = {
     for cls in (
         Answer, Progress, Reject, Ring, Hangup, Play, Stop, Bridge, Mute, Overhear, Record, StopRecord, SendKeys,
         Quit,
-        Hello, Heartbeat, LegIncoming, LegRinging, LegAnswered, LegEnded, KeyPressed, PlayEnded, RecordEnded, LineFault,
+        Hello, Heartbeat, LegIncoming, LegRinging, LegAnswered, LegEnded, LegOnHold, KeyPressed, PlayEnded,
+        RecordEnded, LineFault,
     )
 }
 
@@ -322,7 +336,7 @@ def decode(line: bytes) -> Any:
         for name, value in fields.items():
             if isinstance(value, list):
                 fields[name] = tuple(value)
-            elif name == "rx_packets" and isinstance(value, dict):
+            elif name in ("rx_packets", "signs_of_life") and isinstance(value, dict):
                 fields[name] = {int(leg): count for leg, count in value.items()}
         return cls(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as wrong:

@@ -12,8 +12,10 @@ from ivr.line.tone_keys import BLOCK, ToneKeys, decoder
 
 SO_PEEK_OFF = 42  # asm-generic/socket.h; Python has no name for it
 _LARGEST_EVENT = 64  # header, sources, a small extension, four bytes: what is longer is sound
-_LARGEST_PACKET = 2048
+# The kernel goes on where a look ended: one that reads half a packet would take the rest for the next.
+_buffer = bytearray(65536)
 _MOST_IN_A_LOOK = 64
+_LOOK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 _DECODERS = {8: decoder("A"), 0: decoder("u")}
 
 
@@ -27,9 +29,9 @@ class Tap:
         self.descriptor = descriptor
         self._keys = EventPackets()
         self._tones = ToneKeys() if by_tones else None
-        self._most = _LARGEST_PACKET if by_tones else _LARGEST_EVENT
         self._sound: list[int] = []
         self._owner: object = None
+        self.packets = 0
         self._socket = socket.socket(fileno=descriptor)
         # each look begins after what was seen in the one before, until that is read
         self._socket.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, 0)
@@ -39,16 +41,19 @@ class Tap:
         digits: list[str] = []
         for _ in range(_MOST_IN_A_LOOK):
             try:
-                packet, source = self._socket.recvfrom(self._most, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+                size, source = self._socket.recvfrom_into(_buffer, 0, _LOOK)
             except OSError:
                 break
-            if len(packet) >= _LARGEST_EVENT:
+            self.packets += 1
+            if size >= _LARGEST_EVENT:
                 self._owner = self._owner or source
                 if self._tones is not None and source == self._owner:
-                    digits += self._in_sound(packet)
-            elif source == (self._owner or source) and (digit := self._keys.digit_of(packet)) is not None:
-                self._owner = source
-                digits.append(digit)
+                    digits += self._in_sound(bytes(_buffer[:size]))
+            elif source == (self._owner or source):
+                digit = self._keys.digit_of(bytes(_buffer[:size]))
+                if digit is not None:
+                    self._owner = source
+                    digits.append(digit)
         return digits
 
     def _in_sound(self, packet: bytes) -> list[str]:
@@ -75,6 +80,11 @@ class RtpTaps:
     def __init__(self, on_key: Callable[[int, str], None]) -> None:
         self._on_key = on_key
         self._taps: dict[int, Tap] = {}
+
+    def packets(self, leg: int) -> int:
+        """Return how many RTP packets of any kind have come from a leg since its sound came up, or last changed."""
+        tap = self._taps.get(leg)
+        return tap.packets if tap is not None else 0
 
     @property
     def descriptors(self) -> set[int]:

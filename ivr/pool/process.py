@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import struct
 import time
@@ -137,8 +138,11 @@ class LineProcess:
             self.lingers_until = self.heard_at + _LINGERS_S
         if isinstance(event, m.Heartbeat):
             for slot in list(self.slots.values()):
-                mine = {leg: count for leg, count in event.rx_packets.items() if leg in slot.legs}
-                slot.hear(m.Heartbeat(monotonic_s=event.monotonic_s, wall_s=event.wall_s, rx_packets=mine))
+                rtp, signs = (
+                    {leg: count for leg, count in counts.items() if leg in slot.legs}
+                    for counts in (event.rx_packets, event.signs_of_life)
+                )
+                slot.hear(dataclasses.replace(event, rx_packets=rtp, signs_of_life=signs))
             return
         for slot in list(self.slots.values()):
             if slot.claims(event):
