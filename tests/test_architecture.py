@@ -40,6 +40,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
 HOMES = {
     "pjsua2": ("ivr/line/",),
     "redis": ("callback_scheduler/store/",),
+    "yaml": ("config/", "demo/"),  # config/yaml_bounds.py reads; a demo writes settings of its own
     "apscheduler": ("callback_scheduler/timetable/timetable.py",),
 }
 MOST_LINES = 400
