@@ -27,9 +27,13 @@ _NO_SECRETS = (
 
 @dataclass
 class Document:
-    """A YAML file: its content, and the line (from 1) of every key path in it."""
+    """A YAML file: its content, and the line (from 1) of every key path in it.
+
+    A key that would have a secret is a fault where `forbids_secrets`.
+    """
 
     path: Path
+    forbids_secrets: bool = True
     content: Any = None
     lines: dict[Key, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
@@ -44,7 +48,7 @@ class Document:
             self.faults.append(Fault(str(self.path), line, dotted(key), "given twice"))
             return False
         self.lines[key] = line
-        if str(key[-1]).lower() in _SECRET_KEYS:
+        if self.forbids_secrets and str(key[-1]).lower() in _SECRET_KEYS:
             self.faults.append(self.fault(key, _NO_SECRETS))
             return False  # its value goes no further, not even into an error message
         return True
@@ -81,10 +85,10 @@ class Document:
         return ()
 
 
-def read(path: Path) -> Document:
+def read(path: Path, *, forbids_secrets: bool = True) -> Document:
     """Read a YAML file; ConfigError if it cannot be read, is no YAML, or goes beyond the bounds of `yaml_bounds`."""
     text = yaml_bounds.text_of(path)
-    document = Document(path)
+    document = Document(path, forbids_secrets)
     document.content = yaml_bounds.build(path, text, document)
     document.lines.setdefault((), 1)
     return document

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from config import yaml_lines
 from config.errors import ConfigError, Fault
 from config.settings import PhoneManners, Settings
-from config.yaml_lines import Document, Key
+from config.yaml_bounds import Key
+from config.yaml_lines import Document
 from routing.calendar import Calendar, load_calendar
 from routing.directory import Directory, load_directory
 from routing.directory_file import members
