@@ -83,17 +83,20 @@ def build_console(
     people = People(
         accounts=accounts,
         passwords=with_passwords,
-        second_factors=SecondFactors(clock),
+        second_factors=SecondFactors(accounts, clock),
         sessions=Sessions(
             shelf, accounts, clock, idle_s=console.session_idle_s, longest_s=console.session_longest_s
         ),
-        tokens=Tokens(data_dir / "console" / "tokens.json", on_disk, clock),
+        tokens=Tokens(data_dir / "console" / "tokens.json", on_disk, clock, accounts.vouches),
         failed_logins=FailedLogins(console.lockout, clock),
     )  # fmt: skip
+    events = Hub(reactor)
+    accounts.when_sessions_end(lambda account: events.drop(lambda viewer: viewer.name == account.name))
+    accounts.when_sessions_end(lambda account: operations.supervision.end_all_of(account.name))
     return Console(
         node_number=settings.node_number, operations=operations, people=people,
         audit=Audit(data_dir, reactor, clock, on_disk), security=Security(console), texts=Texts(),
-        templates=Templates(), events=Hub(reactor), jobs=Jobs(), idempotency=Idempotency(shelf), metrics=Metrics(),
+        templates=Templates(), events=events, jobs=Jobs(), idempotency=Idempotency(shelf), metrics=Metrics(),
         in_thread=in_thread,
     )  # fmt: skip
 

@@ -59,7 +59,7 @@ async def code(visit: Visit) -> Response:
         return visit.go("/login")
     _wait_for_pause(visit, account.name)
     visit.notes.name = account.name
-    if not visit.people.second_factors.fits(account, visit.form.get("code", "")):
+    if not await visit.people.second_factors.fits(account, visit.form.get("code", "")):
         visit.people.failed_logins.note_failure(account.name, visit.address)
         visit.note(result="code wrong")
         return visit.page("login/code.html", 401, wrong=visit.t("login.code_wrong"), next=_next(visit))

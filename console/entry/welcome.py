@@ -41,8 +41,11 @@ async def welcome(visit: Visit) -> Response:
         return _password_page(visit, token, text, wrong.status, wrong.text or visit.t(wrong.key))
     visit.notes.name = account.name
     visit.note(result="password set")
-    session_id, _ = await visit.people.sessions.rotate(visit.session, account)
-    return visit.go("/").with_cookie(Cookie(visit.console.security.session_cookie, session_id))
+    # whoever has the address alone does not have the second factor
+    waits_for_code = bool(account.totp_secret)
+    session_id, _ = await visit.people.sessions.rotate(visit.session, account, waits_for_code)
+    answer = visit.go("/login/code" if waits_for_code else "/")
+    return answer.with_cookie(Cookie(visit.console.security.session_cookie, session_id))
 
 
 def _token(visit: Visit, text: str) -> Token | None:
@@ -74,7 +77,7 @@ async def _account(visit: Visit, token: Token) -> Account:
     if account is None:
         new = Account(name, Role.ADMIN, display_name=name, language=visit.language)
         return await people.accounts.add(replace(new, password_hash=password_hash))
-    return await people.accounts.change(name, password_hash=password_hash, generation=account.generation + 1)
+    return await people.accounts.change(name, as_of=account, password_hash=password_hash)
 
 
 def _password_page(visit: Visit, token: Token, text: str, status: int, wrong: str) -> Response:
