@@ -59,7 +59,7 @@ async def change_account(visit: Visit) -> Response:
 async def invite_again(visit: Visit) -> Response:
     """Show a new one-time token: for who lost the password, or the second factor; the old password ends at once."""
     account = _named(visit)
-    changes: dict[str, Any] = {"password_hash": ""}
+    changes: dict[str, Any] = {"password_hash": "", "usual_addresses": ()}
     if "drops_second_factor" in visit.form:
         changes["totp_secret"] = ""
     await visit.people.accounts.change(account.name, **changes)

@@ -8,7 +8,8 @@ import pyotp
 import qrcode
 from qrcode.image.svg import SvgPathImage
 
-from console.errors import BadInput, NotFound, TooMany
+from console.entry.known import remembered, try_of, wait_for_pause
+from console.errors import BadInput, NotFound
 from console.http.messages import Cookie, Response
 from console.http.routes import route
 from console.people.accounts import Account
@@ -103,12 +104,10 @@ def _session(visit: Visit) -> Session:
 async def _proved(visit: Visit) -> Account:
     """Return the account once its present password was given: an open browser alone changes no password."""
     assert visit.account is not None
-    account, failed = visit.account, visit.people.failed_logins
-    pause_s = failed.pause_s(account.name, visit.address)
-    if pause_s:
-        raise TooMany(key="login.paused", retry_after_s=pause_s)
+    account, tried = visit.account, try_of(visit, visit.account.name)
+    wait_for_pause(visit, tried)
     if not await visit.people.passwords.fits(account.password_hash, visit.form.get("password", "")):
-        failed.note_failure(account.name, visit.address)
+        visit.people.failed_logins.note_failure(tried)
         raise BadInput(key="me.password_wrong")
     return account
 
@@ -119,4 +118,5 @@ async def _changed(visit: Visit, flash: str, **changes: str) -> Response:
     changed = await visit.people.accounts.change(visit.account.name, as_of=visit.account, **changes)
     session_id, session = await visit.people.sessions.rotate(visit.session, changed)
     await visit.people.sessions.flash(session, visit.t(flash))
-    return visit.go("/me").with_cookie(Cookie(visit.console.security.session_cookie, session_id))
+    answer = visit.go("/me").with_cookie(Cookie(visit.console.security.session_cookie, session_id))
+    return await remembered(visit, changed, answer)

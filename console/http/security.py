@@ -36,6 +36,7 @@ class Security:
         before = "__Host-" if settings.is_secure else "hotline_"
         self.session_cookie = f"{before}session"
         self.form_cookie = f"{before}form"
+        self.device_cookie = f"{before}device"
         self.language_cookie = "hotline_language"
 
     def headers(self) -> tuple[tuple[str, str], ...]:

@@ -17,6 +17,7 @@ from console.people.roles import Role
 from console.people.threads import InThread
 
 _LONGEST_NAME = 40
+_MOST_ADDRESSES = 5
 # a change of any of these ends every session of the account, and what was begun in one
 _RIGHTS = ("role", "unit_id", "is_active", "password_hash", "totp_secret")
 
@@ -28,7 +29,7 @@ class Account:
     `unit_id` is "" unless the role is UNIT. `number` is the phone that is rung first for a seat or a unit's person.
     Without `password_hash` nobody can log in yet: a one-time token is out. `generation` grows with every change that
     ends all sessions. `totp_secret` is "" without a second factor; `totp_used_step` is the last step of 30 s since 1970
-    whose code was used.
+    whose code was used. `usual_addresses` are the networks of the last log-ins, the latest last.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Account:
     is_active: bool = True
     totp_secret: str = ""
     totp_used_step: int = 0
+    usual_addresses: tuple[str, ...] = ()
     password_hash: str = ""
     generation: int = 0
 
@@ -79,7 +81,8 @@ class Accounts:
         for entry in content["accounts"]:
             if unknown := entry.keys() - known_fields:
                 raise ValueError(f"{self._path}: {unknown} is unknown to this version")
-            account = Account(**{**entry, "role": Role(entry["role"])})
+            addresses = tuple(entry.get("usual_addresses", ()))
+            account = Account(**{**entry, "role": Role(entry["role"]), "usual_addresses": addresses})
             self._accounts[account.name] = account
 
     @property
@@ -147,6 +150,14 @@ class Accounts:
                 return False
             await self._keep(replace(account, totp_used_step=step))
             return True
+
+    async def note_address(self, name: str, address: str) -> None:
+        """Remember from where somebody logs in."""
+        async with self._one_at_a_time:
+            account = self._accounts[name]
+            if address not in account.usual_addresses:
+                addresses = (*account.usual_addresses, address)[-_MOST_ADDRESSES:]
+                await self._keep(replace(account, usual_addresses=addresses))
 
     async def _keep(self, account: Account) -> Account:
         """Put all on disk, with this account as it is to be, and go by it then; in somebody's turn only."""
