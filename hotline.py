@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -21,6 +22,7 @@ from node.control_client import ControlError, ask
 from routing.clock import in_shanghai
 from routing.site import Site, load_site
 from routing.site_changes import FOLDER, with_changes
+from routing.visible import VisibleStream, visible
 
 if TYPE_CHECKING:  # Twisted installs its reactor on import, and few commands need one
     from node.console_port import OpenConsole
@@ -34,12 +36,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:
-        return command(options)
+        with _printing_visibly(command):
+            return command(options)
     except (ConfigError, ControlError) as wrong:
-        print(wrong, file=sys.stderr)
+        print(visible(str(wrong)), file=sys.stderr)
         return 2
     except BrokenPipeError:
         return 0
+
+
+@contextmanager
+def _printing_visibly(command: Command) -> Iterator[None]:
+    """Let a command print texts of callers and units without a terminal obeying them; the service prints JSON."""
+    if command is _serve or command is _demo:
+        yield
+        return
+    streams: Any = VisibleStream(sys.stdout), VisibleStream(sys.stderr)
+    with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+        yield
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from datetime import datetime
 from typing import Any, cast
 
@@ -21,9 +21,11 @@ from twisted.python.failure import Failure
 
 from callback_scheduler.errors import SchedulerError
 from node.console_port import OpenConsole
+from node.error_texts import cut, error_text
 from node.node import Node
 from routing.clock import MovableClock, SystemClock
 from routing.site import Site
+from routing.visible import visible
 
 log = structlog.get_logger()
 reactor: Any = installed_reactor  # Twisted gives the module this type's name, not its interface
@@ -69,7 +71,7 @@ def serve(
         if isinstance(failure.value, SchedulerError):  # its message says where and what
             log.error("start_failed", error=str(failure.value), what_to_do=failure.value.what_to_do)
         else:
-            log.error("start_failed", error=failure.getErrorMessage(), traceback=failure.getTraceback())
+            log.error("start_failed", error=failure.getErrorMessage(), traceback=error_text(failure.value))
         stop()
 
     def start() -> None:
@@ -88,18 +90,40 @@ def _log_twisted(event: dict[str, Any]) -> None:
     """Log what Twisted has to say only when something went wrong: an error nobody handled must not be silent."""
     if event["log_level"] >= LogLevel.error:
         failure = event.get("log_failure")
-        log.error("twisted_error", text=formatEvent(event), traceback=failure.getTraceback() if failure else "")
+        log.error("twisted_error", text=formatEvent(event), traceback=error_text(failure and failure.value))
+
+
+def _bounded(logger: Any, method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say where an error came from, and let no value be longer than a page: a caller's words may be."""
+    exc_info = entry.pop("exc_info", None)
+    wrong = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1] if exc_info else None
+    if wrong is not None:
+        entry["exception"] = error_text(wrong)
+    for name, value in entry.items():
+        if isinstance(value, str):
+            entry[name] = cut(value)
+    return entry
+
+
+def _printable(logger: Any, method: str, line: Any) -> str:
+    """Write out what a terminal would obey; in JSON it means the same."""
+    return visible(line)
 
 
 def _log_as_json() -> None:
     globalLogBeginner.beginLoggingTo([cast(Any, _log_twisted)], redirectStandardIO=False, discardBuffer=True)
+    _configure_log()
+
+
+def _configure_log() -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=False),
-            structlog.processors.format_exc_info,
+            _bounded,
             structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+            _printable,
         ],
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
