@@ -50,6 +50,7 @@ def serve(
     standard output gets one line of JSON when the service is ready.
     """
     _log_as_json()
+    os.umask(0o077)  # what the service writes, and its lines and its Redis, is for its own user only
     # Twisted counts by the wall clock: set back an hour, it would leave every timer waiting for an hour
     reactor.seconds = time.monotonic
     node = Node(site, MovableClock(at) if at else SystemClock(), open_console)
