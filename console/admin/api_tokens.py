@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from console.errors import BadInput, Impossible, NotFound
+from console.http.bounds import whole_number
 from console.http.messages import Response
 from console.http.routes import route
 from console.people.roles import Role
@@ -74,7 +75,7 @@ def _page(visit: Visit, made: str = "") -> Response:
 
 
 def _days(visit: Visit) -> int:
-    days = visit.form.get("days", "").strip()
-    if not (days.isascii() and days.isdecimal() and len(days) < 5 and 1 <= int(days) <= _LONGEST_DAYS):
+    days = whole_number(visit.form.get("days", "").strip(), 1, _LONGEST_DAYS)
+    if days is None:
         raise BadInput(key="tokens.bad_days")
-    return int(days)
+    return days

@@ -9,6 +9,7 @@ from typing import Any
 from console.admin.overview import ADMINS, last_changes, undoable
 from console.admin.trial import begin_trial
 from console.errors import BadInput, Impossible, NotFound
+from console.http.bounds import whole_number
 from console.http.messages import Response
 from console.http.routes import route
 from console.visit import Visit
@@ -23,10 +24,9 @@ _EARLIEST, _LATEST = 2004, 2100
 async def calendar(visit: Visit) -> Response:
     """Show a year: ?year=2027."""
     today = visit.now().date()
-    year = visit.args.get("year", str(today.year))
-    if not year.isascii() or not year.isdecimal() or not _EARLIEST <= int(year) <= _LATEST:
+    shown = whole_number(visit.args.get("year", str(today.year)), _EARLIEST, _LATEST)
+    if shown is None:
         raise NotFound
-    shown = int(year)
     days = [visit.operations.calendar.day(date(shown, 1, 1) + timedelta(days=n)) for n in range(366)]
     days = [day for day in days if day.on.year == shown]
     changes = await last_changes(visit, "calendar")
