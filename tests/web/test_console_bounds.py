@@ -131,7 +131,7 @@ def test_no_cookie_is_answered_with_500(cookie: str) -> None:
 
 
 def test_every_refusal_has_its_heading_in_both_languages() -> None:
-    refusals = [ConsoleError, *ConsoleError.__subclasses__()]
+    refusals: list[type[ConsoleError]] = [ConsoleError, *ConsoleError.__subclasses__()]
     for language in LANGUAGES:
         for one in refusals:
             assert Texts().text(language, f"error.heading.{one.status}")

@@ -45,8 +45,8 @@ def test_a_supervisor_sees_no_number_that_somebody_typed_but_for_a_reason(house:
         page = supervisor.get(path)
         assert page.status == 200
         assert not whole_numbers(text(page)), path
-    page = text(supervisor.post(f"/orders/{order.order_id}/numbers", {"why": "企业来电核对"}))
-    assert whole_numbers(page) >= 10
+    shown = text(supervisor.post(f"/orders/{order.order_id}/numbers", {"why": "企业来电核对"}))
+    assert whole_numbers(shown) >= 10
 
 
 def test_a_unit_sees_no_number_that_somebody_typed_but_for_a_reason(house: Supervised) -> None:

@@ -32,7 +32,7 @@ def test_an_error_names_its_place_its_kind_and_what_it_came_of_but_no_value() ->
     try:
         try:
             _fails_with(ValueError("inner"))
-            {}["key"]
+            dict[str, str]()["key"]
         except KeyError as inner:
             raise RuntimeError("outer") from inner
     except RuntimeError as outer:
