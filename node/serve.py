@@ -20,9 +20,11 @@ from twisted.logger import LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
 
 from callback_scheduler.errors import SchedulerError
+from config.errors import ConfigError
 from node.console_port import OpenConsole
 from node.error_texts import cut, error_text
 from node.node import Node
+from node.ways_out import what_to_do
 from routing.clock import MovableClock, SystemClock
 from routing.site import Site
 from routing.visible import visible
@@ -53,7 +55,11 @@ def serve(
     os.umask(0o077)  # what the service writes, and its lines and its Redis, is for its own user only
     # Twisted counts by the wall clock: set back an hour, it would leave every timer waiting for an hour
     reactor.seconds = time.monotonic
-    node = Node(site, MovableClock(at) if at else SystemClock(), open_console)
+    try:
+        node = Node(site, MovableClock(at) if at else SystemClock(), open_console)
+    except (OSError, ValueError) as wrong:
+        _log_failed_start(wrong)
+        return 1
     status = 0
     stopping: list[Deferred[None]] = []
 
@@ -69,10 +75,8 @@ def serve(
     def broken(failure: Failure) -> None:
         nonlocal status
         status = 1
-        if isinstance(failure.value, SchedulerError):  # its message says where and what
-            log.error("start_failed", error=str(failure.value), what_to_do=failure.value.what_to_do)
-        else:
-            log.error("start_failed", error=failure.getErrorMessage(), traceback=error_text(failure.value))
+        assert failure.value is not None
+        _log_failed_start(failure.value)
         stop()
 
     def start() -> None:
@@ -85,6 +89,14 @@ def serve(
     reactor.callWhenRunning(start)
     reactor.run(installSignalHandlers=True)
     return status
+
+
+def _log_failed_start(wrong: BaseException) -> None:
+    """Say why there is no service, and the way out."""
+    told = {"error": str(wrong), "what_to_do": what_to_do(wrong)}
+    if not isinstance(wrong, (SchedulerError, ConfigError)):  # whose message says where and what
+        told["traceback"] = error_text(wrong)
+    log.error("start_failed", **told)
 
 
 def _log_twisted(event: dict[str, Any]) -> None:

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from config.errors import Fault
-from config.yaml_bounds import Key
-from config.yaml_lines import Document, dotted
+from config.yaml_lines import Document, Key, dotted
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -81,7 +80,7 @@ class UnitsFile(Strict):
     """units.yaml."""
 
     units: dict[Id, UnitEntry] = Field(min_length=1)
-    seats: dict[Id, SeatEntry] = {}
+    seats: dict[Id, SeatEntry] = Field(min_length=1)  # without one, nobody answers a caller who asks for a person
 
 
 class MatterEntry(Strict):
