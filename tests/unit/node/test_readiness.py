@@ -1,4 +1,4 @@
-"""What the service cannot start with is said before it starts: by `hotline check` as by `hotline serve`, with the cure."""
+"""What the service cannot start with is said before it starts, by check as by serve, with the cure."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ def added(more: str) -> Callable[[str], str]:
     return lambda text: text + more
 
 
+REDIS, USER = "# redis_url: redis://10.0.0.7:6379/0", "      username: a\n      password_env: HOTLINE_NOT_SET\n"
 LISTEN, MEDIA = "listen: 127.0.0.1:5060", "media_address: 127.0.0.1"
 REFUSED: dict[str, tuple[Callable[[str], str], str]] = {
     "an address of another machine": (replaced(LISTEN, "listen: 192.0.2.9:5060"), "192.0.2.9 is no address of this"),
@@ -76,26 +77,27 @@ REFUSED: dict[str, tuple[Callable[[str], str], str]] = {
     "IPv6 to a trunk": (replaced("host: 127.0.0.1:5080", "host: '[2001:db8::5]:5060'"), "lines speak IPv4 only"),
     "IPv6 from a trunk": (replaced("allow: [127.0.0.0/8]", "allow: [127.0.0.0/8, '2001:db8::/32']"), "IPv4 only"),
     "a password that is not set": (
-        replaced("      # register: true", "      username: a\n      password_env: HOTLINE_NOT_SET\n      register: true"),
+        replaced("      # register: true", USER + "      register: true"),
         "HOTLINE_NOT_SET: is not set; trunk loopback needs it",
     ),
     "a password of Redis that is not set": (
-        replaced("# redis_url: redis://10.0.0.7:6379/0", "redis_url: redis://10.0.0.7/0\nredis_password_env: NOT_SET #"),
+        replaced(REDIS, "redis_url: redis://10.0.0.7/0\nredis_password_env: NOT_SET #"),
         "NOT_SET: is not set; redis needs it",
     ),
     "two hosts of Redis": (
-        replaced("# redis_url: redis://10.0.0.7:6379/0", "redis_url: redis://10.0.0.1:6379,10.0.0.2:6380/0 #"),
+        replaced(REDIS, "redis_url: redis://10.0.0.1:6379,10.0.0.2:6380/0 #"),
         "redis_url names one host:port",
     ),
     "a port of Redis that is none": (
-        replaced("# redis_url: redis://10.0.0.7:6379/0", "redis_url: redis://10.0.0.1:port/0 #"), "names no host",
+        replaced(REDIS, "redis_url: redis://10.0.0.1:port/0 #"), "names no host",
     ),
     "no certificate": (added(TLS), "server.pem is not there"),
     "a console elsewhere": (
         added(TLS.replace("127.0.0.1:0", "192.0.2.9:8443")), "192.0.2.9 is no address of this machine",
     ),
     "a receiver's authorities": (
-        added("notices:\n  mail: {server: '127.0.0.1:25', sender: a@example.org, ca_file: gone.pem}\n"), "gone.pem is not",
+        added("notices:\n  mail: {server: '127.0.0.1:25', sender: a@example.org, ca_file: gone.pem}\n"),
+        "gone.pem is not",
     ),
     "a node number of two digits": (replaced("node_number: 1 ", "node_number: 12 "), "node_number"),
 }  # fmt: skip
