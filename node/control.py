@@ -14,7 +14,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.protocol import Factory
 from twisted.protocols.basic import LineOnlyReceiver
 
-from node.control_client import short_address
+from processes.socket_address import short_address
 
 log = structlog.get_logger()
 
