@@ -130,6 +130,29 @@ def test_no_cookie_is_answered_with_500(cookie: str) -> None:
         assert visitor.post("/login", {"name": "li", "password": "x"}).status < 500
 
 
+@pytest.mark.parametrize("value", ["", "[", "[::1", "a" * 8000, "\x00", "é℀中", "9" * 5000, "bytes=-,--1", ",;=", "%"])
+def test_no_header_is_answered_with_500(value: str) -> None:
+    house = House()
+    visitor = house.visitor(Role.SEAT)
+    names = (
+        "host", "origin", "sec-fetch-site", "content-type", "content-length", "accept", "range", "authorization",
+        "last-event-id", "x-forwarded-for", "idempotency-key", "x-csrf-token", "if-modified-since", "cookie",
+    )  # fmt: skip
+    for name in names:
+        for path in ("/home", "/static/base.css", "/events?topics=call", "/api/v1/matters", "/nothing"):
+            assert visitor.get(path, **{name: value}).status not in (500, 501), (name, path)
+        assert visitor.post("/login", {"name": "li", "password": "x"}, **{name: value}).status < 500, name
+        assert visitor.post("/me/language", {"language": "zh"}, **{name: value}).status < 500, name
+
+
+@pytest.mark.parametrize("until", ["9999-12-31T23:59", "9999-12-31T23:59+00:00", "0001-01-01T00:00+14:00", "9" * 5000])
+def test_a_switch_until_the_end_of_time_is_refused(until: str) -> None:
+    admin = House().visitor(Role.ADMIN)
+    form = {"state": "night", "why": "停电", "until": until}
+    assert admin.post("/admin/hours/preview", form).status == 400
+    assert admin.post("/admin/hours/apply", form).status == 400
+
+
 def test_every_refusal_has_its_heading_in_both_languages() -> None:
     refusals: list[type[ConsoleError]] = [ConsoleError, *ConsoleError.__subclasses__()]
     for language in LANGUAGES:
