@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 from console.errors import BadInput, Impossible, NotFound
-from console.http.bounds import whole_number
 from console.http.messages import Response
 from console.http.routes import route
 from console.people.roles import Role
 from console.people.tokens import API, SCOPES
 from console.visit import Visit
+from routing.from_outside import whole_number
 
 _ADMIN = (Role.ADMIN,)
 _NAME = re.compile(r"[\w.-]{1,40}")

@@ -9,11 +9,11 @@ from typing import Any
 from console.admin.overview import ADMINS, last_changes, undoable
 from console.admin.trial import begin_trial
 from console.errors import BadInput, Impossible, NotFound
-from console.http.bounds import whole_number
 from console.http.messages import Response
 from console.http.routes import route
 from console.visit import Visit
 from routing.calendar import Day, DayType
+from routing.from_outside import whole_number
 
 _LARGEST = 2_500_000
 _SPECIAL = (DayType.HOLIDAY, DayType.MAKE_UP_WORKDAY)

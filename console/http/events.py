@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from console.http.bounds import whole_number
 from console.people.roles import Role
 from node.operations.happenings import Topic
+from routing.from_outside import whole_number
 
 # Who may hear of what; a unit hears of its own orders only, and of calls about them under a topic of its own.
 TOPICS: Mapping[str, frozenset[Role]] = {

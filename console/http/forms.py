@@ -12,8 +12,8 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
 from console.errors import BadInput, Fault, TooLarge, Unprocessable, WrongType
-from console.http import bounds
 from console.http.messages import Upload
+from routing.from_outside import LARGEST_JSON_BYTES, read_json
 
 _MOST_PARTS = 500
 
@@ -55,12 +55,12 @@ def read(body: Any, headers: Mapping[str, str], most_bytes: int) -> Sent:
 
 
 def _read_json(body: Any, most_bytes: int) -> Sent:
-    most_bytes = min(most_bytes, bounds.LARGEST_BYTES)
+    most_bytes = min(most_bytes, LARGEST_JSON_BYTES)
     text = body.read(most_bytes + 1)
     if len(text) > most_bytes:
         raise TooLarge
     try:
-        return Sent(json=bounds.read_json(text))
+        return Sent(json=read_json(text))
     except UnicodeEncodeError as wrong:  # it is JSON, but half of a character is no text
         raise Unprocessable(faults=(Fault(where="body", what="a string has half of a surrogate pair"),)) from wrong
     except ValueError as wrong:

@@ -11,8 +11,8 @@ from callback_scheduler.reports.orders import By
 from callback_scheduler.reports.report import Question
 from callback_scheduler.reports.rules import RULE_NAMES, rule_named
 from console.errors import BadInput
-from console.http.bounds import whole_number
 from routing.calendar import Calendar
+from routing.from_outside import whole_number
 
 PERIODS = ("today", "week", "month", "last_month", "days_90", "chosen")
 TREND_WORKDAYS = 30

@@ -11,10 +11,11 @@ from urllib.parse import quote
 import pytest
 
 from console.errors import BadInput, ConsoleError
-from console.http import bounds, forms
+from console.http import forms
 from console.http.routes import SAFE_METHODS, TABLE, Route
 from console.people.roles import Role
 from console.rendering.texts import LANGUAGES, Texts
+from routing.from_outside import LARGEST_JSON_BYTES, read_json
 from tests.web.api_programs import Program
 from tests.web.supervised import Supervised, due_today
 from tests.web.visitors import ORIGIN, House, Visitor
@@ -38,18 +39,18 @@ NAMES = (
 )  # fmt: skip
 def test_json_that_no_answer_could_be_made_of_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # of whatever kind: the form says no more than "bad"
-        bounds.read_json(body)
+        read_json(body)
 
 
 def test_json_within_bounds_is_what_it_says() -> None:
     content = {"text": "企业\u0000😀", "list": [[[1, -2, 3.5, True, None]]], "n": 10**17}
-    assert bounds.read_json(json.dumps(content).encode()) == content
+    assert read_json(json.dumps(content).encode()) == content
 
 
 def test_a_body_of_json_has_a_quarter_of_a_megabyte_at_most() -> None:
     house = House()
     program = Program(house)
-    body = json.dumps({"why": "x" * bounds.LARGEST_BYTES}).encode()
+    body = json.dumps({"why": "x" * LARGEST_JSON_BYTES}).encode()
     headers = {"content-type": "application/json", "idempotency-key": "a-key-of-ours"}
     assert program.send("POST", "/api/v1/orders/26021410001/close", body, headers).status == 413
 

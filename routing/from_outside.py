@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-LARGEST_BYTES = 262_144
+LARGEST_JSON_BYTES = 262_144
 _DEEPEST = 16
 _MOST_VALUES = 20_000
 _LONGEST_INTEGER = 18  # as much as 64 bits hold
