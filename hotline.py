@@ -5,22 +5,28 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 import config
 from callback_scheduler.orders.deadlines import deadline
 from callback_scheduler.reports import options as report_options
+from config import yaml_lines
 from config.console import ConsoleSettings
 from config.errors import ConfigError, Fault
+from config.settings import Settings
 from node.control_client import ControlError, ask
+from node.readiness import check_ready
+from node.ways_out import what_to_do
 from routing.clock import in_shanghai
 from routing.site import Site, load_site
 from routing.site_changes import FOLDER, with_changes
+from routing.visible import VisibleStream, visible
 
 if TYPE_CHECKING:  # Twisted installs its reactor on import, and few commands need one
     from node.console_port import OpenConsole
@@ -34,12 +40,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:
-        return command(options)
+        with _printing_visibly(command):
+            return command(options)
     except (ConfigError, ControlError) as wrong:
-        print(wrong, file=sys.stderr)
+        print(visible(str(wrong)), file=sys.stderr)
+        if command is _serve:
+            print(f"what to do: {what_to_do(wrong)}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         return 0
+
+
+@contextmanager
+def _printing_visibly(command: Command) -> Iterator[None]:
+    """Let a command print texts of callers and units without a terminal obeying them; the service prints JSON."""
+    if command is _serve or command is _demo:
+        yield
+        return
+    streams: Any = VisibleStream(sys.stdout), VisibleStream(sys.stderr)
+    with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+        yield
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,6 +133,7 @@ def _serve(options: argparse.Namespace) -> int:
         sip = site.settings.sip.model_copy(update={"listen": options.sip})
         site = Site(site.settings.model_copy(update={"sip": sip}), site.directory, site.calendar, site.hours)
     open_console = _console(options, site)
+    check_ready(_opened_at(options, site.settings), yaml_lines.read(options.config))
     return serve(site, at=options.at, ends_with_stdin=options.with_parent, open_console=open_console)
 
 
@@ -120,18 +141,23 @@ def _console(options: argparse.Namespace, site: Site) -> OpenConsole | None:
     """Return what makes the web console; None if there is to be none."""
     from console.site import WebConsole  # noqa: PLC0415
 
-    console = site.settings.console
-    if not (console.enabled or options.console):
+    settings = _opened_at(options, site.settings)
+    if not settings.console.enabled:
         return None
+    return lambda operations, shelf, _, reactor: WebConsole(operations, shelf, settings, reactor)
+
+
+def _opened_at(options: argparse.Namespace, settings: Settings) -> Settings:
+    """Return the settings with the console open where the command line says."""
     if not options.console:
-        return WebConsole
+        return settings
     try:
-        console = ConsoleSettings.model_validate(console.model_dump() | {"enabled": True, "listen": options.console})
+        given = settings.console.model_dump() | {"enabled": True, "listen": options.console}
+        console = ConsoleSettings.model_validate(given)
     except ValidationError as wrong:
         faults = [Fault("--console", 0, "", str(error["msg"])) for error in wrong.errors()]
         raise ConfigError(faults) from wrong
-    settings = site.settings.model_copy(update={"console": console})
-    return lambda operations, shelf, _, reactor: WebConsole(operations, shelf, settings, reactor)
+    return settings.model_copy(update={"console": console})
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -144,7 +170,9 @@ def _check(options: argparse.Namespace) -> int:
     # Twisted installs its reactor on import, and few commands need one
     from ivr.speech.check_command import run  # noqa: PLC0415
 
-    return run(_site(options), as_json=options.json)
+    site = _site(options)
+    check_ready(site.settings, yaml_lines.read(options.config))
+    return run(site, as_json=options.json)
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -19,13 +19,17 @@ def _origin(url: str) -> str:
 
 
 class Lockout(Strict):
-    """After so many failed log-ins comes a pause, doubled with each further failure."""
+    """After so many failed log-ins comes a pause, doubled with each further failure.
+
+    A device is known, and waits for its own failures only, for `known_device_days` after a log-in.
+    """
 
     account_tries: int = Field(default=5, ge=2, le=100)
     address_tries: int = Field(default=20, ge=2, le=10_000)
     first_pause_s: float = Field(default=30.0, gt=0, le=3600)
     longest_pause_s: float = Field(default=3600.0, gt=0, le=86_400)
     forgets_after_s: float = Field(default=86_400.0, gt=0)
+    known_device_days: int = Field(default=180, ge=1, le=400)
 
 
 class ConsoleSettings(Strict):

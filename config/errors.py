@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+MOST_FAULTS = 200
+
 
 @dataclass(frozen=True, order=True)
 class Fault:
@@ -20,8 +22,11 @@ class Fault:
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; `faults` has every bad key, sorted by file and line."""
+    """The configuration cannot be used; `faults` has every bad key (200 at most), sorted by file and line."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(sorted(set(faults)))
+        every = sorted(set(faults))
+        self.faults = tuple(every[:MOST_FAULTS])
+        if len(every) > MOST_FAULTS:
+            self.faults += (Fault(every[0].file, 0, "", f"and {len(every) - MOST_FAULTS} faults more"),)
         super().__init__("\n".join(map(str, self.faults)))

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
+_EARLIEST_YEAR, _LATEST_YEAR = 1900, 9000
 _STRICT = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
 
@@ -58,6 +59,9 @@ def _apart(windows: tuple[Window, ...]) -> tuple[Window, ...]:
 
 
 def _in_shanghai(at: datetime) -> datetime:
+    # at both ends of what a datetime can be, to reckon with it fails
+    if not _EARLIEST_YEAR <= at.year <= _LATEST_YEAR:
+        raise ValueError(f"lies before {_EARLIEST_YEAR} or after {_LATEST_YEAR}")
     return at.replace(tzinfo=_SHANGHAI) if at.tzinfo is None else at.astimezone(_SHANGHAI)
 
 

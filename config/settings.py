@@ -211,7 +211,20 @@ class Settings(Strict):
                 )
             if parts.scheme not in ("redis", "rediss", "unix"):
                 raise ValueError("redis_url starts with redis://, rediss:// or unix://")
+            if parts.scheme != "unix":
+                _check_host(parts.netloc)
         return self
+
+
+def _check_host(netloc: str) -> None:
+    """Raise ValueError unless an address of the network is one host, with a port or without."""
+    host = netloc.rpartition("@")[2]
+    if "," in host:
+        raise ValueError("redis_url names one host:port; several, as of Sentinel or a cluster, are not read")
+    try:
+        split_address(host)
+    except ValueError as wrong:
+        raise ValueError(f"redis_url names no host: {wrong}") from wrong
 
 
 def load(path: Path) -> Settings:

@@ -6,20 +6,19 @@ no octal one and `no` no boolean (all of which YAML 1.1 makes of them). Only an 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from config import yaml_bounds
 from config.errors import ConfigError, Fault
+from config.yaml_bounds import Key as Key  # noqa: PLC0414  # whoever reads faults needs it
+from config.yaml_bounds import Scalar, full_width_cure
 
-Key = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
-# libyaml, where PyYAML came with it: many times as fast
-_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LONGEST_SHOWN = 200
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _SECRET_KEYS = {"password", "passwd", "passphrase", "secret", "token", "api_key", "credential", "credentials"}
 _NO_SECRETS = (
@@ -29,12 +28,35 @@ _NO_SECRETS = (
 
 @dataclass
 class Document:
-    """A YAML file: its content, and the line (from 1) of every key path in it."""
+    """A YAML file: its content, and the line (from 1) of every key path in it.
+
+    A key that would have a secret is a fault where `forbids_secrets`.
+    """
 
     path: Path
+    forbids_secrets: bool = True
     content: Any = None
     lines: dict[Key, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+
+    def at(self, key: Key, line: int) -> None:
+        """Note the line of a value, unless it has that of its key."""
+        self.lines.setdefault(key, line)
+
+    def takes(self, key: Key, line: int) -> bool:
+        """Note the line of a key; False if it stands there twice, or would have a secret."""
+        if key in self.lines:
+            self.faults.append(Fault(str(self.path), line, dotted(key), "given twice"))
+            return False
+        self.lines[key] = line
+        if self.forbids_secrets and str(key[-1]).lower() in _SECRET_KEYS:
+            self.faults.append(self.fault(key, _NO_SECRETS))
+            return False  # its value goes no further, not even into an error message
+        return True
+
+    def meaning(self, word: Scalar) -> str | None:
+        """Return what a word means: itself, or nothing."""
+        return None if word.is_plain and word.text in _NULLS else word.text
 
     def fault(self, key: Key, message: str) -> Fault:
         """Return a fault at `key`, or at the nearest key above it that stands in the file."""
@@ -64,28 +86,13 @@ class Document:
         return ()
 
 
-def read(path: Path) -> Document:
-    """Read a YAML file; ConfigError if it cannot be read or is no YAML."""
-    try:
-        node = _composed(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise ConfigError([Fault(str(path), 0, "", f"cannot be read: {wrong}")]) from wrong
-    except yaml.MarkedYAMLError as wrong:
-        line = wrong.problem_mark.line + 1 if wrong.problem_mark else 0
-        raise ConfigError([Fault(str(path), line, "", f"is not YAML: {wrong.problem}")]) from wrong
-    except yaml.YAMLError as wrong:
-        raise ConfigError([Fault(str(path), 0, "", f"is not YAML: {wrong}")]) from wrong
-    document = Document(path)
-    document.content = {} if node is None else _content(node, (), document)
+def read(path: Path, *, forbids_secrets: bool = True) -> Document:
+    """Read a YAML file; ConfigError if it cannot be read, is no YAML, or goes beyond the bounds of `yaml_bounds`."""
+    text = yaml_bounds.text_of(path)
+    document = Document(path, forbids_secrets)
+    document.content = yaml_bounds.build(path, text, document)
     document.lines.setdefault((), 1)
     return document
-
-
-def _composed(text: str) -> yaml.Node | None:
-    try:
-        return yaml.compose(text, Loader=_LOADER)
-    except yaml.YAMLError:
-        return yaml.compose(text, Loader=yaml.SafeLoader)  # names the line better
 
 
 def dotted(key: Key) -> str:
@@ -94,42 +101,11 @@ def dotted(key: Key) -> str:
     return text.lstrip(".")
 
 
-def _content(node: yaml.Node, key: Key, document: Document) -> Any:
-    document.lines.setdefault(key, node.start_mark.line + 1)
-    if isinstance(node, yaml.SequenceNode):
-        return [_content(item, (*key, n), document) for n, item in enumerate(node.value)]
-    if isinstance(node, yaml.MappingNode):
-        return dict(_members(node, key, document))
-    is_plain = isinstance(node, yaml.ScalarNode) and not node.style  # None, or "" by libyaml
-    return None if is_plain and node.value in _NULLS else node.value
-
-
-def _members(node: yaml.MappingNode, key: Key, document: Document) -> Iterator[tuple[str, Any]]:
-    seen: set[str] = set()
-    for name_node, value_node in node.value:
-        name = str(name_node.value)
-        here: Key = (*key, name)
-        if name in seen:
-            second = name_node.start_mark.line + 1
-            document.faults.append(Fault(str(document.path), second, dotted(here), "given twice"))
-            continue
-        seen.add(name)
-        document.lines[here] = name_node.start_mark.line + 1
-        if name.lower() in _SECRET_KEYS:
-            document.faults.append(document.fault(here, _NO_SECRETS))
-            continue  # its value goes no further, not even into an error message
-        yield name, _content(value_node, here, document)
-
-
 def _causes(wrong: ValidationError) -> list[Any]:
     """Return pydantic's errors without "too short" of a list whose items are the fault."""
-    errors = wrong.errors()
-    return [
-        error
-        for error in errors
-        if error["type"] != "too_short"
-        or not any(other["loc"][: len(error["loc"])] == error["loc"] for other in errors if other is not error)
-    ]
+    errors = wrong.errors(include_url=False, include_context=False)
+    above = {error["loc"][:depth] for error in errors for depth in range(len(error["loc"]))}
+    return [error for error in errors if error["type"] != "too_short" or error["loc"] not in above]
 
 
 def _in_file(loc: tuple[int | str, ...]) -> Key:
@@ -145,4 +121,8 @@ def _plain(error: Any) -> str:
         return "is missing"
     message = str(error["msg"]).removeprefix("Value error, ")
     given = error["input"]
-    return f"{message} (given: {given!r})" if isinstance(given, (str, int, float)) else message
+    if not isinstance(given, (str, int, float)):
+        return message
+    shown = repr(given) if len(str(given)) <= _LONGEST_SHOWN else repr(str(given)[:_LONGEST_SHOWN]) + "..."
+    cure = full_width_cure(given) if isinstance(given, str) else ""
+    return f"{message} (given: {shown}){cure}"

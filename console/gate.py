@@ -35,11 +35,13 @@ from console.people.tokens import API, METRICS
 from console.rendering.texts import DEFAULT, LANGUAGES
 from console.visit import Console, Visit
 from ivr.refused import OperationRefused
+from node.error_texts import cut, error_text
 from routing.clock import Clock
 
 log = structlog.get_logger()
 
 _FORM_COOKIE_S = 3600
+_LONGEST_PATH = 200
 _LANGUAGE_COOKIE_S = 31_536_000
 # What the ledger cannot do, as who asks is told of it; the first that fits.
 _ANSWERS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[], ConsoleError]], ...] = (
@@ -96,7 +98,7 @@ class Gate:
         try:
             visit = await self._identified(visit, arrived)  # who is logged in keeps the navigation
             refused: Exception = wrong
-        except (ConsoleError, StoreError) as other:
+        except Exception as other:
             refused = other
         return self._finished(visit, self._refusal(visit, refused))
 
@@ -228,11 +230,17 @@ class Gate:
 
     def _refusal(self, visit: Visit, wrong: Exception) -> Response:
         error = _as_console_error(wrong)
+        error_id = ""
         if error.status == 500:
-            log.error("console_failed", route=visit.route.name, path=visit.path, exc_info=wrong)
+            error_id = secrets.token_hex(4)
+            # as a text: whatever the log does with an exception must not keep a call waiting
+            log.error(
+                "console_failed", error_id=error_id, route=visit.route.name, path=cut(visit.path, _LONGEST_PATH),
+                error=error_text(wrong),
+            )  # fmt: skip
         retry = (("Retry-After", str(error.retry_after_s)),) if error.retry_after_s else ()
         allowed = (("Allow", ", ".join(error.allowed)),) if isinstance(error, WrongMethod) else ()
-        text = self._words(visit, error)
+        text = self._words(visit, error, error_id)
         if visit.route.is_api:
             challenge = (("WWW-Authenticate", "Bearer"),) if error.status == 401 else ()
             body = problem(error.status, error.key, text, visit.path, error.faults)
@@ -245,11 +253,11 @@ class Gate:
         page = visit.page("error.html", error.status, code=error.status, text=text)
         return replace(page, headers=(*retry, *allowed))
 
-    def _words(self, visit: Visit, error: ConsoleError) -> str:
+    def _words(self, visit: Visit, error: ConsoleError, error_id: str) -> str:
         """Return the reason in the language of whoever asks; what the node says is Chinese, unless a text stands in."""
         if error.text and (visit.language == DEFAULT or not visit.has_text(error.key)):
             return error.text
-        return visit.t(error.key, seconds=error.retry_after_s)
+        return visit.t(error.key, seconds=error.retry_after_s, error_id=error_id)
 
     def _finished(self, visit: Visit, response: Response) -> Response:
         cookies = list(response.cookies)

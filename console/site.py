@@ -35,6 +35,7 @@ from console.http.routes import TABLE
 from console.http.security import Security
 from console.people.accounts import Accounts
 from console.people.audit import Audit
+from console.people.devices import KnownDevices
 from console.people.lockout import FailedLogins
 from console.people.passwords import Passwords
 from console.people.people import People
@@ -60,6 +61,7 @@ T = TypeVar("T")
 
 # argon2 takes 64 MiB and tens of milliseconds of a whole core each time, and calls need the others
 _PASSWORDS_AT_ONCE = 1
+_A_DAY_S = 86_400
 # each registers its routes when it is imported; a new page is added here
 PAGES = (
     home, login, welcome, me, accounts, audit_log, compliance, orders, order, order_acts, recordings, calls, month,
@@ -83,17 +85,23 @@ def build_console(
     people = People(
         accounts=accounts,
         passwords=with_passwords,
-        second_factors=SecondFactors(clock),
+        second_factors=SecondFactors(accounts, clock),
         sessions=Sessions(
             shelf, accounts, clock, idle_s=console.session_idle_s, longest_s=console.session_longest_s
         ),
-        tokens=Tokens(data_dir / "console" / "tokens.json", on_disk, clock),
+        tokens=Tokens(data_dir / "console" / "tokens.json", on_disk, clock, accounts.vouches),
         failed_logins=FailedLogins(console.lockout, clock),
+        devices=KnownDevices(
+            data_dir / "console" / "devices.json", clock, console.lockout.known_device_days * _A_DAY_S
+        ),
     )  # fmt: skip
+    events = Hub(reactor)
+    accounts.when_sessions_end(lambda account: events.drop(lambda viewer: viewer.name == account.name))
+    accounts.when_sessions_end(lambda account: operations.supervision.end_all_of(account.name))
     return Console(
         node_number=settings.node_number, operations=operations, people=people,
         audit=Audit(data_dir, reactor, clock, on_disk), security=Security(console), texts=Texts(),
-        templates=Templates(), events=Hub(reactor), jobs=Jobs(), idempotency=Idempotency(shelf), metrics=Metrics(),
+        templates=Templates(), events=events, jobs=Jobs(), idempotency=Idempotency(shelf), metrics=Metrics(),
         in_thread=in_thread,
     )  # fmt: skip
 
@@ -134,6 +142,7 @@ class WebConsole:
         self._drawing.start()
         self.console.people.accounts.load()
         self.console.people.tokens.load()
+        self.console.people.devices.load()
         await self.console.audit.open()
         self._unsubscribe = self.console.operations.subscribe(self.hear)
         self._connections = Connections(self._resource(), self._settings, self._reactor, self._most_bytes)

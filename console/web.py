@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -19,11 +20,19 @@ from console.gate import Arrived, Gate
 from console.http.messages import PLAIN, Response
 from console.http.routes import Route
 from console.http.security import HEADERS, NOT_KEPT, Security
+from node.error_texts import error_text
 
 log = structlog.get_logger()
 
 Proxies = tuple[IPv4Network | IPv6Network, ...]
-_BROKEN = Response(500, b"The server failed; it has been recorded.\n", PLAIN, headers=(*HEADERS, NOT_KEPT))
+
+
+def _broken(wrong: BaseException) -> Response:
+    """Return the answer to a request with which something went wrong beside the gate; it is logged under its id."""
+    error_id = secrets.token_hex(4)
+    log.error("gate_failed", error_id=error_id, error=error_text(wrong))
+    text = f"The server failed; it has been recorded as {error_id}.\n"
+    return Response(500, text.encode(), PLAIN, headers=(*HEADERS, NOT_KEPT))
 
 
 class _Written(Resource):
@@ -36,7 +45,15 @@ class _Written(Resource):
         self._response, self._security = response, security
 
     def render(self, request: Any) -> int:
-        response = self._response
+        """Write the answer; if that fails before anything is sent, say so instead."""
+        try:
+            return self._written(request, self._response)
+        except Exception as wrong:
+            if request.startedWriting:
+                raise
+            return self._written(request, _broken(wrong))
+
+    def _written(self, request: Any, response: Response) -> int:
         request.setResponseCode(response.status)
         request.setHeader(b"content-type", response.content_type.encode())
         for name, value in response.headers:
@@ -75,19 +92,16 @@ def resource(gate: Gate, table: Iterable[Route], security: Security, proxies: Pr
 
 def _answering(gate: Gate, route: Route, security: Security, proxies: Proxies) -> Callable[..., Deferred[Resource]]:
     def answer(request: Any, **path_args: str) -> Deferred[Resource]:
-        arrived = _arrived(request, proxies)
-
         def send(response: Response) -> None:
             if not answered.called:
                 answered.callback(_Written(response, security))
 
-        def broken(failure: Any) -> None:
-            log.error("gate_failed", error=failure.getTraceback())
-            send(_BROKEN)
+        async def answer_it() -> Response:
+            return await gate.answer(_arrived(request, proxies), route, path_args)
 
         # klein cancels what it waits for when the browser goes away; an act is finished all the same
         answered: Deferred[Resource] = Deferred()
-        ensureDeferred(gate.answer(arrived, route, path_args)).addCallback(send).addErrback(broken)
+        ensureDeferred(answer_it()).addCallbacks(send, lambda failure: send(_broken(failure.value)))
         return answered
 
     return answer

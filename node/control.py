@@ -14,7 +14,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.protocol import Factory
 from twisted.protocols.basic import LineOnlyReceiver
 
-from node.control_client import short_address
+from processes.socket_address import short_address
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ class _Conversation(LineOnlyReceiver):
         except Exception as wrong:  # whatever an operator's request does, the node goes on
             log.warning("control_refused", error=repr(wrong))
             answer = {"error": f"{type(wrong).__name__}: {wrong}"}
-        self.transport.write(json.dumps(answer, ensure_ascii=False, default=str).encode() + b"\n")
+        self.transport.write(json.dumps(answer, ensure_ascii=False, default=str).encode(errors="replace") + b"\n")
 
 
 class Control:

@@ -8,17 +8,13 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from processes.socket_address import short_address
+
 _ANSWER_S = 10.0
-_LONGEST_ADDRESS = 107
 
 
 class ControlError(Exception):
     """The node could not be asked, or refused."""
-
-
-def short_address(path: Path, folder: int) -> str:
-    """Return `path` as a socket's address may be written: 108 bytes at most (unix(7)), however deep its folder is."""
-    return str(path) if len(os.fsencode(path)) <= _LONGEST_ADDRESS else f"/proc/self/fd/{folder}/{path.name}"
 
 
 def ask(path: Path, question: str, **arguments: Any) -> Any:

@@ -11,6 +11,7 @@ from callback_scheduler.notices import command as notices_report
 from node.control_client import ask
 from routing.clock import in_shanghai
 from routing.phone_numbers import masked
+from routing.visible import visible_line
 
 
 def orders(socket: Path, *, limit: int, as_json: bool) -> int:
@@ -20,9 +21,9 @@ def orders(socket: Path, *, limit: int, as_json: bool) -> int:
         print(json.dumps(latest, ensure_ascii=False, indent=2))
         return 0
     for order in latest:
-        print(
+        _print_line(
             order["order_id"], order["state"], order["kind"], "due", _local(order["due_at"]), order["unit_id"],
-            order["matter_id"], masked(order["callback_number"]), f"+{len(order['merged_calls'])} calls", sep="  ",
+            order["matter_id"], masked(order["callback_number"]), f"+{len(order['merged_calls'])} calls",
         )
     return 0
 
@@ -35,12 +36,12 @@ def calls(socket: Path, *, limit: int, as_json: bool) -> int:
         return 0
     for call in latest:
         if "outcome" not in call:  # only its offer is known so far
-            print(call["call_id"], masked(call["caller"]), "not over yet", sep="  ")
+            _print_line(call["call_id"], masked(call["caller"]), "not over yet")
             continue
-        print(
+        _print_line(
             call["call_id"], _local(call["offered_at"]), masked(call["caller_number"]), call["outcome"],
             f"transfer {call['transfer']}", f"talked {call['two_way_s']} s", f"{len(call['legs'])} legs",
-            " ".join(call["order_ids"]), sep="  ",
+            " ".join(call["order_ids"]),
         )
     return 0
 
@@ -51,6 +52,11 @@ def notices(socket: Path, *, retry: str | None, as_json: bool) -> int:
     listing = ask(socket, "notices") | {"retried": retried}
     print(json.dumps(listing, ensure_ascii=False, indent=2) if as_json else notices_report.text(listing))
     return 1 if listing["dead_letters"] else 0
+
+
+def _print_line(*fields: str) -> None:
+    """Print one line: what is in a field may not begin another."""
+    print("  ".join(map(visible_line, fields)))
 
 
 def _local(instant: str) -> str:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from datetime import datetime
 from typing import Any, cast
 
@@ -20,10 +20,14 @@ from twisted.logger import LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
 
 from callback_scheduler.errors import SchedulerError
+from config.errors import ConfigError
 from node.console_port import OpenConsole
+from node.error_texts import cut, error_text
 from node.node import Node
+from node.ways_out import what_to_do
 from routing.clock import MovableClock, SystemClock
 from routing.site import Site
+from routing.visible import visible
 
 log = structlog.get_logger()
 reactor: Any = installed_reactor  # Twisted gives the module this type's name, not its interface
@@ -48,9 +52,14 @@ def serve(
     standard output gets one line of JSON when the service is ready.
     """
     _log_as_json()
+    os.umask(0o077)  # what the service writes, and its lines and its Redis, is for its own user only
     # Twisted counts by the wall clock: set back an hour, it would leave every timer waiting for an hour
     reactor.seconds = time.monotonic
-    node = Node(site, MovableClock(at) if at else SystemClock(), open_console)
+    try:
+        node = Node(site, MovableClock(at) if at else SystemClock(), open_console)
+    except (OSError, ValueError) as wrong:
+        _log_failed_start(wrong)
+        return 1
     status = 0
     stopping: list[Deferred[None]] = []
 
@@ -66,10 +75,8 @@ def serve(
     def broken(failure: Failure) -> None:
         nonlocal status
         status = 1
-        if isinstance(failure.value, SchedulerError):  # its message says where and what
-            log.error("start_failed", error=str(failure.value), what_to_do=failure.value.what_to_do)
-        else:
-            log.error("start_failed", error=failure.getErrorMessage(), traceback=failure.getTraceback())
+        assert failure.value is not None
+        _log_failed_start(failure.value)
         stop()
 
     def start() -> None:
@@ -84,22 +91,52 @@ def serve(
     return status
 
 
+def _log_failed_start(wrong: BaseException) -> None:
+    """Say why there is no service, and the way out."""
+    told = {"error": str(wrong), "what_to_do": what_to_do(wrong)}
+    if not isinstance(wrong, (SchedulerError, ConfigError)):  # whose message says where and what
+        told["traceback"] = error_text(wrong)
+    log.error("start_failed", **told)
+
+
 def _log_twisted(event: dict[str, Any]) -> None:
     """Log what Twisted has to say only when something went wrong: an error nobody handled must not be silent."""
     if event["log_level"] >= LogLevel.error:
         failure = event.get("log_failure")
-        log.error("twisted_error", text=formatEvent(event), traceback=failure.getTraceback() if failure else "")
+        log.error("twisted_error", text=formatEvent(event), traceback=error_text(failure and failure.value))
+
+
+def _bounded(logger: Any, method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say where an error came from, and let no value be longer than a page: a caller's words may be."""
+    exc_info = entry.pop("exc_info", None)
+    wrong = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1] if exc_info else None
+    if wrong is not None:
+        entry["exception"] = error_text(wrong)
+    for name, value in entry.items():
+        if isinstance(value, str):
+            entry[name] = cut(value)
+    return entry
+
+
+def _printable(logger: Any, method: str, line: Any) -> str:
+    """Write out what a terminal would obey; in JSON it means the same."""
+    return visible(line)
 
 
 def _log_as_json() -> None:
     globalLogBeginner.beginLoggingTo([cast(Any, _log_twisted)], redirectStandardIO=False, discardBuffer=True)
+    _configure_log()
+
+
+def _configure_log() -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=False),
-            structlog.processors.format_exc_info,
+            _bounded,
             structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+            _printable,
         ],
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )

@@ -80,7 +80,7 @@ class UnitsFile(Strict):
     """units.yaml."""
 
     units: dict[Id, UnitEntry] = Field(min_length=1)
-    seats: dict[Id, SeatEntry] = {}
+    seats: dict[Id, SeatEntry] = Field(min_length=1)  # without one, nobody answers a caller who asks for a person
 
 
 class MatterEntry(Strict):

@@ -49,6 +49,7 @@ def load_site(settings_file: Path) -> Site:
         faults += _unknown_names(document, directory)
         faults += _own_numbers_rung(document, directory)
         faults += tiers_never_rung(units_file, directory, manners)
+        faults += phones_shared(units_file, directory)
     if settings is None or directory is None or calendar is None or faults:
         raise ConfigError(faults)
     return Site(settings, directory, calendar, Hours(settings.hours))
@@ -121,6 +122,19 @@ def tiers_never_rung(units_file: Path, directory: Directory, manners: PhoneManne
         for number in sorted(set(range(len(unit.tiers))) - {start.tier for start in starts}):
             message = f"nobody of this tier would be rung within ring_all_s ({manners.ring_all_s:g} s)"
             yield document.fault(("units", unit.unit_id, "tiers", number), message)
+
+
+def phones_shared(units_file: Path, directory: Directory) -> Iterator[Fault]:
+    """Yield a fault for each phone of two specialists: rung twice at once, and who dials in from it may be either."""
+    document = yaml_lines.read(units_file)
+    owners: dict[str, str] = {}
+    for unit in directory.units:
+        for place, tier in enumerate(unit.tiers):
+            for person in tier.specialists:
+                owner = owners.setdefault(person.number, person.specialist_id)
+                if owner != person.specialist_id:
+                    key = ("units", unit.unit_id, "tiers", place, "specialists", person.specialist_id, "number")
+                    yield document.fault(key, f"{person.number} is the number of {owner} already")
 
 
 def _items(document: Document, *key: str | int) -> Iterator[tuple[Key, Any]]:

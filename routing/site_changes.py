@@ -24,7 +24,7 @@ from config.settings import Settings
 from routing.calendar import Calendar, load_calendar
 from routing.directory import Directory, load_directory
 from routing.hours import Hours
-from routing.site import Site, hours_of_no_unit, numbers_rung, tiers_never_rung
+from routing.site import Site, hours_of_no_unit, numbers_rung, phones_shared, tiers_never_rung
 
 FOLDER, CALENDAR, UNITS, SWITCH, PROMPTS = "site", "calendar", "units.yaml", "switch.json", "prompts"
 HOURS = "hours.yaml"
@@ -62,6 +62,7 @@ def changed_directory(settings: Settings, units_file: Path, hours: HoursSettings
     directory = load_directory(units_file, settings.matters_file, settings.phone.next_tier_after_s)
     faults = [*_unknown_units(settings, hours, units_file, directory), *_own_numbers(settings, units_file, directory)]
     faults += tiers_never_rung(units_file, directory, settings.phone)
+    faults += phones_shared(units_file, directory)
     if faults:
         raise ConfigError(faults)
     return directory

@@ -29,7 +29,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "node": (
         ("serve",), ("node",), ("console_port", "control_answers"), ("operations",), ("control", "listings", "lines"),
-        ("control_client",),
+        ("control_client", "error_texts", "readiness", "ways_out"),
     ),
     "ivr": (("dispatch",), ("flows",), ("calls",), ("door", "pool", "speech"), ("sip", "line", "refused")),
     "callback_scheduler": (
@@ -40,6 +40,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
 HOMES = {
     "pjsua2": ("ivr/line/",),
     "redis": ("callback_scheduler/store/",),
+    "yaml": ("config/", "demo/"),  # config/yaml_bounds.py reads; a demo writes settings of its own
     "apscheduler": ("callback_scheduler/timetable/timetable.py",),
 }
 MOST_LINES = 400

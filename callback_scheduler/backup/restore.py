@@ -121,7 +121,7 @@ def _manifest(archive: Path, content: IO[bytes]) -> dict[str, Any]:
             raise BackupError(f"{archive}: its format is {manifest['format']}, this version knows {FORMAT}")
         manifest["made_at"], manifest["made_of"], manifest["journal"]["position"], manifest["journal"]["chain"]
         [(file["path"], file["sha256"]) for file in manifest["files"]]
-    except (ValueError, KeyError, TypeError) as wrong:
+    except (ValueError, KeyError, TypeError, RecursionError) as wrong:
         raise BackupError(f"{archive}: its manifest cannot be read: {wrong!r}") from wrong
     return manifest
 

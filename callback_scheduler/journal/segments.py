@@ -107,6 +107,11 @@ def unframe(line: bytes) -> tuple[int, str, bytes]:
     return int(position), chain.decode(), body
 
 
+def _private(path: str, flags: int) -> int:
+    """Open a file that only this user may read: numbers and reasons stand in it."""
+    return os.open(path, flags, 0o600)
+
+
 def create(folder: Path, journal_id: str, first: int, chain: str) -> Path:
     """Make an empty segment whose first record, at `first`, will follow `chain`; on disk on return, and its name too.
 
@@ -117,7 +122,7 @@ def create(folder: Path, journal_id: str, first: int, chain: str) -> Path:
     fields = {"journal": journal_id, "first": first, "format": 2, "chain": chain}
     header = json.dumps(fields, separators=(",", ":")).encode()
     try:
-        with being_made.open("wb") as file:
+        with open(being_made, "wb", opener=_private) as file:
             file.write(frame(0, header))
             file.flush()
             os.fsync(file.fileno())
@@ -142,7 +147,7 @@ class Mark:
 def write_mark(folder: Path, name: str, mark: Mark) -> None:
     """Put a mark on disk under `name` (END_MARK, ARCHIVE_MARK), whole or not at all; OSError if there is no room."""
     being_made = folder / f"{name}.new"
-    with being_made.open("w", encoding="ascii") as file:
+    with open(being_made, "w", encoding="ascii", opener=_private) as file:
         file.write(json.dumps({"position": mark.position, "chain": mark.chain}) + "\n")
         file.flush()
         os.fsync(file.fileno())
@@ -213,7 +218,7 @@ def set_tail_aside(segment: Segment) -> Path:
         kept = segment.path.with_name(f"{segment.path.name}.{segment.good_bytes}.{copies}.torn")
     with segment.path.open("r+b") as file:
         file.seek(segment.good_bytes)
-        with kept.open("wb") as aside:
+        with open(kept, "wb", opener=_private) as aside:
             aside.write(file.read())
             aside.flush()
             os.fsync(aside.fileno())

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from routing.clock import in_shanghai
+from routing.visible import visible_line
 
 
 def text(found: dict[str, Any]) -> str:
@@ -13,7 +14,7 @@ def text(found: dict[str, Any]) -> str:
     lines = [_receiver(receiver) for receiver in found["receivers"]] or ["no receivers are configured"]
     lines += [f"retried  {one['receiver']}  {one['event_id']}  {one['outcome']}" for one in found["retried"]]
     lines += [_dead(letter) for letter in found["dead_letters"]]
-    return "\n".join(lines)
+    return "\n".join(map(visible_line, lines))
 
 
 def _receiver(status: dict[str, Any]) -> str:

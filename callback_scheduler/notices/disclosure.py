@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
 from config.notices import PhoneNumbers
+from routing.masking import with_numbers
 
-# Mobile numbers and landlines with area code, as people also type them into a reason; never a part of an id.
-_PHONE = re.compile(
-    r"(?<![0-9A-Za-z])(?:(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}|0\d{2,3}[- ]?\d{7,8})(?![0-9A-Za-z])"
-)
 _NUMBER_KEYS = {"number", "caller", "called"}
 _FILE_KEYS = {"message_path", "recording", "messages"}
 _AS_THEY_ARE = {"event_id", "order_id", "call_id", "attempt_id", "state_from", "state_to", "sequence"}
@@ -39,7 +35,7 @@ def disclosed(fields: Any, phone_numbers: PhoneNumbers, key: str = "") -> Any:
     shown = _SHOWN[phone_numbers]
     if key in _NUMBER_KEYS or key.endswith("_number"):
         return shown(fields)
-    return _PHONE.sub(lambda found: shown(found[0]), fields)
+    return with_numbers(fields, shown)
 
 
 _SHOWN: dict[PhoneNumbers, Callable[[str], str]] = {

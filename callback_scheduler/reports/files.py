@@ -21,10 +21,13 @@ from callback_scheduler.reports.table import (
     VERDICT_WORDS,
     row_name,
 )
+from routing.visible import visible
 
 Cell = str | int | float | None
 # OWASP, CSV injection: a cell that begins with one of these is a formula to a spreadsheet.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# Their full-width forms are taken for the same, and so are signs behind a blank or another mark.
+_FORMULA_STARTS = tuple("=+-@＝＋－＠")
+_BLANKS = " \t\r\n\u3000\u00a0\ufeff"
 # Excel takes a file for UTF-8 only with this before it.
 _BOM = "\ufeff"
 
@@ -43,8 +46,12 @@ def as_csv(lines: Iterable[Sequence[Cell]]) -> str:
 
 
 def safe(cell: Cell) -> Cell:
-    """Return a cell that no spreadsheet takes for a formula; figures are left as they are."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+    """Return a cell that no spreadsheet takes for a formula, nor refuses; figures are left as they are."""
+    if not isinstance(cell, str):
+        return cell
+    is_formula = cell.startswith(("\t", "\r")) or cell.lstrip(_BLANKS).startswith(_FORMULA_STARTS)
+    shown = "\r".join(map(visible, cell.split("\r")))  # an end of line is one to a spreadsheet, too
+    return f"'{shown}" if is_formula else shown
 
 
 def save_xlsx(report: Report, units: Mapping[str, str], path: Path) -> None:

@@ -49,22 +49,21 @@ async def account_page(visit: Visit) -> Response:
 async def change_account(visit: Visit) -> Response:
     """Change role, unit, number or name; the sessions of the account are over if what it may do has changed."""
     before = _named(visit)
-    fields = _fields(visit)
-    is_privilege = any(fields[name] != getattr(before, name) for name in ("role", "unit_id", "is_active"))
-    generation = before.generation + is_privilege
-    await visit.people.accounts.change(before.name, generation=generation, **fields)
-    if is_privilege:
-        visit.console.events.drop(lambda viewer: viewer.name == before.name)
+    changed = await visit.people.accounts.change(before.name, **_fields(visit))
+    if not changed.is_active:
+        await visit.people.tokens.withdraw(INVITATION, before.name)
     return visit.go("/accounts").saying(visit.t("accounts.changed", name=before.name))
 
 
 @route("/accounts/<name>/token", methods=("POST",), roles=_ADMIN)
 async def invite_again(visit: Visit) -> Response:
-    """Show a new one-time token: for who lost the password, or the second factor."""
+    """Show a new one-time token: for who lost the password, or the second factor; the old password ends at once."""
     account = _named(visit)
+    changes: dict[str, Any] = {"password_hash": "", "usual_addresses": ()}
     if "drops_second_factor" in visit.form:
-        await visit.people.accounts.change(account.name, totp_secret="", generation=account.generation + 1)
-        visit.note(result="second factor dropped")
+        changes["totp_secret"] = ""
+    await visit.people.accounts.change(account.name, **changes)
+    visit.note(result="password dropped, second factor too" if "totp_secret" in changes else "password dropped")
     return await _invited(visit, account)
 
 
@@ -73,7 +72,6 @@ async def end_sessions(visit: Visit) -> Response:
     """Log somebody out everywhere."""
     account = _named(visit)
     await visit.people.accounts.end_sessions(account.name)
-    visit.console.events.drop(lambda viewer: viewer.name == account.name)
     return visit.go("/accounts").saying(visit.t("accounts.sessions_ended", name=account.name))
 
 

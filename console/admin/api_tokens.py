@@ -10,6 +10,7 @@ from console.http.routes import route
 from console.people.roles import Role
 from console.people.tokens import API, SCOPES
 from console.visit import Visit
+from routing.from_outside import whole_number
 
 _ADMIN = (Role.ADMIN,)
 _NAME = re.compile(r"[\w.-]{1,40}")
@@ -46,21 +47,35 @@ async def make_api_token(visit: Visit) -> Response:
 @route("/api-tokens/<name>/revoke", methods=("POST",), roles=_ADMIN)
 async def revoke_api_token(visit: Visit) -> Response:
     """Let a token be worth nothing from now on."""
+    name = _named(visit)
+    await visit.people.tokens.withdraw(API, name)
+    return visit.go("/api-tokens").saying(visit.t("tokens.revoked", name=name))
+
+
+@route("/api-tokens/<name>/take-over", methods=("POST",), roles=_ADMIN)
+async def take_over_api_token(visit: Visit) -> Response:
+    """Answer for a token from now on: it is worth something again if who made it is no administrator any more."""
+    name = _named(visit)
+    await visit.people.tokens.take_over(API, name, str(visit.actor))
+    return visit.go("/api-tokens").saying(visit.t("tokens.taken_over", name=name))
+
+
+def _named(visit: Visit) -> str:
     name = visit.args["name"]
     if not any(one.name == name for one in visit.people.tokens.of_kind(API)):
         raise NotFound
-    await visit.people.tokens.withdraw(API, name)
-    return visit.go("/api-tokens").saying(visit.t("tokens.revoked", name=name))
+    return name
 
 
 def _page(visit: Visit, made: str = "") -> Response:
     units = visit.operations.directory.units
     tokens = visit.people.tokens.of_kind(API)
-    return visit.page("admin/api_tokens.html", tokens=tokens, scopes=SCOPES, units=units, made=made)
+    idle = {one.name for one in tokens if not visit.people.tokens.is_vouched_for(one)}
+    return visit.page("admin/api_tokens.html", tokens=tokens, idle=idle, scopes=SCOPES, units=units, made=made)
 
 
 def _days(visit: Visit) -> int:
-    days = visit.form.get("days", "").strip()
-    if not (days.isascii() and days.isdecimal() and len(days) < 5 and 1 <= int(days) <= _LONGEST_DAYS):
+    days = whole_number(visit.form.get("days", "").strip(), 1, _LONGEST_DAYS)
+    if days is None:
         raise BadInput(key="tokens.bad_days")
-    return int(days)
+    return days

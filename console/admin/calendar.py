@@ -13,6 +13,7 @@ from console.http.messages import Response
 from console.http.routes import route
 from console.visit import Visit
 from routing.calendar import Day, DayType
+from routing.from_outside import whole_number
 
 _LARGEST = 2_500_000
 _SPECIAL = (DayType.HOLIDAY, DayType.MAKE_UP_WORKDAY)
@@ -23,10 +24,9 @@ _EARLIEST, _LATEST = 2004, 2100
 async def calendar(visit: Visit) -> Response:
     """Show a year: ?year=2027."""
     today = visit.now().date()
-    year = visit.args.get("year", str(today.year))
-    if not year.isascii() or not year.isdecimal() or not _EARLIEST <= int(year) <= _LATEST:
+    shown = whole_number(visit.args.get("year", str(today.year)), _EARLIEST, _LATEST)
+    if shown is None:
         raise NotFound
-    shown = int(year)
     days = [visit.operations.calendar.day(date(shown, 1, 1) + timedelta(days=n)) for n in range(366)]
     days = [day for day in days if day.on.year == shown]
     changes = await last_changes(visit, "calendar")

@@ -48,7 +48,8 @@ async def preview_directory(visit: Visit) -> Response:
     names |= {unit.unit_id: unit.name for unit in getattr(preview.directory, "units", ())}
     return visit.page(
         "admin/directory_preview.html", preview=preview, text=text, version=version, why=why, names=names,
-        difference=difference(before, text), trial=begin_trial(visit, preview), is_stale=version != version_of(before),
+        difference=await difference(visit, before, text),
+        trial=begin_trial(visit, preview), is_stale=version != version_of(before),
     )  # fmt: skip
 
 

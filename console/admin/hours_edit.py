@@ -34,7 +34,8 @@ async def preview_hours(visit: Visit) -> Response:
     return visit.page(
         "admin/hours_preview.html", preview=preview, text=text, version=version, why=why, say=visit.speaker(),
         names={unit.unit_id: unit.name for unit in visit.operations.directory.units}, weekdays=_WEEKDAYS,
-        difference=difference(before, text), trial=begin_trial(visit, preview), is_stale=version != version_of(before),
+        difference=await difference(visit, before, text),
+        trial=begin_trial(visit, preview), is_stale=version != version_of(before),
         switch=standing_switch(visit), calls=visit.operations.status()["calls"],
     )  # fmt: skip
 

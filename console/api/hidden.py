@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from console.api.declared import ApiRequest
+from routing.masking import masked_text
 from routing.phone_numbers import masked
-
-# Digits that may be a phone number; eleven and more that begin with 2 are the number of an order.
-_NUMBER = re.compile(r"(?<![0-9A-Za-z-])(?!2\d{10,})\+?\d{7,15}(?![0-9A-Za-z])")
 
 
 def number(request: ApiRequest, given: str) -> str:
@@ -18,7 +14,7 @@ def number(request: ApiRequest, given: str) -> str:
 
 def words(request: ApiRequest, text: str) -> str:
     """Return a text that people typed, with the phone numbers in it as this token may see them."""
-    return text if request.sees_numbers else _NUMBER.sub(lambda match: masked(match[0]), text)
+    return text if request.sees_numbers else masked_text(text)
 
 
 async def note_numbers(request: ApiRequest, about: str) -> None:

@@ -8,7 +8,8 @@ import pyotp
 import qrcode
 from qrcode.image.svg import SvgPathImage
 
-from console.errors import BadInput, NotFound, TooMany
+from console.entry.known import remembered, try_of, wait_for_pause
+from console.errors import BadInput, NotFound
 from console.http.messages import Cookie, Response
 from console.http.routes import route
 from console.people.accounts import Account
@@ -52,7 +53,6 @@ async def end_sessions(visit: Visit) -> Response:
     """Log out everywhere, here too."""
     assert visit.account is not None
     await visit.people.accounts.end_sessions(visit.account.name)
-    _drop_streams(visit)
     return visit.go("/login").with_cookie(Cookie(visit.console.security.session_cookie))
 
 
@@ -84,7 +84,7 @@ async def use_second_factor(visit: Visit) -> Response:
     account = await _proved(visit)
     if not secret:
         raise BadInput(key="me.secret_too_old")
-    if not visit.people.second_factors.fits(account, visit.form.get("code", ""), secret):
+    if not await visit.people.second_factors.fits(account, visit.form.get("code", ""), secret):
         raise BadInput(key="login.code_wrong")
     return await _changed(visit, "me.second_factor_on", totp_secret=secret)
 
@@ -104,12 +104,10 @@ def _session(visit: Visit) -> Session:
 async def _proved(visit: Visit) -> Account:
     """Return the account once its present password was given: an open browser alone changes no password."""
     assert visit.account is not None
-    account, failed = visit.account, visit.people.failed_logins
-    pause_s = failed.pause_s(account.name, visit.address)
-    if pause_s:
-        raise TooMany(key="login.paused", retry_after_s=pause_s)
+    account, tried = visit.account, try_of(visit, visit.account.name)
+    wait_for_pause(visit, tried)
     if not await visit.people.passwords.fits(account.password_hash, visit.form.get("password", "")):
-        failed.note_failure(account.name, visit.address)
+        visit.people.failed_logins.note_failure(tried)
         raise BadInput(key="me.password_wrong")
     return account
 
@@ -117,14 +115,8 @@ async def _proved(visit: Visit) -> Account:
 async def _changed(visit: Visit, flash: str, **changes: str) -> Response:
     """Change the account, end its sessions, and go on in a new one."""
     assert visit.account is not None
-    account = visit.account
-    changed = await visit.people.accounts.change(account.name, generation=account.generation + 1, **changes)
-    _drop_streams(visit)
+    changed = await visit.people.accounts.change(visit.account.name, as_of=visit.account, **changes)
     session_id, session = await visit.people.sessions.rotate(visit.session, changed)
     await visit.people.sessions.flash(session, visit.t(flash))
-    return visit.go("/me").with_cookie(Cookie(visit.console.security.session_cookie, session_id))
-
-
-def _drop_streams(visit: Visit) -> None:
-    name = visit.account.name if visit.account else ""
-    visit.console.events.drop(lambda viewer: viewer.name == name)
+    answer = visit.go("/me").with_cookie(Cookie(visit.console.security.session_cookie, session_id))
+    return await remembered(visit, changed, answer)

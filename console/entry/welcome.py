@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from console.errors import BadInput, ConsoleError, NotAllowed, TooMany
+from console.entry.known import remembered, wait_for_pause
+from console.errors import BadInput, ConsoleError, NotAllowed
 from console.http.messages import Cookie, Response
 from console.http.routes import route
 from console.people.accounts import Account, checked_name
+from console.people.lockout import Try
 from console.people.roles import Role
 from console.people.tokens import FIRST_ADMINISTRATOR, INVITATION, Token
 from console.visit import Visit
-
-# wrong tokens count as failed log-ins of this name, which no account can have
-_TRIES = "one-time token"
 
 
 @route("/welcome", is_public=True)
@@ -41,18 +40,20 @@ async def welcome(visit: Visit) -> Response:
         return _password_page(visit, token, text, wrong.status, wrong.text or visit.t(wrong.key))
     visit.notes.name = account.name
     visit.note(result="password set")
-    session_id, _ = await visit.people.sessions.rotate(visit.session, account)
-    return visit.go("/").with_cookie(Cookie(visit.console.security.session_cookie, session_id))
+    # whoever has the address alone does not have the second factor
+    waits_for_code = bool(account.totp_secret)
+    session_id, _ = await visit.people.sessions.rotate(visit.session, account, waits_for_code)
+    answer = visit.go("/login/code" if waits_for_code else "/")
+    answer = answer.with_cookie(Cookie(visit.console.security.session_cookie, session_id))
+    return answer if waits_for_code else await remembered(visit, account, answer)
 
 
 def _token(visit: Visit, text: str) -> Token | None:
-    failed = visit.people.failed_logins
-    pause_s = failed.pause_s("", visit.address)
-    if pause_s:
-        raise TooMany(key="login.paused", retry_after_s=pause_s)
+    tried = Try("", visit.address)
+    wait_for_pause(visit, tried)
     token = visit.people.tokens.find(text, FIRST_ADMINISTRATOR, INVITATION)
     if token is None:
-        failed.note_failure(_TRIES, visit.address)
+        visit.people.failed_logins.note_failure(tried)
     return token
 
 
@@ -74,7 +75,7 @@ async def _account(visit: Visit, token: Token) -> Account:
     if account is None:
         new = Account(name, Role.ADMIN, display_name=name, language=visit.language)
         return await people.accounts.add(replace(new, password_hash=password_hash))
-    return await people.accounts.change(name, password_hash=password_hash, generation=account.generation + 1)
+    return await people.accounts.change(name, as_of=account, password_hash=password_hash)
 
 
 def _password_page(visit: Visit, token: Token, text: str, status: int, wrong: str) -> Response:

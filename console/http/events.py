@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from console.people.roles import Role
 from node.operations.happenings import Topic
+from routing.from_outside import whole_number
 
 # Who may hear of what; a unit hears of its own orders only, and of calls about them under a topic of its own.
 TOPICS: Mapping[str, frozenset[Role]] = {
@@ -180,13 +181,12 @@ class Hub:
         """Return what came after the event a client saw last; None if that cannot be told any more."""
         if not last_seen:
             return []
-        epoch, _, number = last_seen.rpartition("-")
-        if epoch != self._epoch or not number.isdecimal() or int(number) > self._last:
-            return None
+        epoch, _, digits = last_seen.rpartition("-")
+        number = whole_number(digits, 0, self._last)
         first_kept = self._ring[0].number if self._ring else self._last + 1
-        if int(number) + 1 < first_kept:
+        if epoch != self._epoch or number is None or number + 1 < first_kept:
             return None
-        return [event for event in self._ring if event.number > int(number)]
+        return [event for event in self._ring if event.number > number]
 
     # -- sending --------------------------------------------------------------------------------------------------
 

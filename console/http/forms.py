@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
-from console.errors import BadInput, TooLarge, WrongType
+from console.errors import BadInput, Fault, TooLarge, Unprocessable, WrongType
 from console.http.messages import Upload
+from routing.from_outside import LARGEST_JSON_BYTES, read_json
 
 _MOST_PARTS = 500
 
@@ -36,9 +37,14 @@ def read(body: Any, headers: Mapping[str, str], most_bytes: int) -> Sent:
         if body.read(1):
             raise WrongType
         return Sent()
+    content = body.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise TooLarge
+    if kind != "multipart/form-data" and content.count(b"&") >= _MOST_PARTS:
+        raise BadInput  # the parser counts the parts of the other kind only
     parser = FormDataParser(max_form_memory_size=most_bytes, max_content_length=most_bytes, max_form_parts=_MOST_PARTS)
     try:
-        _, form, uploads = parser.parse(body, kind, int(headers.get("content-length") or 0) or None, options)
+        _, form, uploads = parser.parse(BytesIO(content), kind, len(content), options)
     except HTTPException as refused:
         raise (TooLarge if refused.code == 413 else BadInput) from refused
     except ValueError as wrong:
@@ -49,10 +55,13 @@ def read(body: Any, headers: Mapping[str, str], most_bytes: int) -> Sent:
 
 
 def _read_json(body: Any, most_bytes: int) -> Sent:
+    most_bytes = min(most_bytes, LARGEST_JSON_BYTES)
     text = body.read(most_bytes + 1)
     if len(text) > most_bytes:
         raise TooLarge
     try:
-        return Sent(json=json.loads(text))
-    except (ValueError, RecursionError) as wrong:
+        return Sent(json=read_json(text))
+    except UnicodeEncodeError as wrong:  # it is JSON, but half of a character is no text
+        raise Unprocessable(faults=(Fault(where="body", what="a string has half of a surrogate pair"),)) from wrong
+    except ValueError as wrong:
         raise BadInput from wrong

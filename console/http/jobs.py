@@ -11,6 +11,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.python.failure import Failure
 
 from ivr.refused import OperationRefused
+from node.error_texts import error_text
 
 log = structlog.get_logger()
 
@@ -42,7 +43,7 @@ class Jobs:
                 failure.raiseException()
             job.wrong = failure.value
             if not isinstance(job.wrong, OperationRefused):
-                log.error("job_failed", key=key, exc_info=job.wrong)
+                log.error("job_failed", key=key, error=error_text(job.wrong))
 
         def end(result: Any) -> None:
             job.result = result

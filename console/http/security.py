@@ -36,6 +36,7 @@ class Security:
         before = "__Host-" if settings.is_secure else "hotline_"
         self.session_cookie = f"{before}session"
         self.form_cookie = f"{before}form"
+        self.device_cookie = f"{before}device"
         self.language_cookie = "hotline_language"
 
     def headers(self) -> tuple[tuple[str, str], ...]:
@@ -55,12 +56,12 @@ class Security:
         """Whether a Host header names us: public_url, or an address; no other name, so that none is rebound to us."""
         if self._settings.public_url and host == urlsplit(self._settings.public_url).netloc:
             return True
-        name = (urlsplit(f"//{host}").hostname or "") if host else ""
-        if name in ("localhost", self._settings.host.lower()):
-            return True
         try:
+            name = (urlsplit(f"//{host}").hostname or "") if host else ""
+            if name in ("localhost", self._settings.host.lower()):
+                return True
             ip_address(name)
-        except ValueError:
+        except ValueError:  # neither a name nor an address, or none at all
             return False
         return True
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
+from callback_scheduler.orders.actor import Actor, ActorRole
 from console.errors import BadInput, Impossible
 from console.people import json_file
 from console.people.roles import Role
 from console.people.threads import InThread
 
 _LONGEST_NAME = 40
+_MOST_ADDRESSES = 5
+# a change of any of these ends every session of the account, and what was begun in one
+_RIGHTS = ("role", "unit_id", "is_active", "password_hash", "totp_secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +28,8 @@ class Account:
 
     `unit_id` is "" unless the role is UNIT. `number` is the phone that is rung first for a seat or a unit's person.
     Without `password_hash` nobody can log in yet: a one-time token is out. `generation` grows with every change that
-    ends all sessions. `totp_secret` is "" without a second factor.
+    ends all sessions. `totp_secret` is "" without a second factor; `totp_used_step` is the last step of 30 s since 1970
+    whose code was used. `usual_addresses` are the networks of the last log-ins, the latest last.
     """
 
     name: str
@@ -34,6 +40,8 @@ class Account:
     language: str = "zh"
     is_active: bool = True
     totp_secret: str = ""
+    totp_used_step: int = 0
+    usual_addresses: tuple[str, ...] = ()
     password_hash: str = ""
     generation: int = 0
 
@@ -45,7 +53,12 @@ class Account:
     @property
     def administers(self) -> bool:
         """Whether they can log in as an administrator."""
-        return self.role is Role.ADMIN and self.is_active and bool(self.password_hash)
+        return self.vouches and bool(self.password_hash)
+
+    @property
+    def vouches(self) -> bool:
+        """Whether what they hand out as an administrator, tokens and invitations, is worth anything."""
+        return self.role is Role.ADMIN and self.is_active
 
 
 class Accounts:
@@ -58,6 +71,7 @@ class Accounts:
     def __init__(self, path: Path, in_thread: InThread) -> None:
         self._path, self._in_thread = path, in_thread
         self._accounts: dict[str, Account] = {}
+        self._listeners: list[Callable[[Account], None]] = []
         self._one_at_a_time = DeferredLock()
 
     def load(self) -> None:
@@ -67,13 +81,20 @@ class Accounts:
         for entry in content["accounts"]:
             if unknown := entry.keys() - known_fields:
                 raise ValueError(f"{self._path}: {unknown} is unknown to this version")
-            account = Account(**{**entry, "role": Role(entry["role"])})
+            addresses = tuple(entry.get("usual_addresses", ()))
+            account = Account(**{**entry, "role": Role(entry["role"]), "usual_addresses": addresses})
             self._accounts[account.name] = account
 
     @property
     def has_administrator(self) -> bool:
         """Whether somebody can log in as an administrator."""
         return any(one.administers for one in self.all())
+
+    def vouches(self, actor: str) -> bool:
+        """Whether somebody, as the audit log names them, still is an administrator."""
+        maker = Actor.read(actor)
+        account = self._accounts.get(maker.name) if maker.role is ActorRole.ADMIN else None
+        return account is not None and account.vouches
 
     def all(self) -> list[Account]:
         """Return every account, by name."""
@@ -91,11 +112,22 @@ class Accounts:
                 raise Impossible(key="accounts.name_taken")
             return await self._keep(account)
 
-    async def change(self, name: str, **changes: Any) -> Account:
-        """Change fields of an account; Impossible if no administrator would be left."""
+    def when_sessions_end(self, listener: Callable[[Account], None]) -> None:
+        """Let `listener` be told of each account, as it was, whose sessions are all over: what they began ends too."""
+        self._listeners.append(listener)
+
+    async def change(self, name: str, *, as_of: Account | None = None, **changes: Any) -> Account:
+        """Change fields of an account; its sessions are over if what it may do, or how it logs in, is another.
+
+        Raises Impossible if no administrator would be left, or if the sessions of the account ended after `as_of`:
+        what somebody proved before counts no more.
+        """
         async with self._one_at_a_time:
             before = self._accounts[name]
-            after = replace(before, **changes)
+            if as_of is not None and as_of.generation != before.generation:
+                raise Impossible(key="accounts.changed_meanwhile")
+            is_other = any(changes.get(one, getattr(before, one)) != getattr(before, one) for one in _RIGHTS)
+            after = replace(before, generation=before.generation + is_other, **changes)
             others = (other for other in self.all() if other.name != name)
             if before.administers and not any(one.administers for one in (after, *others)):
                 raise Impossible(key="accounts.last_administrator")
@@ -107,12 +139,36 @@ class Accounts:
             account = self._accounts[name]
             return await self._keep(replace(account, generation=account.generation + 1))
 
+    async def use_step(self, name: str, step: int, newest: int) -> bool:
+        """Note that the code of a step was used; False if it was before. `newest` is the last that can be right now.
+
+        A step beyond `newest` was noted by a clock that has been set back since: it would lock everybody out.
+        """
+        async with self._one_at_a_time:
+            account = self._accounts[name]
+            if step <= account.totp_used_step <= newest:
+                return False
+            await self._keep(replace(account, totp_used_step=step))
+            return True
+
+    async def note_address(self, name: str, address: str) -> None:
+        """Remember from where somebody logs in."""
+        async with self._one_at_a_time:
+            account = self._accounts[name]
+            if address not in account.usual_addresses:
+                addresses = (*account.usual_addresses, address)[-_MOST_ADDRESSES:]
+                await self._keep(replace(account, usual_addresses=addresses))
+
     async def _keep(self, account: Account) -> Account:
         """Put all on disk, with this account as it is to be, and go by it then; in somebody's turn only."""
         accounts = self._accounts | {account.name: account}
         content = {"accounts": [asdict(one) | {"role": one.role.value} for one in _by_name(accounts)]}
         await json_file.put(self._path, content, self._in_thread)
+        before = self._accounts.get(account.name)
         self._accounts = accounts
+        if before is not None and before.generation != account.generation:
+            for listener in self._listeners:
+                listener(before)
         return account
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from console.people.accounts import Accounts
+from console.people.devices import KnownDevices
 from console.people.lockout import FailedLogins
 from console.people.passwords import Passwords
 from console.people.second_factors import SecondFactors
@@ -22,3 +23,4 @@ class People:
     sessions: Sessions
     tokens: Tokens
     failed_logins: FailedLogins
+    devices: KnownDevices

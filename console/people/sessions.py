@@ -67,11 +67,11 @@ class Sessions:
         await self._shelf.put(session.key, _as_json(session), self._idle_s)
         return session_id, session
 
-    async def rotate(self, old: Session | None, account: Account) -> tuple[str, Session]:
+    async def rotate(self, old: Session | None, account: Account, waits_for_code: bool = False) -> tuple[str, Session]:
         """Make a session in place of `old`, whose id is worth nothing from now on: at log-in and after each change."""
         if old is not None:
             await self.end(old)
-        return await self.begin(account)
+        return await self.begin(account, waits_for_code)
 
     async def find(self, session_id: str) -> tuple[Session, Account] | None:
         """Return the session of a cookie and its account; None if it is over, or its account may not log in."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -34,7 +34,8 @@ class Token:
     """What a token is for; only its hash is kept, as `key`.
 
     `kind` is first_administrator, invitation (of the account `name`) or api (of the program `name`, with `scopes`,
-    which sees one unit's orders only if it has a `unit_id`).
+    which sees one unit's orders only if it has a `unit_id`). `made_by` is the administrator who answers for it; "" for
+    the first token of all.
     """
 
     key: str
@@ -51,11 +52,12 @@ class Token:
 class Tokens:
     """All tokens, kept in memory and in `path`; a change counts once it is on disk, and not at all if it is not.
 
-    Changes are made one after the other. All raise NotStored if the disk does not take them.
+    Changes are made one after the other. All raise NotStored if the disk does not take them. `vouches` says whether an
+    administrator (as `made_by` has them) still is one: what a former one handed out is worth nothing.
     """
 
-    def __init__(self, path: Path, in_thread: InThread, clock: Clock) -> None:
-        self._path, self._in_thread, self._clock = path, in_thread, clock
+    def __init__(self, path: Path, in_thread: InThread, clock: Clock, vouches: Callable[[str], bool]) -> None:
+        self._path, self._in_thread, self._clock, self._vouches = path, in_thread, clock, vouches
         self._tokens: dict[str, Token] = {}
         self._noted_at: dict[str, datetime] = {}
         self._one_at_a_time = DeferredLock()
@@ -81,11 +83,24 @@ class Tokens:
         return text
 
     def find(self, text: str, *kinds: str) -> Token | None:
-        """Return what a token is for; None if it is none of these kinds, or over."""
+        """Return what a token is for; None if it is none of these kinds, over, or nobody answers for it any more."""
         token = self._tokens.get(_key(text.strip()))
         if token is None or token.kind not in kinds or token.expires_at <= self._clock.now():
             return None
-        return token
+        return token if self.is_vouched_for(token) else None
+
+    def is_vouched_for(self, token: Token) -> bool:
+        """Whether the administrator who made a token, or took it over, still is one."""
+        return not token.made_by or self._vouches(token.made_by)
+
+    async def take_over(self, kind: str, name: str, made_by: str) -> None:
+        """Let another administrator answer for a token."""
+        async with self._one_at_a_time:
+            changed = [
+                replace(one, made_by=made_by) if (one.kind, one.name) == (kind, name) else one
+                for one in self._tokens.values()
+            ]
+            await self._keep(changed)
 
     def note_use(self, token: Token) -> None:
         """Remember that a token was used: every ten minutes at most, and nobody waits, since nothing depends on it."""

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from callback_scheduler.orders.cause_words import CHINESE, ENGLISH, CauseWords
 from routing.clock import in_shanghai
+from routing.masking import masked_text
 from routing.phone_numbers import masked
 
 FOLDER = Path(__file__).with_name("templates")
@@ -24,6 +25,7 @@ class Templates:
             lstrip_blocks=True,
         )  # fmt: skip
         self._jinja.filters["masked"] = masked
+        self._jinja.filters["masked_text"] = masked_text
         self._jinja.filters["day_time"] = day_time
         self._jinja.filters["clock_time"] = clock_time
 

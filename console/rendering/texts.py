@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import yaml
+from config import yaml_lines
+from config.errors import ConfigError
 
 FOLDER = Path(__file__).with_name("texts")
 LANGUAGES = ("zh", "en")
@@ -37,7 +38,10 @@ def _read(folder: Path, language: str) -> dict[str, str]:
     for path in sorted(folder.glob("*.yaml")):
         if path.stem != language and not path.stem.endswith(f".{language}"):
             continue
-        for key, text in _flat(yaml.safe_load(path.read_text(encoding="utf-8")) or {}):
+        document = yaml_lines.read(path, forbids_secrets=False)  # a page asks for passwords
+        if document.faults:
+            raise ConfigError(document.faults)
+        for key, text in _flat(document.content):
             if key in texts:
                 raise ValueError(f"{path}: {key} stands in two files")
             texts[key] = text

@@ -12,10 +12,12 @@ from callback_scheduler.reports.report import Question
 from callback_scheduler.reports.rules import RULE_NAMES, rule_named
 from console.errors import BadInput
 from routing.calendar import Calendar
+from routing.from_outside import whole_number
 
 PERIODS = ("today", "week", "month", "last_month", "days_90", "chosen")
 TREND_WORKDAYS = 30
 _LONGEST_DAYS = 800
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +69,17 @@ def _chosen(args: Mapping[str, str], today: date) -> tuple[date, date | None]:
         until = date.fromisoformat(args["until"]) if args.get("until") else None
     except ValueError as wrong:
         raise BadInput(key="compliance.wrong_day") from wrong
-    if not 0 <= ((until or max(since, today)) - since).days <= _LONGEST_DAYS:
+    if not 0 <= ((until or max(since, today)) - since).days <= _LONGEST_DAYS or not _is_near(since):
         raise BadInput(key="compliance.wrong_period")
     return since, until
 
 
 def page_number(args: Mapping[str, str]) -> int:
     """Return which page of a list an address asks for, from 1; BadInput if that is none."""
-    page = args.get("page") or "1"
-    if not (page.isascii() and page.isdecimal() and 0 < int(page) < 1e6):
+    page = whole_number(args.get("page") or "1", 1, 999_999)
+    if page is None:
         raise BadInput
-    return int(page)
+    return page
 
 
 def last_of(day: date) -> date:
@@ -90,9 +92,17 @@ def month_of(text: str, today: date) -> date:
     if not text:
         return (today.replace(day=1) - timedelta(days=1)).replace(day=1)
     try:
-        return date.fromisoformat(f"{text}-01")
+        first = date.fromisoformat(f"{text}-01")
     except ValueError as wrong:
         raise BadInput(key="compliance.wrong_month") from wrong
+    if not _is_near(first):
+        raise BadInput(key="compliance.wrong_month")
+    return first
+
+
+def _is_near(day: date) -> bool:
+    """Whether a day is of our time: at both ends of the calendar, arithmetic with days fails."""
+    return _FIRST_YEAR <= day.year <= _LAST_YEAR
 
 
 def trend_days(calendar: Calendar, today: date) -> tuple[date, date]:

@@ -66,7 +66,7 @@ class Call:
         self.supervision: Supervision | None = None
         self._caller: Leg | None = None
         self._waits: list[Deferred[Any]] = []
-        self._arrival: Deferred[None] = Deferred()
+        self._arrival: Deferred[None] | None = None  # while somebody waits for it: a call that we place has none
         self._farewells: list[Deferred[Any]] = []
         self._alone: Deferred[None] | None = None
         self._cleared: Deferred[None] | None = None
@@ -136,7 +136,7 @@ class Call:
         record = LegRecord(event.leg, PartyRole.CALLER, self.record.caller_number, started_at=self.clock.now())
         self._caller = self.principal = self._add(record)
         self.presence.take(record.number, self)  # a person on the phone with us is not rung
-        if not self._arrival.called:
+        if self._arrival is not None and not self._arrival.called:
             self._arrival.callback(None)
 
     def _refused(self, sip_status: int) -> None:
@@ -204,13 +204,16 @@ class Call:
 
     def _line_died(self) -> None:
         self.line_lost = True
-        if not self._arrival.called:
-            self._arrival.errback(LineLost("the line died before the call arrived"))
+        if self._arrival is not None and not self._arrival.called:
+            self._arrival.errback(self._died_before_arrival())
         self.recordings.on_line_died()
         self._fail_waits()
         for leg in sorted(self.legs.values(), key=lambda leg: leg is not self.principal):
             self._leg_ended(leg, None)
         self._check_cleared()
+
+    def _died_before_arrival(self) -> LineLost:
+        return LineLost("the line died before the call arrived")
 
     def _add(self, record: LegRecord) -> Leg:
         leg = self.legs[record.leg_id] = Leg(self, record)
@@ -244,6 +247,11 @@ class Call:
 
     async def arrived(self, timeout_s: float) -> None:
         """Wait until the caller's leg has reached the line; CallEnded if it does not within `timeout_s`."""
+        if self._caller is not None:
+            return
+        if self.line_lost:
+            raise self._died_before_arrival()
+        self._arrival = Deferred()
         timer = self.reactor.callLater(timeout_s, self._arrival.errback, CallEnded("the call never reached its line"))
         try:
             await self._arrival

@@ -79,6 +79,11 @@ class Supervision:
         self._begin_mode()
 
     @property
+    def who(self) -> str:
+        """Who listens, as events name them."""
+        return self._record.who
+
+    @property
     def state(self) -> str:
         """Return "ringing", or "on" once the supervisor is connected."""
         return "on" if self._leg.is_up else "ringing"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
 import time
+from pathlib import Path
 from typing import Any
 
 from ivr.line.messages import Event, MalformedMessage, decode, encode
+from processes.socket_address import short_address
 
 # A node that reads nothing for this much text is gone or stuck; the line must not grow without end.
 _MOST_UNSENT_BYTES = 4_000_000
@@ -18,7 +21,11 @@ class Wire:
 
     def __init__(self, socket_path: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(socket_path)
+        folder = os.open(Path(socket_path).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._socket.connect(short_address(Path(socket_path), folder))
+        finally:
+            os.close(folder)
         self._socket.setblocking(False)
         self._unread = b""
         self._unsent = b""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import shutil
@@ -19,6 +18,7 @@ from ivr.line import messages as m
 from ivr.pool.process import LineConnection, LineProcess, LinesDidNotStart, LineState, connections
 from ivr.pool.slot import CallRefused, LineDied, LineSlot
 from ivr.pool.warm_parent import Spawn, WarmParent
+from processes.socket_address import short_address
 
 __all__ = ["CallRefused", "LineDied", "LinePool", "LineSlot", "LinesDidNotStart"]
 
@@ -33,8 +33,6 @@ _RELEASE_WITHIN_S = 6.0
 _LAST_BYES_S = 8.0
 _FIRST_RESTART_AFTER_S, _LAST_RESTART_AFTER_S = 0.5, 30.0
 _HEALTHY_AFTER_S = 60.0
-# sun_path is 108 bytes, its final zero among them
-_LONGEST_SOCKET_PATH = 107
 
 
 class LinePool:
@@ -71,7 +69,8 @@ class LinePool:
         self._watch: Any = None
         self._port: Any = None
         self._folder: str | None = None
-        self._socket_path = ""
+        self._socket_folder: int | None = None
+        self._socket, self._socket_path = Path(), ""  # where it lies, and the address that it is bound to
         self._later: list[Any] = []
         self._is_stopping = False
         self._waiting: list[tuple[Callable[[], bool], Deferred[None], Any]] = []
@@ -81,7 +80,9 @@ class LinePool:
     async def start(self) -> None:
         """Start the warm parent and the spare lines; LinesDidNotStart if none comes up."""
         self._is_stopping = False
-        self._socket_path = self._make_socket_path()
+        self._socket = path = self._make_socket_path()
+        self._socket_folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        self._socket_path = short_address(path, self._socket_folder)
         self._port = self._reactor.listenUNIX(self._socket_path, connections(self), mode=0o600)
         self._start_parent()
         self._looked_at = self._reactor.seconds()
@@ -111,22 +112,24 @@ class LinePool:
         if self._port is not None:
             await self._port.stopListening()
             self._port = None
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._socket_path)
+        self._socket.unlink(missing_ok=True)
+        if self._socket_folder is not None:
+            os.close(self._socket_folder)
+            self._socket_folder = None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
-    def _make_socket_path(self) -> str:
+    def _make_socket_path(self) -> Path:
         configured = self._line_config().socket_path
-        if configured and len(os.fsencode(os.path.abspath(configured))) <= _LONGEST_SOCKET_PATH:
+        if configured:
             path = Path(configured).absolute()
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # left over from a node that was killed
             path.unlink(missing_ok=True)
-            return str(path)
-        self._folder = tempfile.mkdtemp(prefix="lines-")  # 0700
-        return str(Path(self._folder) / "lines.sock")
+            return path
+        self._folder = tempfile.mkdtemp(prefix="lines-")  # 0700; the service names a place in its data folder
+        return Path(self._folder) / "lines.sock"
 
     def _until(self, holds: Callable[[], bool], within_s: float) -> Deferred[bool]:
         """Fire with True once `holds`, with False when the time is over; looked at whenever something changes."""
@@ -224,7 +227,7 @@ class LinePool:
         for _ in range(min(missing, self._settings.count - len(living))):
             number, self._next_number = self._next_number, self._next_number + 1
             self._lines[number] = LineProcess(number, self, self._reactor, _RELEASE_WITHIN_S)
-            self._parent.fork(dataclasses.replace(self._line_config(), line=number, socket_path=self._socket_path))
+            self._parent.fork(dataclasses.replace(self._line_config(), line=number, socket_path=str(self._socket)))
 
     def line_forked(self, number: int, pid: int) -> None:
         """A line has been born."""

@@ -24,6 +24,7 @@ _LEAD_S, _TAIL_S = 0.05, 0.12
 _FRAME_S = 0.02
 _ACTIVE_DB = 25.0  # a frame this far below the loudest is a pause
 _SILENT_DBFS = -99.0
+_LONGEST_S, _MOST_SAMPLES = 3600.0, 21_000_000  # of all channels
 _LOOK_AHEAD_S = 0.004
 
 
@@ -44,12 +45,18 @@ class Measure:
 def read(path: Path) -> tuple[Samples, bool]:
     """Return a recording of any rate, width and number of channels as mono at 8 kHz, and whether it is clipped.
 
-    UnreadableSound if it is no recording.
+    UnreadableSound if it is no recording, or one that is far longer than what a caller would hear: a few bytes of a
+    packed format may mean hours, and take all memory when they are unpacked.
     """
     try:
-        samples, rate_hz = soundfile.read(str(path), dtype="float64", always_2d=True)
+        with soundfile.SoundFile(str(path)) as sound:
+            rate_hz = sound.samplerate
+            most = min(_MOST_SAMPLES // max(1, sound.channels), int(_LONGEST_S * rate_hz))
+            samples = sound.read(frames=most + 1, dtype="float64", always_2d=True)
     except (soundfile.SoundFileError, OSError, ValueError, TypeError) as wrong:
         raise UnreadableSound(f"{path}: cannot be read as a recording: {wrong}") from wrong
+    if len(samples) > most:
+        raise UnreadableSound(f"{path}: the recording is too long")
     if not len(samples):
         raise UnreadableSound(f"{path}: the recording is empty")
     return resample(samples.mean(axis=1), rate_hz), any(map(is_clipped, samples.T))

@@ -186,6 +186,9 @@ class Supervision(Protocol):
     async def stop(self, supervision_id: str, who: Actor) -> None:
         """Take the supervisor out of the call; the others notice nothing."""
 
+    def end_all_of(self, name: str) -> None:
+        """Take a supervisor, by the name of their account, out of every call: they may listen no longer."""
+
 
 class NumberChecks(Protocol):
     """号码检查: rings the numbers of a unit, before somebody waits for them."""

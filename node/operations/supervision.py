@@ -47,6 +47,12 @@ class SupervisionOperations:
         """Take the supervisor out of the call; the others notice nothing."""
         self._supervision(supervision_id).stop(f"stopped by {who}")
 
+    def end_all_of(self, name: str) -> None:
+        """Take a supervisor, by the name of their account, out of every call: they may listen no longer."""
+        for call in self._running.all():
+            if call.supervision is not None and Actor.read(call.supervision.who).name == name:
+                call.supervision.stop("may supervise no longer")
+
     def _supervision(self, supervision_id: str) -> Supervision:
         for call in self._running.all():
             if call.supervision is not None and call.supervision.supervision_id == supervision_id:

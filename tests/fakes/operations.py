@@ -190,6 +190,9 @@ class FakeSupervision(_Part):
     async def stop(self, supervision_id: str, who: Actor) -> None:
         self._do("stop", supervision_id, str(who))
 
+    def end_all_of(self, name: str) -> None:
+        self._do("end_all_of", name)
+
 
 class FakeNumberCheck(_Part):
     """Checks of the numbers of units."""

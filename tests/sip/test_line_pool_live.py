@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,7 @@ def scene(socket_path: str) -> dict[str, Any]:
 @pytest.mark.parametrize("where", ["temporary", "given", "too long"])
 def test_killed_lines_and_a_killed_parent_are_replaced_and_nothing_stays_behind(where: str, tmp_path: Path) -> None:
     path = {"temporary": "", "given": str(tmp_path / "s"), "too long": str(tmp_path / ("x" * 100) / "s")}[where]
+    before = set(Path(tempfile.gettempdir()).glob("lines-*"))
     Path(tmp_path / "s").write_text("left over from a node that was killed")
     seen = scene(path)
     assert seen["died"]
@@ -97,3 +100,17 @@ def test_killed_lines_and_a_killed_parent_are_replaced_and_nothing_stays_behind(
     assert seen["after_parent"]["free"] >= 2
     assert seen["stopped_in_s"] < 5
     assert not seen["socket_left"]
+    assert set(Path(tempfile.gettempdir()).glob("lines-*")) <= before
+
+
+def test_a_killed_pool_leaves_nothing_outside_its_data_folder_however_deep_that_is(tmp_path: Path) -> None:
+    before = set(Path(tempfile.gettempdir()).glob("lines-*"))
+    path = tmp_path / ("x" * 100) / "s"
+    script = _SCRIPT.replace("    caller, called =", "    os.kill(os.getpid(), signal.SIGKILL)\n    caller, called =")
+    killed = subprocess.run(
+        dying_with_us([sys.executable, "-c", script, str(path)]),
+        cwd=Path(__file__).resolve().parents[2], capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert path.is_socket()
+    assert set(Path(tempfile.gettempdir()).glob("lines-*")) <= before

@@ -51,7 +51,7 @@ class People:
     def _read(self, in_thread: InThread) -> tuple[Accounts, Tokens]:
         folder = self.house.folder / "console"
         accounts = Accounts(folder / "accounts.json", in_thread)
-        tokens = Tokens(folder / "tokens.json", in_thread, self.house.clock)
+        tokens = Tokens(folder / "tokens.json", in_thread, self.house.clock, accounts.vouches)
         accounts.load()
         tokens.load()
         return accounts, tokens

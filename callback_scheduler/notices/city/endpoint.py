@@ -27,6 +27,7 @@ from callback_scheduler.errors import IllegalTransition, JournalError, StaleOrde
 from callback_scheduler.notices.city.reports import STATUSES, NotTheSameReport, Report, Reported
 from config.notices import CityStatus
 from routing.errors import UnknownUnit
+from routing.from_outside import read_json
 
 log = structlog.get_logger()
 
@@ -153,8 +154,8 @@ class _Endpoint(Resource):
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError) as wrong:
+        fields = read_json(body)
+    except ValueError as wrong:
         raise _Refused(400, f"the body is no JSON: {wrong}") from wrong
     if not isinstance(fields, dict):
         raise _Refused(400, "the body is no JSON object")

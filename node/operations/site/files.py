@@ -103,11 +103,16 @@ def version_of(content: bytes | None) -> str:
     return "" if content is None else sha256(content).hexdigest()[:8]
 
 
+def _private(path: str, flags: int) -> int:
+    """Open a file that only this user may read: names and numbers stand in it."""
+    return os.open(path, flags, 0o600)
+
+
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     beside = path.with_name(f".{path.name}.new")
     try:
-        with beside.open("wb") as file:
+        with open(beside, "wb", opener=_private) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from config import yaml_lines
+from config import yaml_bounds, yaml_lines
 from config.errors import ConfigError
 
 FILE = """\
@@ -32,7 +32,7 @@ MEANT = {
 
 @pytest.fixture(params=[getattr(yaml, "CSafeLoader", yaml.SafeLoader), yaml.SafeLoader], ids=["libyaml", "python"])
 def _read_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yaml_lines, "_LOADER", request.param)
+    monkeypatch.setattr(yaml_bounds, "LOADER", request.param)
 
 
 @pytest.mark.usefixtures("_read_by")

@@ -94,6 +94,10 @@ def test_a_switch_that_is_set_goes_on_when_hours_change_and_are_taken_back(node:
      "hours.closures[0]"),
     ("workday: [09:00-12:00]\n", 1, "workday"),
     ("hours: [\n", 2, ""),
+    (EARLIER + "  closures:\n    - {start: 2026-03-05T08:00, end: 9999-12-31T23:59Z, reason: x}\n", 4,
+     "hours.closures[0].end"),
+    (EARLIER + "  closures:\n    - {start: 0001-01-01T00:00, end: 2026-03-05T08:00, reason: x}\n", 4,
+     "hours.closures[0].start"),
 ])  # fmt: skip
 def test_hours_with_faults_name_their_lines_and_change_nothing(node: Node, text: str, line: int, key: str) -> None:
     faults = node.do("hours.preview", text).faults

@@ -137,6 +137,16 @@ def test_a_directory_with_faults_names_their_lines(node: Node) -> None:
     assert node.refusal("directory.apply", text, ADMIN) == "directory.faults"
 
 
+@pytest.mark.parametrize("verb", ["directory", "hours"])
+@pytest.mark.parametrize("text", ["a: &a [x]\nunits: *a\n", "a: x\nunits: " + "[" * 900], ids=["aliases", "nested"])
+def test_a_text_that_would_take_all_memory_or_the_stack_is_a_fault_in_its_line(
+    node: Node, verb: str, text: str
+) -> None:
+    (fault,) = node.do(f"{verb}.preview", text).faults
+    assert fault.line == 2
+    assert node.refusal(f"{verb}.apply", text, ADMIN) == f"{verb}.faults"
+
+
 def test_a_unit_that_owes_callbacks_is_not_taken_away(node: Node) -> None:
     directory = node.office.directory
     gone = replace(directory.units[-1], unit_id="closed_office")

@@ -231,7 +231,7 @@ def test_a_percentile_is_a_value_that_so_many_do_not_exceed(values: list[int], p
 
 # -- on paper ---------------------------------------------------------------------------------------------------------
 
-EVIL = ["=1+1", "+1", "-1", "@x", "\tx", "\rx"]
+EVIL = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "＝1", " =1", "\u3000-1"]
 
 
 def test_columns_line_up_for_chinese_letters() -> None:
@@ -256,6 +256,14 @@ def test_no_cell_of_a_csv_is_a_formula(cell: str) -> None:
     written = as_csv([("单位",), (cell,)])
     assert written.startswith("\ufeff单位")
     assert list(csv.reader(io.StringIO(written, newline="")))[1] == [f"'{cell}"]
+
+
+def test_a_workbook_is_made_of_control_characters_too_and_obeys_none(tmp_path: Path) -> None:
+    from openpyxl import load_workbook  # noqa: PLC0415
+
+    save_xlsx(report_of([order(1, "evil")]), {"evil": "税务\x1b[2J\x00\u202e\ud800"}, tmp_path / "r.xlsx")
+    cells = [cell.value for row in load_workbook(tmp_path / "r.xlsx")["工单"].iter_rows() for cell in row]
+    assert "税务\\u001b[2J\\u0000\\u202e\\ud800" in cells
 
 
 def test_a_unit_with_an_evil_name_is_harmless_in_every_file(tmp_path: Path) -> None:

@@ -66,6 +66,17 @@ def test_who_listens_hears_all_and_is_heard_by_nobody_nor_recorded(tell: Tell) -
     assert set(desk.story.slot.recorded[max(desk.story.slot.recorded)]) == three
 
 
+def test_who_may_supervise_no_longer_is_out_of_every_call_and_nobody_else_is(tell: Tell) -> None:
+    desk = tell().with_specialist()
+    supervised(desk, "listen")
+    desk.operations.supervision.end_all_of("督办")
+    assert desk.call.supervision is not None, "half a name is another"
+    desk.operations.supervision.end_all_of("王督办")
+    desk.story.run(1)
+    assert desk.call.supervision is None
+    assert desk.story.slot.joined_now() == {CALLER_LEG, desk.leg(SEAT), desk.leg(SPECIALIST)}
+
+
 def test_who_whispers_is_heard_by_the_seat_alone_and_without_a_seat_by_the_specialist(tell: Tell) -> None:
     desk = tell().with_specialist()
     supervised(desk, "whisper")

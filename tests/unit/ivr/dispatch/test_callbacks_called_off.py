@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+from typing import Any
+
 import pytest
+from twisted.logger import LogEvent, globalLogPublisher
 
 from callback_scheduler.orders.order import AttemptOutcome as Came
 from ivr.pool.pool import LineDied
@@ -86,6 +90,22 @@ def test_a_line_that_dies_before_ten_seconds_of_talk_leaves_nobody_the_wiser(tel
     assert story.outcome is Came.UNKNOWN
     (record,) = story.ledger.of_type("call_ended")
     assert record["outcome"] == "line_lost"
+
+
+@pytest.mark.parametrize("seconds", [0.5, 12.0])
+def test_a_line_that_dies_in_a_callback_leaves_no_error_that_nobody_handles(tell: Tell, seconds: float) -> None:
+    unhandled: list[LogEvent] = []
+    observer: Any = unhandled.append  # zope's interfaces say little to mypy
+    globalLogPublisher.addObserver(observer)
+    try:
+        story = tell({TAX: ACCEPTS, ENTERPRISE: ANSWERS}).ring_back().run(seconds)
+        story.slot.die(LineDied(1, 5999))
+        assert story.outcome is Came.UNKNOWN
+        story.slot.listener = lambda event: None  # the call is over: nothing holds it any more
+        gc.collect()
+    finally:
+        globalLogPublisher.removeObserver(observer)
+    assert not [event for event in unhandled if event.get("log_failure")]
 
 
 def test_a_line_that_dies_after_a_talk_does_not_take_the_evidence_along(tell: Tell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import wave as stdlib_wave
 from pathlib import Path
 
@@ -123,3 +124,21 @@ def test_the_beep_is_one_clean_tone_that_is_no_key_and_no_fax() -> None:
     assert spectrum_db(beep, 1000) > -17
     for other_hz in (697, 770, 852, 941, 1209, 1336, 1477, 1100, 2100):
         assert spectrum_db(beep, other_hz) < -45
+
+
+@pytest.mark.parametrize(("rate_hz", "channels", "longest_s"), [(8000, 1, 3600.0), (8000, 2, 3600.0), (100, 1, 1.0)])
+def test_a_recording_that_means_more_than_anybody_would_hear_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate_hz: int, channels: int, longest_s: float
+) -> None:
+    monkeypatch.setattr(speech_wave, "_MOST_SAMPLES", 20_000)
+    monkeypatch.setattr(speech_wave, "_LONGEST_S", longest_s)
+    path = tmp_path / "packed.flac"  # 800,000 samples of silence in a few thousand bytes
+    soundfile.write(path, np.zeros((800_000 // channels, channels)), rate_hz)
+    assert path.stat().st_size < 20_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(speech_wave.UnreadableSound, match="too long"):
+            speech_wave.read(path)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
