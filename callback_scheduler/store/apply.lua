@@ -5,8 +5,9 @@
 --       11 what the event adds to the facts that reports count (JSON, of event_facts.py; "" for nothing): they are judged
 --       there and only stored here
 -- Returns {status, order number, due_at, is_provisional, unit}, the last only for an event of an order. The status is
--- "applied", "seen", "refused" (then the second is the error) or "gap" (then the second is the position of the last
--- event applied, and nothing was done).
+-- "applied", "seen", "refused" (then the second is the error), "gap" (then the second is the position of the last
+-- event applied, and nothing was done) or "unjudged" (then the second is an order for which an earlier version put
+-- events by without facts, and nothing was done: to be judged, and this event sent again).
 
 local prefix, journal, position = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local event_id, event_type, at_ms, payload_json = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
@@ -185,11 +186,16 @@ local function tell_of_call(number, order)
   }))
 end
 
+-- The open order of the same number and matter, nil if there is none.
+local function open_one_like(opened)
+  if opened.callback_number == '' then return nil end
+  return redis.call('ZRANGE', key('open', opened.callback_number .. '|' .. opened.matter_id), 0, 0)[1]
+end
+
 local function open_order(opened)
   local number, is_there = free_number(opened.order_id)
   if is_there then return owed_under(number) end
-  local of_caller = key('open', opened.callback_number .. '|' .. opened.matter_id)
-  local open_one = opened.callback_number ~= '' and redis.call('ZRANGE', of_caller, 0, 0)[1]
+  local open_one = open_one_like(opened)
   if open_one then -- 并单: the open order takes the call up; its deadline stays
     local order = order_of(open_one)
     take_over_facts(order)
@@ -400,6 +406,24 @@ local function list_refused(message)
   redis.call('HSET', key('refused'), event_id, message)
 end
 
+-- The order whose early events have their turn after this event of an order.
+local function followed_up(payload)
+  if event_type ~= 'order_opened' then return number_given(payload.order_id) or payload.order_id end
+  local number, is_there = free_number(payload.order_id)
+  return is_there and owed_under(number)[1] or open_one_like(payload) or number
+end
+
+-- The order for which events wait without facts, nil if there is none. A node of an earlier version may stand beside
+-- us for as long as it likes, and puts them by so: they are looked for whenever they are about to be applied.
+local function unjudged_for(payload)
+  if not string.match(event_type, '^order_') then return nil end
+  local ok, number = pcall(followed_up, payload)
+  if not ok or type(number) ~= 'string' then return nil end -- the handler says what is wrong with it
+  for _, event in ipairs(redis.call('LRANGE', key('early', number), 0, -1)) do
+    if #cjson.decode(event) < 6 then return number end
+  end
+end
+
 -- Let those events of an order that came early happen whose turn it is now.
 local function catch_up(number)
   local EARLY = key('early', number)
@@ -409,7 +433,6 @@ local function catch_up(number)
     redis.call('DEL', EARLY)
     for _, event in ipairs(early) do
       event_id, event_type, at_ms, due_ms, payload_json, facts_json = unpack(cjson.decode(event))
-      facts_json = facts_json or '' -- an earlier version put it by
       local ok, failed = pcall(function() return handlers[event_type](cjson.decode(payload_json)) end)
       if not ok then list_refused(error_text(failed)) end
     end
@@ -442,6 +465,9 @@ if applied ~= position - 1 then return {'gap', tostring(applied), '', ''} end
 
 local handler = handlers[event_type]
 if not handler then return finished('applied', {'', '', ''}) end
+local is_json, payload = pcall(cjson.decode, payload_json)
+local unjudged = is_json and unjudged_for(payload)
+if unjudged then return {'unjudged', unjudged, '', ''} end
 local ok, result = pcall(function() return handler(cjson.decode(payload_json)) end)
 if not ok then
   list_refused(error_text(result))
