@@ -121,6 +121,49 @@ local function add_facts(order, attempt)
   end
 end
 
+-- What of an order may become another: verdict.Past, without its instant.
+local function changing(order)
+  return {given(order.unit_id) or '', order.state, order.due_ms, order.acknowledged_ms or 0,
+    order.self_reported_ms or 0, given(order.returns) or 0}
+end
+
+-- Whether a report of the time before must be told of `was`: what is only added has its own instant.
+local function is_history(was, is)
+  local is_lost = (was[4] ~= 0 and was[4] ~= is[4]) or (was[5] ~= 0 and was[5] ~= is[5])
+  return is_lost or was[1] ~= is[1] or was[3] ~= is[3] or was[6] ~= is[6] or is[2] == 'merged'
+end
+
+-- A version that kept no past in the document has written to it last: which unit had the order until when stands in
+-- its events.
+local function take_over_past(order)
+  if order.past_at == order.version or #(order.units_before or {}) == 0 then return end
+  local kept, past, n = {}, {}, 0
+  for _, one in ipairs(order.past or {}) do kept[string.format('%.0f', one[1])] = one end
+  for _, line in ipairs(redis.call('LRANGE', key('order', order.order_id, 'events'), 0, -1)) do
+    local event = cjson.decode(line)
+    local changes, ended = event.payload.changes, string.format('%.0f', event.at_ms)
+    if type(changes) == 'table' and given(changes.unit_id) then
+      n = n + 1
+      if order.units_before[n] then
+        kept[ended] = kept[ended] or {event.at_ms, order.units_before[n], 'sent', order.due_ms, 0, 0, 0}
+      end
+    end
+  end
+  for _, one in pairs(kept) do past[#past + 1] = one end
+  table.sort(past, function(one, other) return one[1] < other[1] end)
+  order.past = past
+end
+
+local function keep_past(order, was)
+  local is = changing(order)
+  if is_history(was, is) then
+    order.past = order.past or {}
+    order.past[#order.past + 1] = {tonumber(at_ms), unpack(was)}
+  end
+  order.past_at = order.version
+  if #(order.past or {}) > 0 then redis.call('HSET', key('order_past'), order.order_id, cjson.encode(order.past)) end
+end
+
 -- What a report asks of an order (verdict.Facts), short enough that it reads 100,000 of them in a moment.
 local function keep_facts(order)
   order.facts_at = order.version
@@ -278,6 +321,8 @@ local function change_order(change)
     refuse(string.format('stale: the order was %s, and is %s', change.state_from, order.state))
   end
   take_over_facts(order)
+  take_over_past(order)
+  local was = changing(order)
   local indexed_before, filed_before = indexed_by(order), filed_under(order)
   if type(change.changes) == 'table' then merge(order, change.changes) end
   if type(change.attempt) == 'table' then
@@ -287,6 +332,7 @@ local function change_order(change)
   add_facts(order, change.attempt)
   if change.state_to then order.state, order.is_open = change.state_to, change.is_open end
   order.version = order.version + 1
+  keep_past(order, was)
   save(order, indexed_before, filed_before)
   tell(order.order_id, payload_json)
   return owed(order)
@@ -305,6 +351,7 @@ local function forget_order(number)
   end
   redis.call('ZREM', key('reached'), number)
   redis.call('HDEL', key('order_facts'), number)
+  redis.call('HDEL', key('order_past'), number)
   redis.call('HDEL', key('epochs'), number)
 end
 
