@@ -98,6 +98,10 @@ class NotDelivered(NoticeError):
         self.retry_after_s = retry_after_s
 
 
+class ReceiverClosed(NotDelivered):
+    """The receiver lets us in no more, or is not there: whatever it was sent, it would have answered the same."""
+
+
 class NoticeRefused(NoticeError):
     """The receiver will not have this notice, now or later: it becomes a dead letter."""
 

@@ -47,11 +47,15 @@ def calls(socket: Path, *, limit: int, as_json: bool) -> int:
 
 
 def notices(socket: Path, *, retry: str | None, as_json: bool) -> int:
-    """Print receivers and dead letters, or what came of a retry; 1 if there are dead letters (left)."""
+    """Print receivers and dead letters, or what came of a retry.
+
+    Returns 1 if there are dead letters (left), or a receiver lets us in no more.
+    """
     retried = ask(socket, "retry_notice", event_id=retry) if retry else []
     listing = ask(socket, "notices") | {"retried": retried}
     print(json.dumps(listing, ensure_ascii=False, indent=2) if as_json else notices_report.text(listing))
-    return 1 if listing["dead_letters"] else 0
+    is_closed = any(receiver.get("is_closed") for receiver in listing["receivers"])
+    return 1 if listing["dead_letters"] or is_closed else 0
 
 
 def _print_line(*fields: str) -> None:

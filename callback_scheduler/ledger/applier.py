@@ -127,8 +127,6 @@ class Applier:
         elif marker == 0 and self.applied > 0:
             self.rebuilds += 1
             log.warning("redis_rebuild_begun", events=self.applied)
-        if judged := self._store.early.judge():
-            log.info("early_events_judged", events=judged)
 
     def _carry(self) -> bool:
         """Apply what waits, or look whether the marker still stands; False if Redis lacks earlier events."""

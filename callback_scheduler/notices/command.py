@@ -19,6 +19,8 @@ def text(found: dict[str, Any]) -> str:
 
 def _receiver(status: dict[str, Any]) -> str:
     state = "up" if status["is_up"] else f"away, {status['failures_in_a_row']} failures: {status['last_error']}"
+    if status.get("is_closed"):
+        state = f"CLOSED to us, nothing is lost, {status['failures_in_a_row']} failures: {status['last_error']}"
     counts = f"{status['waiting']} waiting  {status['dead_letters']} dead  {status['delivered']} delivered"
     return f"{status['receiver']}  {counts}  {state}"
 

@@ -11,7 +11,14 @@ import structlog
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred
 from twisted.python.failure import Failure
 
-from callback_scheduler.errors import JournalError, NotDelivered, NoticeRefused, StoreUnavailable, UnknownNotice
+from callback_scheduler.errors import (
+    JournalError,
+    NotDelivered,
+    NoticeRefused,
+    ReceiverClosed,
+    StoreUnavailable,
+    UnknownNotice,
+)
 from callback_scheduler.ledger.feed import Feed, Letter
 from callback_scheduler.notices.lanes import Lane, Lanes
 from callback_scheduler.notices.outbox import Cursor, DeadLetter, Outbox
@@ -75,6 +82,7 @@ class Courier:
         self._ahead: set[int] = set()  # settled before one that comes earlier
         self._read_to = self._saved_to = 0
         self._last_error = ""
+        self._is_closed = False  # lets us in no more
         self._deliveries: set[Deferred[None]] = set()
         self._chores: set[Deferred[None]] = set()
         self._is_running = self._is_reading = self._is_saving = self._is_dirty = False
@@ -186,13 +194,18 @@ class Courier:
                 return self._put_off(lane, wrong)
         else:
             self._lanes.note_answer(len(letters))
-            self._last_error = ""
+            self._last_error, self._is_closed = "", False
         self._ahead.update(self._lanes.settle(lane, len(letters)))
         return self._note_progress()
 
     def _put_off(self, lane: Lane, wrong: Exception) -> None:
-        if not self._lanes.failures:
+        is_closed = isinstance(wrong, ReceiverClosed)
+        if is_closed and not self._is_closed:
+            # nothing is lost, but nobody is told any more: somebody must see to it
+            log.error("receiver_closed", receiver=self.receiver.name, error=str(wrong), waiting=self._lanes.waiting)
+        elif not is_closed and not self._lanes.failures:
             log.warning("receiver_away", receiver=self.receiver.name, error=str(wrong))
+        self._is_closed = is_closed
         self._last_error = str(wrong) or type(wrong).__name__
         self._lanes.put_off(lane, self._reactor.seconds(), getattr(wrong, "retry_after_s", 0.0))
 
@@ -269,6 +282,7 @@ class Courier:
         return {
             "receiver": self.receiver.name,
             "is_up": not self._lanes.failures,
+            "is_closed": self._is_closed,
             "last_error": self._last_error,
             "position": self.position,
             "waiting": self._lanes.waiting,

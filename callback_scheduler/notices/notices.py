@@ -75,7 +75,7 @@ class Notices:
         self._looking.clock = reactor
         self.city_status: CityStatusServer | None = None
         if settings.city_status:
-            reports = CityReports(ledger.orders, directory, clock)
+            reports = CityReports(ledger.orders, directory, clock, self.tell)
             self.city_status = CityStatusServer(settings.city_status, reactor, reports.on_status)
 
     def _receivers(self) -> list[Receiver]:

@@ -24,7 +24,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
-from callback_scheduler.errors import NotDelivered, NoticeRefused
+from callback_scheduler.errors import NotDelivered, NoticeRefused, ReceiverClosed
 from callback_scheduler.ledger.feed import Letter
 from callback_scheduler.notices.disclosure import disclosed
 from config.errors import ConfigError, Fault
@@ -33,6 +33,8 @@ from config.notices import HttpReceiver
 client: Any = twisted_client  # most of it has no annotations
 _ANSWER_BYTES = 2048  # of the answer's body are read, for the reason of a refusal
 _TRY_AGAIN = (408, 425, 429)
+# About us or the address, not about the letter: a key changed on one side first, a proxy without the way behind it.
+_LETS_NOBODY_IN = (401, 402, 403, 404, 405, 407, 410, 451)
 _AWAY: tuple[type[Exception], ...] = (
     ConnectError, ConnectionClosed, DNSLookupError, TimeoutError,
     client.ResponseFailed, client.RequestTransmissionFailed,
@@ -77,7 +79,10 @@ class Webhook:
         return str(event.payload.get("merged_into") or event.payload["order_id"])
 
     async def deliver(self, letters: Sequence[Letter]) -> None:
-        """Post one event; NotDelivered if nobody took it, NoticeRefused after a 4xx other than 408, 425, 429."""
+        """Post one event; NotDelivered if nobody took it, ReceiverClosed if all would be answered so.
+
+        NoticeRefused after another 4xx, but for those that ask to try again.
+        """
         (letter,) = letters
         body = json.dumps(self._body(letter), ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
         exchange = Deferred.fromCoroutine(self._post(letter[1].event_id, letter[1].event_type, body))
@@ -88,6 +93,8 @@ class Webhook:
             raise NotDelivered(_words(away)) from away
         if 200 <= status < 300:
             return
+        if status in _LETS_NOBODY_IN:
+            raise ReceiverClosed(f"HTTP {status} {answer}".strip(), self._asked_pause_s(headers))
         if 400 <= status < 500 and status not in _TRY_AGAIN:
             raise NoticeRefused(f"HTTP {status} {answer}".strip())
         raise NotDelivered(f"HTTP {status} {answer}".strip(), self._asked_pause_s(headers))

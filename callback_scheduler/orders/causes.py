@@ -15,6 +15,7 @@ from callback_scheduler.orders.verdict import (
     facts_of,
     first_talk_ms,
     judge,
+    known_at,
     milliseconds,
     tries_before,
 )
@@ -39,10 +40,10 @@ def cause(facts: Facts, verdict: Verdict, at_ms: int, due_ms: int, words: CauseW
     """Return one sentence telling why an order is late or missed at `at_ms`, "" if it is neither."""
     if verdict not in {Verdict.LATE, Verdict.MISSED}:
         return ""
-    told = _tries_told(facts, due_ms, words)
+    told = _tries_told(facts, at_ms, due_ms, words)
     if facts.returns:
         told.append(words.returned.format(n=facts.returns))
-    if facts.self_reported_ms:
+    if 0 < facts.self_reported_ms <= at_ms:
         told.append(words.self_reported.format(at=_clock(facts.self_reported_ms, words)))
     if verdict is Verdict.LATE:
         late_ms = first_talk_ms(facts, at_ms) - due_ms
@@ -53,10 +54,11 @@ def cause(facts: Facts, verdict: Verdict, at_ms: int, due_ms: int, words: CauseW
     return sentence[0].upper() + sentence[1:]
 
 
-def _tries_told(facts: Facts, due_ms: int, words: CauseWords) -> list[str]:
+def _tries_told(facts: Facts, at_ms: int, due_ms: int, words: CauseWords) -> list[str]:
     before = [one for one in facts.tries if one.begun_ms < due_ms]
     if not before:
-        seen = words.acknowledged.format(at=_clock(facts.acknowledged_ms, words)) if facts.acknowledged_ms else ""
+        was_seen = 0 < facts.acknowledged_ms <= at_ms
+        seen = words.acknowledged.format(at=_clock(facts.acknowledged_ms, words)) if was_seen else ""
         return [words.never_dialled, seen or words.not_acknowledged]
     in_vain = (one for one in before if one.talk_ms == 0 or one.talk_ms >= due_ms)
     counted = Counter(AttemptOutcome(one.outcome) for one in in_vain)
@@ -95,15 +97,14 @@ def _length(ms: int, words: CauseWords) -> str:
 
 def breach_cause(order: Order, at: datetime) -> str:
     """Return the sentence that is kept with the breach; it tells of attempts up to `at`."""
-    facts = facts_of(order)
     at_ms = milliseconds(at)
+    facts = known_at(facts_of(order), at_ms)
     verdict = judge(facts, at_ms, facts.due_ms)
     told = cause(facts, verdict, at_ms, facts.due_ms)
     if told:
         return told
-    if verdict is Verdict.SELF_REPORTED and order.self_reported_at is not None:
-        when = order.self_reported_at.astimezone(SHANGHAI)
-        return f"单位于{when.month}月{when.day}日{when:%H:%M}自行填报已联系，无通话证据。"
+    if verdict is Verdict.SELF_REPORTED:
+        return f"单位于{_clock(facts.self_reported_ms, CHINESE)}自行填报已联系，无通话证据。"
     tried = [attempt.outcome for attempt in order.attempts if attempt.outcome.counts_as_tried]
     results = "、".join(f"{OUTCOME_WORDS[outcome]}{n}次" for outcome, n in Counter(tried).most_common())
     return f"已尽责未接通：时限前拨打企业{len(tried)}次（{results}）。"

@@ -125,6 +125,7 @@ def _life(fields: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {name: instant(fields[name]) for name in _LIFE_INSTANTS if name in fields}
     found |= {name: fields[name] for name in _LIFE_PLAIN if name in fields}
     found |= {name: tuple(fields[name]) for name in ("units_before", "messages") if name in fields}
+    found["past"] = tuple(map(tuple, fields.get("past", ())))
     if "steps_done" in fields:
         found["steps_done"] = frozenset(fields["steps_done"])
     if "merged" in fields:

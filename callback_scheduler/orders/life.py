@@ -63,6 +63,8 @@ def noted(
 # -- what an event changes by its nature ------------------------------------------------------------------------------
 
 _Changes = dict[str, Any]
+# What a unit typed (已联系) belongs to that unit, and to the time before somebody looked again; the timeline keeps it.
+_NO_CLAIM: _Changes = dict.fromkeys(("self_reported_at", "self_reported_by", "self_report"))
 
 
 def _nothing(order: Order, who: str, why: str, at: datetime) -> _Changes:
@@ -82,14 +84,14 @@ def _self_reported(order: Order, who: str, why: str, at: datetime) -> _Changes:
 
 
 def _returned(order: Order, who: str, why: str, at: datetime) -> _Changes:
-    return {"return_reason": why, "returns": order.returns + 1}
+    return {"return_reason": why, "returns": order.returns + 1} | _NO_CLAIM
 
 
 def _reassigned(order: Order, who: str, why: str, at: datetime) -> _Changes:
     # The new unit has acknowledged and promised nothing yet; of the deadline nothing is said here (design rule 19).
     forgotten = dict.fromkeys(("acknowledged_at", "acknowledged_by", "promised_at", "promised_by"))
     is_sent = next_state(order.state, OrderEvent.REASSIGNED) is OrderState.SENT
-    return forgotten | ({"sent_at": at} if is_sent else {})
+    return forgotten | _NO_CLAIM | ({"sent_at": at} if is_sent else {})
 
 
 def _closed(order: Order, who: str, why: str, at: datetime) -> _Changes:
@@ -97,7 +99,7 @@ def _closed(order: Order, who: str, why: str, at: datetime) -> _Changes:
 
 
 def _reopened(order: Order, who: str, why: str, at: datetime) -> _Changes:
-    return {"closed_at": None}
+    return {"closed_at": None} | _NO_CLAIM
 
 
 _IMPLIED: dict[OrderEvent, Callable[[Order, str, str, datetime], _Changes]] = {

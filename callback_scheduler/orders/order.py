@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from callback_scheduler.orders.deadlines import Deadline
 from callback_scheduler.orders.states import OrderState
@@ -147,7 +148,8 @@ class Order(OrderDraft):
     `overdue_at` the frozen breach; `promised_at` when a ten-minute promise is due; `dial_after` the earliest next
     dial; `original_due_at` the deadline before it was re-dated; `messages` recordings added later; `survey_level`
     1 to 5 (0: none). `written_request` is what was typed to the online assistant, `written_answer` what the unit typed
-    (答复); `first_response_at` when somebody first reacted to an order from there. `version` counts the events applied.
+    (答复); `first_response_at` when somebody first reacted to an order from there. `past` is what it
+    was before (`verdict.Past`). `version` counts the events applied.
     """
 
     order_id: str
@@ -181,6 +183,7 @@ class Order(OrderDraft):
     written_answer_at: datetime | None = None
     written_answer_by: str = ""
     first_response_at: datetime | None = None
+    past: tuple[tuple[Any, ...], ...] = ()
     version: int = 0
 
     @property

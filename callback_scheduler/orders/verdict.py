@@ -69,8 +69,20 @@ class Try(NamedTuple):
     outcome: str  # AttemptOutcome
 
 
+class Past(NamedTuple):
+    """What an order was up to `until_ms`, where that has become another."""
+
+    until_ms: int
+    unit_id: str
+    state: str
+    due_ms: int
+    acknowledged_ms: int
+    self_reported_ms: int
+    returns: int
+
+
 class Facts(NamedTuple):
-    """What compliance asks of an order."""
+    """What compliance asks of an order; `past` comes oldest first."""
 
     order_id: str
     unit_id: str
@@ -82,6 +94,7 @@ class Facts(NamedTuple):
     self_reported_ms: int = 0
     returns: int = 0
     tries: tuple[Try, ...] = ()
+    past: tuple[Past, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +143,26 @@ def facts_of(order: Order) -> Facts:
         self_reported_ms=milliseconds(order.self_reported_at),
         returns=order.returns,
         tries=tuple(map(try_of, order.attempts)),
+        past=tuple(Past(*one) for one in order.past),
     )
+
+
+def known_at(facts: Facts, at_ms: int) -> Facts:
+    """Return an order as a report of `at_ms` knows it; its unit and what it claims are those of the deadline.
+
+    What came after is left out: who has the order today did not break a promise that another unit had to keep, and a
+    claim that was taken back after the deadline was made before it. Attempts carry their own instants.
+    """
+    if not facts.past:
+        return facts
+    then = _as_of(facts, at_ms)
+    at_deadline = _as_of(facts, min(at_ms, then.due_ms))
+    return at_deadline._replace(state=then.state, due_ms=then.due_ms)
+
+
+def _as_of(facts: Facts, at_ms: int) -> Facts:
+    past = next((past for past in facts.past if past.until_ms > at_ms), None)
+    return facts if past is None else facts._replace(**{k: v for k, v in past._asdict().items() if k != "until_ms"})
 
 
 def try_of(attempt: Attempt) -> Try:
@@ -148,8 +180,9 @@ def try_of(attempt: Attempt) -> Try:
 
 def verdict(order: Order, at: datetime, rule: Rule = OWN_RULE) -> Verdict:
     """Return the class of `order` at `at` under `rule`."""
-    facts = facts_of(order)
-    return judge(facts, milliseconds(at), rule.due_ms(facts))
+    at_ms = milliseconds(at)
+    facts = known_at(facts_of(order), at_ms)
+    return judge(facts, at_ms, rule.due_ms(facts))
 
 
 def judge(facts: Facts, at_ms: int, due_ms: int, talk_ms: int | None = None) -> Verdict:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from callback_scheduler.orders.call_facts import CallFacts, SurveyFacts
-from callback_scheduler.orders.verdict import Facts, Try, milliseconds
+from callback_scheduler.orders.verdict import Facts, Past, Try, milliseconds
 from callback_scheduler.reports.report import Material, Question, Report, make_report
 from callback_scheduler.store.store import Store
 from routing.clock import SHANGHAI
@@ -18,9 +18,11 @@ from routing.working_time import WorkingTime
 _OPENED_BEFORE_DUE = timedelta(days=30)
 _EARLIEST, _LATEST = (datetime.combine(day, datetime.min.time(), SHANGHAI) for day in (date(1970, 1, 2), date.max))
 
+_WITHOUT_PAST = len(Facts._fields) - 1
 
 # What `_make` of a named tuple does, without a call of Python for each of 300,000.
 _as_try: Callable[[list[Any]], Try] = partial(tuple.__new__, Try)
+_as_past: Callable[[list[Any]], Past] = partial(tuple.__new__, Past)
 _as_order: Callable[[list[Any]], Facts] = partial(tuple.__new__, Facts)
 _as_call: Callable[[list[Any]], CallFacts] = partial(tuple.__new__, CallFacts)
 _as_survey: Callable[[list[Any]], SurveyFacts] = partial(tuple.__new__, SurveyFacts)
@@ -75,6 +77,9 @@ def middle(store: Store, since: date, at: datetime, worth: int) -> datetime | No
 
 
 def order_facts(line: list[Any]) -> Facts:
-    """Return the facts in a line of `order_facts`: see `keep_facts` in apply.lua."""
-    line[-1] = tuple(map(_as_try, line[-1]))  # an empty list is written as {} by Lua
+    """Return the facts in a line of `order_facts`: see `keep_facts` and `keep_past` in apply.lua."""
+    if len(line) == _WITHOUT_PAST:
+        line.append(())
+    line[-1] = tuple(map(_as_past, line[-1]))
+    line[-2] = tuple(map(_as_try, line[-2]))  # an empty list is written as {} by Lua
     return _as_order(line)

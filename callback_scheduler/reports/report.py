@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from callback_scheduler.orders.call_facts import CallFacts, SurveyFacts
 from callback_scheduler.orders.cause_words import CHINESE, CauseWords
 from callback_scheduler.orders.causes import Moment, cause
-from callback_scheduler.orders.verdict import Facts, Rule, Verdict, milliseconds
+from callback_scheduler.orders.verdict import Facts, Rule, Verdict, known_at, milliseconds
 from callback_scheduler.reports.calls import THREE_WAY_GOAL_PERCENT, CallTally, tally_calls, total_calls
 from callback_scheduler.reports.figures import ErrorBudget
 from callback_scheduler.reports.orders import By, Judged, OrderTally, Rows, judged, tally, total
@@ -221,12 +221,12 @@ def _between(question: Question, at_ms: int) -> tuple[int, int]:
 
 
 def _orders_asked(question: Question, orders: Iterable[Facts], at_ms: int) -> Iterator[Facts]:
-    """Yield the orders of the period by their own deadline, under whatever rule."""
+    """Yield the orders of the period by their own deadline, under whatever rule, as they were known then."""
     first_ms, _ = _between(question, at_ms)
     _, until_ms = _between(question, sys.maxsize)
     unit_id = question.unit_id
     return (
-        facts for facts in orders
+        facts for facts in (known_at(one, at_ms) if one.past else one for one in orders)
         if facts.opened_ms <= at_ms and first_ms <= facts.due_ms < until_ms and unit_id in ("", facts.unit_id)
     )  # fmt: skip
 

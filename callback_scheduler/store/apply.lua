@@ -5,8 +5,9 @@
 --       11 what the event adds to the facts that reports count (JSON, of event_facts.py; "" for nothing): they are judged
 --       there and only stored here
 -- Returns {status, order number, due_at, is_provisional, unit}, the last only for an event of an order. The status is
--- "applied", "seen", "refused" (then the second is the error) or "gap" (then the second is the position of the last
--- event applied, and nothing was done).
+-- "applied", "seen", "refused" (then the second is the error), "gap" (then the second is the position of the last
+-- event applied, and nothing was done) or "unjudged" (then the second is an order for which an earlier version put
+-- events by without facts, and nothing was done: to be judged, and this event sent again).
 
 local prefix, journal, position = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local event_id, event_type, at_ms, payload_json = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
@@ -120,6 +121,49 @@ local function add_facts(order, attempt)
   end
 end
 
+-- What of an order may become another: verdict.Past, without its instant.
+local function changing(order)
+  return {given(order.unit_id) or '', order.state, order.due_ms, order.acknowledged_ms or 0,
+    order.self_reported_ms or 0, given(order.returns) or 0}
+end
+
+-- Whether a report of the time before must be told of `was`: what is only added has its own instant.
+local function is_history(was, is)
+  local is_lost = (was[4] ~= 0 and was[4] ~= is[4]) or (was[5] ~= 0 and was[5] ~= is[5])
+  return is_lost or was[1] ~= is[1] or was[3] ~= is[3] or was[6] ~= is[6] or is[2] == 'merged'
+end
+
+-- A version that kept no past in the document has written to it last: which unit had the order until when stands in
+-- its events.
+local function take_over_past(order)
+  if order.past_at == order.version or #(order.units_before or {}) == 0 then return end
+  local kept, past, n = {}, {}, 0
+  for _, one in ipairs(order.past or {}) do kept[string.format('%.0f', one[1])] = one end
+  for _, line in ipairs(redis.call('LRANGE', key('order', order.order_id, 'events'), 0, -1)) do
+    local event = cjson.decode(line)
+    local changes, ended = event.payload.changes, string.format('%.0f', event.at_ms)
+    if type(changes) == 'table' and given(changes.unit_id) then
+      n = n + 1
+      if order.units_before[n] then
+        kept[ended] = kept[ended] or {event.at_ms, order.units_before[n], 'sent', order.due_ms, 0, 0, 0}
+      end
+    end
+  end
+  for _, one in pairs(kept) do past[#past + 1] = one end
+  table.sort(past, function(one, other) return one[1] < other[1] end)
+  order.past = past
+end
+
+local function keep_past(order, was)
+  local is = changing(order)
+  if is_history(was, is) then
+    order.past = order.past or {}
+    order.past[#order.past + 1] = {tonumber(at_ms), unpack(was)}
+  end
+  order.past_at = order.version
+  if #(order.past or {}) > 0 then redis.call('HSET', key('order_past'), order.order_id, cjson.encode(order.past)) end
+end
+
 -- What a report asks of an order (verdict.Facts), short enough that it reads 100,000 of them in a moment.
 local function keep_facts(order)
   order.facts_at = order.version
@@ -185,11 +229,16 @@ local function tell_of_call(number, order)
   }))
 end
 
+-- The open order of the same number and matter, nil if there is none.
+local function open_one_like(opened)
+  if opened.callback_number == '' then return nil end
+  return redis.call('ZRANGE', key('open', opened.callback_number .. '|' .. opened.matter_id), 0, 0)[1]
+end
+
 local function open_order(opened)
   local number, is_there = free_number(opened.order_id)
   if is_there then return owed_under(number) end
-  local of_caller = key('open', opened.callback_number .. '|' .. opened.matter_id)
-  local open_one = opened.callback_number ~= '' and redis.call('ZRANGE', of_caller, 0, 0)[1]
+  local open_one = open_one_like(opened)
   if open_one then -- 并单: the open order takes the call up; its deadline stays
     local order = order_of(open_one)
     take_over_facts(order)
@@ -272,6 +321,8 @@ local function change_order(change)
     refuse(string.format('stale: the order was %s, and is %s', change.state_from, order.state))
   end
   take_over_facts(order)
+  take_over_past(order)
+  local was = changing(order)
   local indexed_before, filed_before = indexed_by(order), filed_under(order)
   if type(change.changes) == 'table' then merge(order, change.changes) end
   if type(change.attempt) == 'table' then
@@ -281,6 +332,7 @@ local function change_order(change)
   add_facts(order, change.attempt)
   if change.state_to then order.state, order.is_open = change.state_to, change.is_open end
   order.version = order.version + 1
+  keep_past(order, was)
   save(order, indexed_before, filed_before)
   tell(order.order_id, payload_json)
   return owed(order)
@@ -299,6 +351,7 @@ local function forget_order(number)
   end
   redis.call('ZREM', key('reached'), number)
   redis.call('HDEL', key('order_facts'), number)
+  redis.call('HDEL', key('order_past'), number)
   redis.call('HDEL', key('epochs'), number)
 end
 
@@ -400,6 +453,24 @@ local function list_refused(message)
   redis.call('HSET', key('refused'), event_id, message)
 end
 
+-- The order whose early events have their turn after this event of an order.
+local function followed_up(payload)
+  if event_type ~= 'order_opened' then return number_given(payload.order_id) or payload.order_id end
+  local number, is_there = free_number(payload.order_id)
+  return is_there and owed_under(number)[1] or open_one_like(payload) or number
+end
+
+-- The order for which events wait without facts, nil if there is none. A node of an earlier version may stand beside
+-- us for as long as it likes, and puts them by so: they are looked for whenever they are about to be applied.
+local function unjudged_for(payload)
+  if not string.match(event_type, '^order_') then return nil end
+  local ok, number = pcall(followed_up, payload)
+  if not ok or type(number) ~= 'string' then return nil end -- the handler says what is wrong with it
+  for _, event in ipairs(redis.call('LRANGE', key('early', number), 0, -1)) do
+    if #cjson.decode(event) < 6 then return number end
+  end
+end
+
 -- Let those events of an order that came early happen whose turn it is now.
 local function catch_up(number)
   local EARLY = key('early', number)
@@ -409,7 +480,6 @@ local function catch_up(number)
     redis.call('DEL', EARLY)
     for _, event in ipairs(early) do
       event_id, event_type, at_ms, due_ms, payload_json, facts_json = unpack(cjson.decode(event))
-      facts_json = facts_json or '' -- an earlier version put it by
       local ok, failed = pcall(function() return handlers[event_type](cjson.decode(payload_json)) end)
       if not ok then list_refused(error_text(failed)) end
     end
@@ -442,6 +512,9 @@ if applied ~= position - 1 then return {'gap', tostring(applied), '', ''} end
 
 local handler = handlers[event_type]
 if not handler then return finished('applied', {'', '', ''}) end
+local is_json, payload = pcall(cjson.decode, payload_json)
+local unjudged = is_json and unjudged_for(payload)
+if unjudged then return {'unjudged', unjudged, '', ''} end
 local ok, result = pcall(function() return handler(cjson.decode(payload_json)) end)
 if not ok then
   list_refused(error_text(result))

@@ -1,4 +1,4 @@
-"""Events put by until what comes before them is there: those that an earlier version put by are judged afterwards."""
+"""Events put by until what comes before them is there: those without facts are judged before they are applied."""
 
 from __future__ import annotations
 
@@ -19,22 +19,13 @@ class EarlyEvents:
     def __init__(self, connection: Connection, facts_of: FactsOf) -> None:
         self._connection, self._facts_of = connection, facts_of
 
-    def judge(self) -> int:
-        """Give facts to the events that have none, and return how many there were; looks once in the life of a store.
+    def judge(self, order_id: str) -> int:
+        """Give facts to the events of an order that have none, and return how many there were.
 
-        Without them an attempt would be missing from the figures up to its next event. Raises StoreUnavailable.
+        Without them an attempt would be missing from the figures up to its next event. Begun anew if a node empties or
+        fills the list meanwhile. Raises StoreUnavailable.
         """
-        done = self._connection.key("early_events_judged")
-        if self._connection.ask(lambda redis: redis.exists(done)):
-            return 0
-        pattern = self._connection.key("early", "*")
-        lists = self._connection.ask(lambda redis: list(redis.scan_iter(match=pattern, count=1000)))
-        judged = sum(map(self._judge, lists))
-        self._connection.ask(lambda redis: redis.set(done, 1))
-        return judged
-
-    def _judge(self, name: str) -> int:
-        """Judge the events of one order; begun anew if a node empties or fills its list meanwhile."""
+        name = self._connection.key("early", order_id)
         unjudged: dict[int, list[Any]] = {}
 
         def give_facts(pipeline: Any) -> None:

@@ -9,7 +9,7 @@ Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind 
 `open:<number>|<matter>` and `open_by_phone:<number>` open orders, `numbers` (every number ever given -> order it counts
 as), `highest` sequences, `epochs`, `early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`,
 `calls`, `survey:<id>`, `surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`,
-`call_facts`, `survey_facts`;
+`order_past` (what an order was before), `call_facts`, `survey_facts`;
 for lists `filed:<unit>|<state>`, `units` (all that ever had an order), `of_phone:<number>`.
 """
 
@@ -19,11 +19,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from hashlib import sha1
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import redis
+import structlog
 from redis.exceptions import NoScriptError
 
 from callback_scheduler.orders.event_facts import call_facts_in, order_facts_in
@@ -36,6 +38,8 @@ from callback_scheduler.store.slices import TimeSlices
 
 if TYPE_CHECKING:  # a report reads the store without a journal, and without what that needs
     from callback_scheduler.journal.journal import Durable, JournalEvent
+
+log = structlog.get_logger()
 
 _SCRIPT = Path(__file__).with_name("apply.lua").read_text(encoding="utf-8")
 _SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
@@ -113,10 +117,20 @@ class Store:
         self.ask(lambda redis: redis.hset(self.key("applied"), journal_id, position))
 
     def apply(self, journal_id: str, events: Durable) -> list[EventOutcome]:
-        """Apply events in order, each once; after an outcome `gap` nothing more was done."""
-        return self.ask(lambda _: self._apply(journal_id, events))
+        """Apply events in order, each once; after an outcome `gap` nothing more was done.
 
-    def _apply(self, journal_id: str, events: Durable) -> list[EventOutcome]:
+        Events that an earlier version put by without facts are judged before the turn of one comes.
+        """
+        outcomes: list[EventOutcome] = []
+        while len(outcomes) < len(events):
+            answered = self.ask(partial(self._apply, journal_id, events[len(outcomes) :]))
+            unjudged = next((place for place, one in enumerate(answered) if one.status == "unjudged"), None)
+            outcomes += answered[:unjudged]
+            if unjudged is not None:
+                log.info("early_events_judged", events=self.early.judge(answered[unjudged].order_id))
+        return outcomes
+
+    def _apply(self, journal_id: str, events: Durable, _: redis.Redis) -> list[EventOutcome]:
         answers = self._run(journal_id, events)
         if any(isinstance(answer, NoScriptError) for answer in answers):
             self._redis.script_load(_SCRIPT)

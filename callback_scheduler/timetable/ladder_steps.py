@@ -67,13 +67,17 @@ class LadderSteps:
         self._leaders = DeferredSemaphore(_LEADERS_AT_ONCE)
         self.ringing: set[Deferred[Any]] = set()
 
-    async def run(self, orders: list[Order], at: datetime, calendar: Calendar, may_go_on: MayGoOn) -> bool:
+    async def run(
+        self, orders: list[Order], at: datetime, calendar: Calendar, may_go_on: MayGoOn, *, may_climb: bool = True
+    ) -> bool:
         """Do what is due for `orders` at `at`; return whether anything was, so that they must be read again.
 
+        Without `may_climb` they are only handed over: a step that is done, or passed over, on the word of a clock that
+        is wrong would be missing when its time comes, and a breach frozen on it would stay.
         Stops when `may_go_on` says that another node has taken over. Raises StoreUnavailable or JournalError.
         """
         new = [order for order in orders if order.state is OrderState.OPENED]
-        climbing = [order for order in orders if due_steps(order, at, self._ladder, calendar)]
+        climbing = [order for order in orders if may_climb and due_steps(order, at, self._ladder, calendar)]
         for_unit: dict[tuple[Step, str], list[Order]] = defaultdict(list)
 
         async def hand_over(order: Order) -> None:

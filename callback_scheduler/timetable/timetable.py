@@ -91,7 +91,8 @@ class Timetable:
         self._watch = ClockWatch(clock, reactor.seconds, ladder.clock_jump_s)
         self._sweeps = LadderSteps(orders, ladder, directory, clock, ports)
         self._dials = CallbacksUnderWay(
-            orders, ladder, clock=clock, reactor=reactor, ports=ports, on_ended=self._on_ended
+            orders, ladder, clock=clock, reactor=reactor, ports=ports, on_ended=self._on_ended,
+            may_freeze=lambda: not self._watch.is_doubted,
         )
         self._waiting = WaitingOrders(
             orders, ladder, directory, clock=clock, watch=self._watch, ports=ports, dials=self._dials
@@ -226,7 +227,9 @@ class Timetable:
         try:
             for order in orders:
                 await self._dials.recover(order, at)
-            return await self._sweeps.run(orders, at, self.calendar, lambda: self._orders.renew(lease))
+            return await self._sweeps.run(
+                orders, at, self.calendar, lambda: self._orders.renew(lease), may_climb=not self._watch.is_doubted
+            )
         finally:
             await self._orders.release(lease)
 

@@ -55,7 +55,7 @@ class CallbacksUnderWay:
     """Places callbacks through `ports.ring_back`, writes what came of them, takes over those of dead nodes.
 
     `on_ended` hears of each that is over: the order's number, and the order as it is then, None if that is not known.
-    `reactor` gives callLater.
+    `may_freeze` tells whether the clock is believed. `reactor` gives callLater.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class CallbacksUnderWay:
         reactor: Any,
         ports: Ports,
         on_ended: Callable[[str, Order | None], None],
+        may_freeze: Callable[[], bool] = lambda: True,
     ) -> None:
         self._orders = orders
         self._ladder = ladder
@@ -74,6 +75,7 @@ class CallbacksUnderWay:
         self._reactor = reactor
         self._ports = ports
         self._on_ended = on_ended
+        self._may_freeze = may_freeze
         self._dials: dict[str, _Dial] = {}
         self._unsettled: dict[str, Attempt] = {}  # ended, and not written yet: by attempt id
 
@@ -231,6 +233,9 @@ class CallbacksUnderWay:
         talk_began_at = finished.evidence.talk_began_at if finished.evidence else None
         reached_at = order.reached_at or talk_began_at
         if order.overdue_at is not None or reached_at is None or reached_at < order.due_at:
+            return
+        if not self._may_freeze():
+            log.warning("breach_not_frozen", order_id=order.order_id, reached_at=str(reached_at), why="clock doubted")
             return
         attempts = tuple(finished if one.attempt_id == finished.attempt_id else one for one in order.attempts)
         cause = breach_cause(replace(order, state=OrderState.REACHED, reached_at=reached_at, attempts=attempts), at)

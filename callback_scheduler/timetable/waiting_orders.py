@@ -66,7 +66,7 @@ class WaitingOrders:
         """Take up all open orders due up to the end of the next workday; return those that something must be done for.
 
         A slice of time after another, so that calls are served in between; only what has changed is read. While the
-        clock is doubted those due more than a day ago are left out: on such a word nothing is frozen.
+        clock is doubted those due more than a day ago are left out, and no step of the ladder is done for the others.
         """
         last_day = calendar.next_workday(at.astimezone(SHANGHAI).date()).on
         seen: dict[str, Order] = {}

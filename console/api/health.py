@@ -28,8 +28,10 @@ class Readiness(Answer):
     is_ready: bool
     reasons: list[str] = Field(
         description="Why not: door.closed, trunks.none_registered, lines.none, lines.all_in_use, journal.closed, "
-        "journal.stuck, redis.away. Without Redis callers are still served and orders are on disk, but nobody can "
-        "be shown or dialled, so another node should take the calls where there is one."
+        "journal.stuck, redis.away, clock. Without Redis callers are still served and orders are on disk, but nobody "
+        "can be shown or dialled, so another node should take the calls where there is one. clock: it has jumped by "
+        "more than two hours since the node was started; no reminder is given and no breach frozen until it is right "
+        "again, or the node was started anew by a clock that is."
     )
 
 
@@ -47,7 +49,7 @@ async def healthz(visit: Visit) -> Response:
 
 @route("/readyz", is_public=True)
 async def readyz(visit: Visit) -> Response:
-    """200 if door, trunks, lines, journal and Redis are as they must be for a call; 503 with the reasons if not."""
+    """200 if door, trunks, lines, journal, Redis and clock are as they must be; 503 with the reasons if not."""
     reasons = [check.reason for check in _checks(visit.operations.status()) if check.is_wrong]
     readiness = Readiness(is_ready=not reasons, reasons=reasons)
     return Response(503 if reasons else 200, readiness.model_dump_json().encode(), JSON)
@@ -65,6 +67,7 @@ def _checks(status: Mapping[str, Any]) -> Iterator[_Check]:
     yield _Check("journal.closed", not journal.get("journal_id"))
     yield _Check("journal.stuck", journal.get("queued", 0) > _JOURNAL_STUCK)
     yield _Check("redis.away", not ledger.get("redis", {}).get("is_up", False))
+    yield _Check("clock", bool(status["timetable"].get("is_clock_doubted", False)))
 
 
 def _document(handler: Any, summary: str, answer: type[Answer], also: Mapping[int, type[Answer]]) -> None:

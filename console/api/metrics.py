@@ -96,7 +96,7 @@ def _of_status(status: Mapping[str, Any]) -> Iterator[Metric]:
     yield from _of_ledger(status["ledger"])
     yield from _of_notices(status["notices"])
     doubted = status["timetable"].get("is_clock_doubted", False)
-    yield _gauge("clock_doubted", "1 while the machine's clock has jumped, and nobody is dialled.", _one(doubted))
+    yield _gauge("clock_doubted", "1 while the clock has jumped, and nothing is frozen on its word.", _one(doubted))
 
 
 def _of_lines(lines: Mapping[str, Any], door: Mapping[str, Any], trunks: Mapping[str, Any]) -> Iterator[Metric]:
@@ -128,6 +128,7 @@ def _of_notices(notices: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
     for name, key, about in (
         ("notices_waiting", "waiting", "Notices that a receiver has not been told yet."),
         ("notices_dead", "dead_letters", "Notices that a receiver refused."),
+        ("notices_closed", "is_closed", "1 while a receiver lets us in no more (HTTP 401, 403, 404, 410 …)."),
         ("notices_failures_in_a_row", "failures_in_a_row", "Failed deliveries since the last that arrived."),
     ):
         values: Values = {(receiver,): float(one.get(key, 0)) for receiver, one in by_receiver.items()}

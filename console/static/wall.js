@@ -129,6 +129,7 @@
   function countSoon() {
     if (counting === null) counting = setTimeout(countNow, 3000 + Math.random() * 7000);
   }
+  setInterval(countSoon, 60000); // what no call and no order brings about, such as a clock that has jumped
   async function countNow() {
     counting = null;
     const answer = await fetch("/wall/figures", { credentials: "same-origin" }).catch(() => null);

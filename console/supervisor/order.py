@@ -8,7 +8,7 @@ from typing import Any
 from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.causes import cause
 from callback_scheduler.orders.order import Order
-from callback_scheduler.orders.verdict import OWN_RULE, facts_of, judge, milliseconds
+from callback_scheduler.orders.verdict import OWN_RULE, facts_of, judge, known_at, milliseconds
 from console.errors import NotFound
 from console.http.messages import Response
 from console.http.routes import route
@@ -59,7 +59,8 @@ async def _page(visit: Visit, order: Order, *, is_unmasked: bool = False) -> Res
     operations, now = visit.operations, visit.now()
     calls = await operations.calls_of(order.order_id)
     events = await operations.orders.events(order.order_id)
-    facts, at_ms = facts_of(order), milliseconds(now)
+    at_ms = milliseconds(now)
+    facts = known_at(facts_of(order), at_ms)
     verdict = judge(facts, at_ms, facts.due_ms)
     risk = _risk(visit, order)
     why_missed = cause(facts, verdict, at_ms, OWN_RULE.due_ms(facts), cause_words(visit.language))

@@ -73,17 +73,18 @@ def words(visit: Visit) -> Mapping[str, Any]:
 
 
 async def figures(visit: Visit) -> dict[str, Any]:
-    """Return today's counters and the last misses; both None while Redis is away."""
+    """Return today's counters and the last misses, and whether the clock is doubted; both None while Redis is away."""
     at = visit.now()
     today = Question(at, OWN_RULE, since=at.date(), until=at.date())
     lately = Question(at, OWN_RULE, since=at.date() - timedelta(days=_MISSES_DAYS), until=at.date())
+    clock = {"is_clock_doubted": visit.operations.status()["timetable"].get("is_clock_doubted", False)}
     try:
         counted = await visit.operations.report(today)
         missed = (await visit.operations.report(lately)).misses
     except StoreError:
-        return {"tally": None, "misses": None}
+        return clock | {"tally": None, "misses": None}
     tally = total_calls(counted.calls)
-    return {
+    return clock | {
         "tally": tally,
         "rates": tally.rates(),
         "budget": counted.budget_today,

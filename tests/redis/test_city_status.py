@@ -92,6 +92,37 @@ def test_an_order_may_be_reassigned_to_a_unit_by_id_or_name_and_keeps_its_deadli
     assert (order.unit_id, order.units_before, order.due_at) == ("tax-bureau", ("market",), opened.due_at)
 
 
+def test_an_order_is_not_passed_on_to_the_unit_that_has_it(city: TellingNode, report: Report) -> None:
+    order_id = city.open_order("13800000001", unit_id="tax-bureau").order_id
+    report(order_id, "已签收")
+    for named in ("tax-bureau", "区税务局"):
+        status, answer = report(order_id, "改派", f"m-{len(named)}", fields={"承办单位": named})
+        assert (status, "already" in answer["错误"]) == (409, True)
+    assert city.ask("orders.order", order_id).acknowledged_by == "city:李四"
+    assert [event["type"] for event in city.ask("orders.order_events", order_id)] == ["order_opened", "order_changed"]
+
+
+@pytest.mark.parametrize("why", ["", "  \u3000\n"])
+@pytest.mark.parametrize("status", ["退单", "改派", "已联系", "办结"])
+def test_what_others_will_ask_the_reason_of_needs_one(
+    city: TellingNode, report: Report, status: str, why: str
+) -> None:
+    order_id = city.open_order("13800000001").order_id
+    fields = {"说明": why, "承办单位": "区税务局"}
+    answered, answer = report(order_id, status, fields=fields)
+    assert (answered, "说明" in answer["错误"]) == (422, True)
+    assert city.ask("orders.order", order_id).state is OrderState.OPENED
+
+
+def test_the_unit_an_order_is_passed_on_to_is_told_of_it(city: TellingNode, report: Report) -> None:
+    order_id = city.open_order("13800000001", unit_id="market").order_id
+    city.change(order_id, OrderEvent.SENT)
+    assert report(order_id, "改派", fields={"承办单位": "区税务局"})[0] == 200
+    notices = [event.payload for _, event in city.ledger._journal.replay(event_types=("notice_given",))]
+    told = [(one["kind"], one["order_id"], one["unit_id"]) for one in notices]
+    assert told == [("new_order", order_id, "tax-bureau")]
+
+
 def test_what_cannot_happen_is_refused_with_its_reason(city: TellingNode, report: Report) -> None:
     order_id = city.open_order("13800000001").order_id
     assert report(order_id, "办结")[0] == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +22,12 @@ from tests.redis.nodes import EVENING, draft
 from tests.redis.test_store import Applying, opened
 
 NUMBER, MORNING = "26030310001", EVENING + timedelta(hours=13)
+TALK_BEGAN = MORNING + timedelta(seconds=9)
+# The script of the version before facts were judged outside of it.
+EARLIER = Path(__file__).with_name("apply_before_facts.lua").read_text(encoding="utf-8")
 TALK = Evidence(
     call_id="c-9", unit_number="6111", unit_answered_at=MORNING, accepted_at=MORNING, enterprise_number="1",
-    enterprise_answered_at=MORNING + timedelta(seconds=9), talk_began_at=MORNING + timedelta(seconds=9), two_way_s=42.0,
+    enterprise_answered_at=TALK_BEGAN, talk_began_at=TALK_BEGAN, two_way_s=42.0,
 )  # fmt: skip
 
 
@@ -37,10 +41,10 @@ def change(order: Order, event: OrderEvent, attempt: Attempt) -> JournalEvent:
     return JournalEvent.new("order_changed", payload, MORNING)
 
 
-def put_by(store: Store, apply: Applying) -> JournalEvent:
-    """Let the end of a callback come before its beginning, from the journal of another node; return the beginning."""
-    apply(opened(NUMBER, draft("1")))
-    order = store.orders.order(NUMBER)
+def callback(store: Store, number: str = NUMBER) -> tuple[Order, JournalEvent, JournalEvent]:
+    """Open an order; return it, and beginning and end of the callback that another node places for it."""
+    Applying(store)(opened(number, draft(number)))
+    order = store.orders.order(number)
     assert order is not None
     attempt = Attempt(
         attempt_id=order.next_attempt_id, begun_at=MORNING, by=BegunBy.TIMETABLE, number="1", unit_number="6111"
@@ -50,39 +54,63 @@ def put_by(store: Store, apply: Applying) -> JournalEvent:
     ended = replace(
         attempt, outcome=AttemptOutcome.REACHED, ended_at=MORNING + timedelta(seconds=60), evidence=TALK
     )  # fmt: skip
-    Applying(store, "another node's")(change(during, OrderEvent.REACHED, ended))
-    assert store.orders.order(NUMBER) == order
-    return began
+    return order, began, change(during, OrderEvent.REACHED, ended)
 
 
-def as_an_earlier_version_put_it_by(store: Store) -> None:
-    """Take the facts out of what waits: apply.lua had none to put by before they were judged outside of it."""
-    name = store.key("early", NUMBER)
-    (waiting,) = store.ask(lambda redis: redis.lrange(name, 0, -1))
-    store.ask(lambda redis: redis.lset(name, 0, json.dumps(json.loads(waiting)[:5])))
+def apply_by_the_earlier_version(store: Store, event: JournalEvent) -> None:
+    """Apply an event as a node does whose script judged by itself, and put no facts by; it stands beside us."""
+    journal = "the earlier version's"
+    position = store.applied(journal) + 1
+    head = [store.key(), journal, position, event.event_id, event.event_type, milliseconds(event.at)]
+    rest = [json.dumps(event.payload, ensure_ascii=False), "", 1000, "chain"]
+    answer = store.ask(lambda redis: redis.eval(EARLIER, 0, *head, *rest))
+    assert answer[0] == "applied", answer
 
 
-def facts(store: Store) -> Any:
-    return order_facts(json.loads(store.ask(lambda redis: redis.hget(store.key("order_facts"), NUMBER))))
+def waiting(store: Store, number: str = NUMBER) -> list[int]:
+    """Return how many fields each event has that waits for its turn."""
+    events = store.ask(lambda redis: redis.lrange(store.key("early", number), 0, -1))
+    return [len(json.loads(event)) for event in events]
+
+
+def facts(store: Store, number: str = NUMBER) -> Any:
+    return order_facts(json.loads(store.ask(lambda redis: redis.hget(store.key("order_facts"), number))))
 
 
 def test_what_waits_is_applied_and_counted_when_its_turn_comes(store: Store, apply: Applying) -> None:
-    apply(put_by(store, apply))
+    before, began, ended = callback(store)
+    Applying(store, "another node's")(ended)
+    assert store.orders.order(NUMBER) == before
+    apply(began)
     order = store.orders.order(NUMBER)
     assert order is not None
     assert (order.state, facts(store).tries[0].outcome) == (OrderState.REACHED, "reached")
 
 
-def test_what_an_earlier_version_put_by_is_counted_like_all_others(store: Store, apply: Applying) -> None:
-    began = put_by(store, apply)
-    as_an_earlier_version_put_it_by(store)
-    assert store.early.judge() == 1
-    assert store.early.judge() == 0, "once is enough"
-    apply(began)
+def test_what_a_node_of_an_earlier_version_puts_by_is_counted_whenever_it_does(store: Store, apply: Applying) -> None:
+    _, began, ended = callback(store)
+    apply(opened("26030310009", draft("9")))  # this version has been at work for long
+    apply_by_the_earlier_version(store, ended)
+    assert waiting(store) == [5], "the earlier version puts no facts by"
+    outcomes = apply(opened("26030310008", draft("8")), began, opened("26030310007", draft("7")))
+    assert [outcome.order_id for outcome in outcomes] == ["26030310008", NUMBER, "26030310007"]
     (talk,) = facts(store).tries
-    assert (talk.outcome, talk.talk_ms) == ("reached", milliseconds(MORNING + timedelta(seconds=9)))
+    assert (talk.outcome, talk.talk_ms) == ("reached", milliseconds(TALK_BEGAN))
+    assert store.refused() == {}
 
 
-def test_a_store_where_nothing_waits_is_looked_at_once(store: Store) -> None:
-    assert store.early.judge() == 0
-    assert store.ask(lambda redis: redis.exists(store.key("early_events_judged")))
+def test_a_second_event_put_by_without_facts_is_judged_like_the_first(store: Store, apply: Applying) -> None:
+    for number in ("26030310001", "26030310002"):
+        _, began, ended = callback(store, number)
+        apply_by_the_earlier_version(store, ended)
+        apply(began)
+        assert facts(store, number).tries[0].outcome == "reached", number
+        assert waiting(store, number) == []
+
+
+def test_what_came_before_its_order_was_opened_is_judged_when_it_is(store: Store, apply: Applying) -> None:
+    _, began, ended = callback(Store(store.ask(lambda redis: redis), prefix="elsewhere:"))
+    for early in (began, ended):
+        apply_by_the_earlier_version(store, early)
+    apply(opened(NUMBER, draft("1")))
+    assert facts(store).tries[0].outcome == "reached"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from callback_scheduler.errors import UnknownNotice
+from callback_scheduler.notices import command as notices_report
 from callback_scheduler.orders.states import OrderEvent
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
 from tests.redis.nodes import EVENING, wait_until
@@ -150,6 +151,32 @@ def test_what_a_receiver_refuses_is_a_dead_letter_and_the_queue_goes_on(
     telling.stop()
     telling.start_telling(**webhook(board))
     assert telling.notices.dead_letters() == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 407, 410])
+def test_a_receiver_that_lets_nobody_in_for_a_while_gets_all_in_order_when_it_is_back(
+    telling: TellingNode, board: HttpReceiver, status: int
+) -> None:
+    board.answer = lambda post: status
+    telling.start_telling(**webhook(board))
+    orders = [telling.open_order(f"1380000000{n}").order_id for n in range(4)]
+    for event in (OrderEvent.SENT, OrderEvent.ACKNOWLEDGED):
+        for order_id in orders:
+            telling.change(order_id, event)
+    wait_until(lambda: telling.status_of("webhook_board")["failures_in_a_row"] >= 5)
+    told = telling.status_of("webhook_board")
+    assert (told["is_up"], told["is_closed"], told["dead_letters"], told["delivered"]) == (False, True, 0, 0)
+    listing = notices_report.text({"receivers": [told], "retried": [], "dead_letters": []})
+    assert f"CLOSED to us, nothing is lost, {told['failures_in_a_row']} failures: HTTP {status}" in listing
+    board.answer = lambda post: 200
+    wait_until(lambda: len(board.taken) == 12)
+    assert telling.notices.dead_letters() == []
+    for order_id in orders:
+        events = [post.fields for post in board.taken if post.fields["order_id"] == order_id]
+        assert [event["order"].get("event", event["type"]) for event in events] == [
+            "order_opened", "sent", "acknowledged",
+        ]  # fmt: skip
+    wait_until(lambda: not telling.status_of("webhook_board")["is_closed"])
 
 
 def test_one_letter_a_receiver_chokes_on_holds_up_no_other_order_and_is_given_up(

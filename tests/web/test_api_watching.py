@@ -115,6 +115,7 @@ WRONG: dict[str, Any] = {
     "journal.closed": {"ledger": {"journal": {}, "redis": {"is_up": True}}},
     "journal.stuck": {"ledger": {"journal": {"journal_id": "j", "queued": 1001}, "redis": {"is_up": True}}},
     "redis.away": {"ledger": {"journal": {"journal_id": "j", "queued": 0}, "redis": {"is_up": False}}},
+    "clock": {"timetable": {"is_clock_doubted": True}},
 }
 
 

@@ -46,6 +46,14 @@ def test_the_wall_says_in_words_where_each_call_is_and_with_whom(supervisor: Vis
     assert "登记窗口一 (振铃)" in page
 
 
+def test_the_wall_says_that_the_clock_is_doubted(house: House, supervisor: Visitor) -> None:
+    for path in ("/wall", "/wall/figures"):
+        assert "系统时钟（clock）" not in text(supervisor.get(path))
+    house.operations.status_now["timetable"] = {"is_clock_doubted": True}
+    for path in ("/wall", "/wall/figures"):
+        assert "系统时钟（clock）" in text(supervisor.get(path))
+
+
 def test_the_wall_says_why_a_seat_is_not_offered_calls(supervisor: Visitor) -> None:
     page = text(supervisor.get("/wall"))
     assert "连续未接听，系统已置为离席" in page

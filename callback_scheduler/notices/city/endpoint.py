@@ -24,7 +24,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from callback_scheduler.errors import IllegalTransition, JournalError, StaleOrder, StoreUnavailable, UnknownOrder
-from callback_scheduler.notices.city.reports import STATUSES, NotTheSameReport, Report, Reported
+from callback_scheduler.notices.city.reports import STATUSES, NoReason, NotTheSameReport, Report, Reported, SameUnit
 from config.notices import CityStatus
 from routing.errors import UnknownUnit
 from routing.from_outside import read_json
@@ -37,6 +37,8 @@ _ANSWERS: tuple[tuple[type[Exception], int], ...] = (
     (UnknownOrder, 404),
     (IllegalTransition, 409),
     (StaleOrder, 409),
+    (SameUnit, 409),
+    (NoReason, 422),
     (NotTheSameReport, 422),
     (UnknownUnit, 422),
     (StoreUnavailable, 503),

@@ -99,6 +99,24 @@ def test_a_clock_that_jumps_ten_years_neither_dials_nor_freezes() -> None:
     assert len(world.rung) == 2  # all the phones that the unit has
 
 
+@pytest.mark.parametrize("hours", [3, 24, 30, -3, -24])
+def test_nothing_is_frozen_or_skipped_while_the_clock_is_doubted_and_all_is_done_when_it_is_right(hours: int) -> None:
+    world = World("03-04 05:45")
+    order = an_order()
+    world.ledger.put(order)
+    world.timetable()
+    world.sweep()
+    world.clock.advance(timedelta(hours=hours))
+    world.sweep()
+    doubted = world.order(order)
+    assert (doubted.overdue_at, doubted.breach_cause) == (None, "")
+    assert not any(step.startswith(("reminder", "leader", "breach")) for step in doubted.steps_done)
+    world.clock.advance(timedelta(hours=-hours))
+    world.go_on_until("03-04 10:01")
+    assert world.told_of("reminder") == [order.order_id]
+    assert world.order(order).overdue_at == moment("03-04 10:00")
+
+
 def revised(day: str, day_type: DayType) -> Calendar:
     on = moment(f"{day} 00:00").date()
     return Calendar({on: ListedDay(on, day_type, "临时放假", "2026.csv")})

@@ -1,0 +1,437 @@
+-- Apply one event of a journal to the store: once, in order, whole.
+--
+-- ARGV: 1 prefix, 2 journal id, 3 position, 4 event id, 5 event type, 6 at (ms since the epoch), 7 payload (JSON),
+--       8 due at (ms; "" if the event has none), 9 how many call records are kept, 10 chain of the journal up to here
+-- Returns {status, order number, due_at, is_provisional, unit}; the last only for an event of an order; status is "applied", "seen", "refused" (then the second is
+-- the error) or "gap" (then the second is the position of the last event applied, and nothing was done).
+
+local prefix, journal, position = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local event_id, event_type, at_ms, payload_json = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local due_ms, calls_kept, chain = ARGV[8], tonumber(ARGV[9]), ARGV[10]
+
+local function key(...) return prefix .. table.concat({...}, ':') end
+local MARKER, SEEN = key('applied'), key('seen', journal)
+-- Far more than are ever sent twice: a batch whose answer was lost when Redis died.
+local SEEN_KEPT = 10000
+
+-- order number -> "number of the order it counts as, event that gave it"
+local function number_given(number)
+  local known = redis.call('HGET', key('numbers'), number)
+  if not known then return nil, nil end
+  return string.match(known, '^(%S+) (%S+)$')
+end
+
+-- An order is one JSON document: half the memory of a hash, and 100,000 are read in a moment.
+local function order_of(number)
+  local document = redis.call('GET', key('order', number))
+  return document and cjson.decode(document)
+end
+
+local function owed(order)
+  return {order.order_id, order.due_at or '', tostring(order.is_provisional), order.unit_id or ''}
+end
+
+local function owed_under(number)
+  local order = order_of(number_given(number) or number)
+  return order and owed(order) or {number, '', ''}
+end
+
+-- What is wrong with the event, not with Redis; the first word tells the ledger which error it is.
+local function refuse(why) error({err = why}) end
+
+local function give_number(number, counts_as)
+  redis.call('HSET', key('numbers'), number, counts_as .. ' ' .. event_id)
+  local day_and_node, sequence = string.match(number, '^(%d%d%d%d%d%d%d)(%d+)$')
+  if day_and_node then
+    local highest = tonumber(redis.call('HGET', key('highest'), day_and_node) or '0')
+    if tonumber(sequence) > highest then redis.call('HSET', key('highest'), day_and_node, sequence) end
+  end
+end
+
+-- A number that another event already has (a journal was lost, and with it the sequence) must not cost an order.
+local function free_number(wanted)
+  local number, n = wanted, 1
+  local _, owner = number_given(number)
+  while owner and owner ~= event_id do
+    n = n + 1
+    number = wanted .. '-' .. n
+    _, owner = number_given(number)
+  end
+  return number, owner == event_id
+end
+
+-- Sorted sets of open orders, that which is open the longest first: under number to ring and matter, and under each
+-- phone. Many may share a phone (a switchboard); only one is open under number and matter, unless another was reopened.
+local function indexed_by(order)
+  local found = {}
+  if order.callback_number ~= '' then
+    found[key('open', order.callback_number .. '|' .. order.matter_id)] = true
+    found[key('open_by_phone', order.callback_number)] = true
+  end
+  if order.caller_number ~= '' then found[key('open_by_phone', order.caller_number)] = true end
+  return found
+end
+
+local function given(value)
+  return value ~= nil and value ~= cjson.null and value
+end
+
+-- Milliseconds since the epoch of an instant in ISO 8601 with an offset, 0 for none: `compliance.milliseconds`.
+local function ms_of(instant)
+  local pattern = '^(%d+)-(%d+)-(%d+)T(%d+):(%d+):?(%d*)%.?(%d*)([+-])(%d+):(%d+)$'
+  local y, mo, d, h, mi, s, fraction, sign, oh, om = string.match(given(instant) or '', pattern)
+  if not y then return 0 end
+  if tonumber(mo) <= 2 then y, mo = y - 1, mo + 12 end
+  -- days since 1970-01-01 of the Gregorian calendar, years beginning in March
+  local days = 365 * y + math.floor(y / 4) - math.floor(y / 100) + math.floor(y / 400)
+    + math.floor((153 * (mo - 3) + 2) / 5) + d - 719469
+  local offset = (oh * 60 + om) * (sign == '-' and -1 or 1)
+  local seconds = days * 86400 + h * 3600 + (mi - offset) * 60 + (tonumber(s) or 0)
+  return seconds * 1000 + tonumber(string.sub(fraction .. '000', 1, 3))
+end
+
+-- What compliance asks of an attempt (compliance.Try): talk counts by the rule of evidence.proves.
+local LEAST_TALK_S = 10
+local function facts_of_try(attempt)
+  local evidence = given(attempt.evidence) or {}
+  local is_proved = ms_of(evidence.accepted_at) > 0 and ms_of(evidence.enterprise_answered_at) > 0
+    and (given(evidence.two_way_s) or 0) >= LEAST_TALK_S
+  return {
+    ms_of(attempt.begun_at), ms_of(attempt.enterprise_rung_at), is_proved and ms_of(evidence.talk_began_at) or 0,
+    ms_of(evidence.unit_answered_at) > 0, attempt.outcome,
+  }
+end
+
+-- What a report asks of an order (compliance.Facts), short enough that it reads 100,000 of them in a moment.
+local function keep_facts(order)
+  local tries = {}
+  for _, attempt in pairs(order.attempts or {}) do tries[#tries + 1] = facts_of_try(attempt) end
+  table.sort(tries, function(one, other) return one[1] < other[1] end)
+  redis.call('HSET', key('order_facts'), order.order_id, cjson.encode({
+    order.order_id, given(order.unit_id) or '', given(order.counted_as) or 'after_hours', order.state,
+    ms_of(order.opened_at), order.due_ms, ms_of(order.acknowledged_at), ms_of(order.self_reported_at),
+    given(order.returns) or 0, tries,
+  }))
+end
+
+-- For lists of orders, open or not: by unit and state, and by phone; scores as in `orders`.
+local function filed_under(order)
+  return key('filed', (given(order.unit_id) or '') .. '|' .. order.state)
+end
+
+local function file(order, filed_before)
+  local filed, opened_ms = filed_under(order), redis.call('ZSCORE', key('orders'), order.order_id)
+  if filed_before and filed_before ~= filed then redis.call('ZREM', filed_before, order.order_id) end
+  redis.call('ZADD', filed, 'NX', opened_ms, order.order_id)
+  redis.call('SADD', key('units'), given(order.unit_id) or '')
+  for _, phone in ipairs({order.callback_number, order.caller_number}) do
+    if given(phone) and phone ~= '' then redis.call('ZADD', key('of_phone', phone), 'NX', opened_ms, order.order_id) end
+  end
+end
+
+-- Everything about an event that may be wrong has been looked at before the first of these writes.
+local function save(order, indexed_before, filed_before)
+  keep_facts(order)
+  file(order, filed_before)
+  redis.call('SET', key('order', order.order_id), cjson.encode(order))
+  local indexed = order.is_open and indexed_by(order) or {}
+  for index in pairs(indexed_before or {}) do
+    if not indexed[index] then redis.call('ZREM', index, order.order_id) end
+  end
+  for index in pairs(indexed) do redis.call('ZADD', index, 'NX', at_ms, order.order_id) end
+  if order.is_open then
+    redis.call('ZADD', key('due'), order.due_ms, order.order_id)
+    redis.call('HSET', key('stamps'), order.order_id, order.version + #(order.merged or {}))
+  else
+    redis.call('ZREM', key('due'), order.order_id)
+    redis.call('HDEL', key('stamps'), order.order_id)
+  end
+  if order.state == 'reached' then
+    redis.call('ZADD', key('reached'), 'NX', at_ms, order.order_id)
+  else
+    redis.call('ZREM', key('reached'), order.order_id)
+  end
+end
+
+local function tell(number, payload)
+  redis.call('RPUSH', key('order', number, 'events'), string.format(
+    '{"event_id":"%s","type":"%s","at_ms":%s,"payload":%s}', event_id, event_type, at_ms, payload))
+end
+
+local function tell_of_call(number, order)
+  tell(number, cjson.encode({
+    order_id = order.order_id, call_id = order.call_id, kind = order.kind, unit_id = order.unit_id,
+    due_at = order.due_at, message_path = order.message_path,
+  }))
+end
+
+local function open_order(opened)
+  local number, is_there = free_number(opened.order_id)
+  if is_there then return owed_under(number) end
+  local of_caller = key('open', opened.callback_number .. '|' .. opened.matter_id)
+  local open_one = opened.callback_number ~= '' and redis.call('ZRANGE', of_caller, 0, 0)[1]
+  if open_one then -- 并单: the open order takes the call up; its deadline stays
+    local order = order_of(open_one)
+    order.merged = order.merged or {}
+    order.merged[#order.merged + 1] = opened
+    give_number(number, order.order_id)
+    save(order)
+    tell_of_call(order.order_id, opened)
+    return owed(order)
+  end
+  local order = {}
+  for name, value in pairs(opened) do
+    if value ~= cjson.null then order[name] = value end
+  end
+  order.order_id, order.state, order.is_open, order.version = number, 'opened', true, 1
+  order.due_ms = tonumber(due_ms)
+  give_number(number, number)
+  redis.call('ZADD', key('orders'), at_ms, number)
+  save(order)
+  tell_of_call(number, opened)
+  return owed(order)
+end
+
+-- Fields that grow instead of being replaced; null empties them.
+local growing = {
+  steps_done = function(before, steps)
+    for _, step in ipairs(steps) do before[step] = 1 end
+  end,
+  messages = function(before, paths)
+    for _, path in ipairs(paths) do before[#before + 1] = path end
+  end,
+}
+
+local function merge(order, changes)
+  if changes.unit_id and changes.unit_id ~= order.unit_id then
+    order.units_before = order.units_before or {}
+    order.units_before[#order.units_before + 1] = order.unit_id
+  end
+  for name, value in pairs(changes) do
+    if value == cjson.null then
+      order[name] = nil
+    elseif growing[name] then
+      order[name] = order[name] or {}
+      growing[name](order[name], value)
+    else
+      order[name] = value
+    end
+  end
+  if due_ms ~= '' then order.due_ms = tonumber(due_ms) end
+end
+
+-- Of two leases on an order the later one counts; whoever holds the earlier one was paused or cut off.
+local function check_fence(number, epoch)
+  if type(epoch) ~= 'number' then return end
+  local latest = tonumber(redis.call('HGET', key('epochs'), number) or '0')
+  if epoch < latest then
+    refuse(string.format('fenced: the lease of epoch %.0f is over, the order is held under %.0f', epoch, latest))
+  end
+  redis.call('HSET', key('epochs'), number, string.format('%.0f', epoch))
+end
+
+-- Whether an event was made on a later picture of the order than we have: Redis was lost, and the journal of another
+-- node, which holds what comes before, has not been read again so far.
+local function is_early(order, change)
+  return type(change.version_from) == 'number' and (order and order.version or 0) < change.version_from
+end
+
+-- A change moves the state from one to another; a note has none of both and leaves it.
+local function change_order(change)
+  local order = order_of(number_given(change.order_id) or change.order_id)
+  if is_early(order, change) then
+    redis.call('RPUSH', key('early', change.order_id),
+      cjson.encode({event_id, event_type, at_ms, due_ms, payload_json}))
+    return {change.order_id, '', ''}
+  end
+  if not order then refuse('unknown: there is no order ' .. change.order_id) end
+  check_fence(order.order_id, change.epoch)
+  if change.state_from and order.state ~= change.state_from then
+    refuse(string.format('stale: the order was %s, and is %s', change.state_from, order.state))
+  end
+  local indexed_before, filed_before = indexed_by(order), filed_under(order)
+  if type(change.changes) == 'table' then merge(order, change.changes) end
+  if type(change.attempt) == 'table' then
+    order.attempts = order.attempts or {}
+    order.attempts[change.attempt.attempt_id] = change.attempt
+  end
+  if change.state_to then order.state, order.is_open = change.state_to, change.is_open end
+  order.version = order.version + 1
+  save(order, indexed_before, filed_before)
+  tell(order.order_id, payload_json)
+  return owed(order)
+end
+
+-- What is left of an order is its number, which is not given again.
+local function forget_order(number)
+  local order = order_of(number)
+  if not order then return end
+  if order.is_open then refuse('open: the order is still owed') end
+  redis.call('DEL', key('order', number), key('order', number, 'events'), key('early', number), key('lease', number))
+  redis.call('ZREM', key('orders'), number)
+  redis.call('ZREM', filed_under(order), number)
+  for _, phone in ipairs({order.callback_number, order.caller_number}) do
+    if given(phone) then redis.call('ZREM', key('of_phone', phone), number) end
+  end
+  redis.call('ZREM', key('reached'), number)
+  redis.call('HDEL', key('order_facts'), number)
+  redis.call('HDEL', key('epochs'), number)
+end
+
+local function forget_records(kind, before_ms)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key(kind .. 's'), '-inf', '(' .. before_ms)) do
+    redis.call('DEL', key(kind, id))
+    redis.call('HDEL', key(kind .. '_facts'), id)
+    redis.call('ZREM', key(kind .. 's'), id)
+  end
+end
+
+-- Keep a record under its id and in the list of its kind by time; the oldest beyond the cap go.
+local function keep(kind, id, may_replace)
+  if may_replace then
+    redis.call('SET', key(kind, id), payload_json)
+  else
+    redis.call('SET', key(kind, id), payload_json, 'NX')
+  end
+  redis.call('ZADD', key(kind .. 's'), 'NX', at_ms, id)
+  local surplus = redis.call('ZCARD', key(kind .. 's')) - calls_kept
+  if surplus > 0 then
+    for _, oldest in ipairs(redis.call('ZRANGE', key(kind .. 's'), 0, surplus - 1)) do
+      redis.call('DEL', key(kind, oldest))
+      redis.call('HDEL', key(kind .. '_facts'), oldest)
+    end
+    redis.call('ZREMRANGEBYRANK', key(kind .. 's'), 0, surplus - 1)
+  end
+end
+
+-- What a report asks of a call (report_calls.CallFacts).
+local function keep_call_facts(id, call)
+  local talked_s, was_surveyed = 0, false
+  for _, leg in ipairs(given(call.legs) or {}) do
+    local has_accepted = type(leg) == 'table' and leg.role == 'specialist' and given(leg.accepted_at)
+    if has_accepted then talked_s = math.max(talked_s, given(leg.two_way_s) or 0) end
+  end
+  for _, step in ipairs(given(call.steps) or {}) do was_surveyed = was_surveyed or step == 'survey' end
+  local offered_ms, ended_ms = ms_of(call.offered_at), ms_of(call.ended_at)
+  redis.call('HSET', key('call_facts'), id, cjson.encode({
+    offered_ms, (given(call.direction) or 'in') == 'in', given(call.unit_id) or '', given(call.outcome) or '',
+    ended_ms > 0 and ended_ms - offered_ms or 0, ms_of(call.asked_for_person_at), ms_of(call.person_answered_at),
+    given(call.was_open) and given(call.transfer) or 'none', talked_s, was_surveyed,
+  }))
+end
+
+local function keep_survey_facts(answer)
+  local solved = answer.is_solved
+  if solved == nil then solved = cjson.null end
+  redis.call('HSET', key('survey_facts'), event_id, cjson.encode({
+    tonumber(at_ms), given(answer.unit_id) or '', given(answer.level) or 0, solved,
+  }))
+end
+
+local function call_of(payload)
+  assert(type(payload.call_id) == 'string', 'not about a call')
+  return payload.call_id
+end
+
+local handlers = {
+  order_opened = function(payload)
+    assert(type(payload.order_id) == 'string' and type(payload.callback_number) == 'string'
+      and type(payload.matter_id) == 'string' and due_ms ~= '', 'not an order')
+    return open_order(payload)
+  end,
+  order_changed = function(payload)
+    assert(type(payload.order_id) == 'string' and type(payload.state_from) == 'string'
+      and type(payload.state_to) == 'string' and type(payload.is_open) == 'boolean', 'not a change of an order')
+    return change_order(payload)
+  end,
+  order_noted = function(payload)
+    assert(type(payload.order_id) == 'string' and type(payload.note) == 'string'
+      and payload.state_to == nil, 'not a note of an order')
+    return change_order(payload)
+  end,
+  order_forgotten = function(payload) forget_order(payload.order_id) end,
+  records_forgotten = function(payload)
+    local before_ms = string.format('%.0f', payload.before_ms)
+    forget_records('call', before_ms)
+    forget_records('survey', before_ms)
+  end,
+  -- What Redis refused once, when the journal is read again: see applier.py.
+  order_event_refused = function(payload) redis.call('HSET', key('refused'), event_id, payload.why) end,
+  call_offered = function(payload) keep('call', call_of(payload), false) end,
+  call_ended = function(payload)
+    keep_call_facts(call_of(payload), payload) -- before `keep`, which takes them away again with the oldest calls
+    keep('call', payload.call_id, true)
+  end,
+  survey_answered = function(payload)
+    keep_survey_facts(payload)
+    keep('survey', event_id, true)
+  end,
+}
+
+local function error_text(err)
+  return type(err) == 'table' and tostring(err.err) or tostring(err)
+end
+
+-- What says nothing about the event: memory or disk of Redis is full, or it is a replica now. To be tried again.
+local function is_about_redis(message)
+  for _, word in ipairs({'OOM', 'MISCONF', 'READONLY', 'NOREPLICAS', 'BUSY'}) do
+    if string.find(message, word, 1, true) then return true end
+  end
+  return false
+end
+
+-- It stays in the journal, and is listed here; those behind it must not wait for ever.
+local function list_refused(message)
+  if is_about_redis(message) then error(message) end
+  redis.call('HSET', key('refused'), event_id, message)
+end
+
+-- Let those events of an order that came early happen whose turn it is now.
+local function catch_up(number)
+  local EARLY = key('early', number)
+  if redis.call('EXISTS', EARLY) == 0 then return end
+  repeat
+    local early = redis.call('LRANGE', EARLY, 0, -1)
+    redis.call('DEL', EARLY)
+    for _, event in ipairs(early) do
+      event_id, event_type, at_ms, due_ms, payload_json = unpack(cjson.decode(event))
+      local ok, failed = pcall(function() return handlers[event_type](cjson.decode(payload_json)) end)
+      if not ok then list_refused(error_text(failed)) end
+    end
+  until redis.call('LLEN', EARLY) == #early
+end
+
+local function mark()
+  redis.call('HSET', MARKER, journal, position)
+  redis.call('HSET', key('chain'), journal, position .. ' ' .. chain)
+end
+
+local function finished(status, answer)
+  redis.call('ZADD', SEEN, position, event_id)
+  redis.call('ZREMRANGEBYSCORE', SEEN, '-inf', position - SEEN_KEPT)
+  mark()
+  return {status, unpack(answer)}
+end
+
+local applied = tonumber(redis.call('HGET', MARKER, journal) or '0')
+if redis.call('ZSCORE', SEEN, event_id) then
+  local refused = redis.call('HGET', key('refused'), event_id)
+  local ok, payload = pcall(cjson.decode, payload_json)
+  local order_id = ok and type(payload) == 'table' and payload.order_id
+  local answer = type(order_id) == 'string' and owed_under((free_number(order_id))) or {'', '', ''}
+  if applied == position - 1 then mark() end
+  if refused then return {'refused', refused, '', ''} end
+  return {'seen', unpack(answer)}
+end
+if applied ~= position - 1 then return {'gap', tostring(applied), '', ''} end
+
+local handler = handlers[event_type]
+if not handler then return finished('applied', {'', '', ''}) end
+local ok, result = pcall(function() return handler(cjson.decode(payload_json)) end)
+if not ok then
+  list_refused(error_text(result))
+  return finished('refused', {error_text(result), '', ''})
+end
+local answer = finished('applied', result or {'', '', ''})
+if result then catch_up(result[1]) end
+return answer
