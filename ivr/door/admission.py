@@ -13,6 +13,7 @@ from ivr.door.dialogs import LINGER_S, Dialog, DialogState, contact_uri
 from ivr.door.relay import Premises, Relay
 from ivr.door.waiting_room import WaitingRoom
 from ivr.sip.answers import Header
+from ivr.sip.caller_number import caller_numbers
 from ivr.sip.fields import BadMessage, uri, user_part
 from ivr.sip.message import SipMessage
 from ivr.sip.sdp import NoUsableAudio
@@ -23,13 +24,17 @@ MAX_REFUSALS = 2000
 
 @dataclass(frozen=True, slots=True)
 class IncomingCall:
-    """A call that came in: who rings, what was dialled, and through whom."""
+    """A call that came in: who rings, what was dialled, and through whom.
+
+    `caller_numbers` is all that its headers say of the caller, the best first.
+    """
 
     sip_call_id: str
     caller: str
     called: str
     source: str
     trunk: str
+    caller_numbers: tuple[str, ...] = ()
 
 
 class SlotForCaller(Protocol):
@@ -240,13 +245,13 @@ def _transaction(message: SipMessage) -> tuple[bytes, bytes, bytes]:
 
 
 def _described(message: SipMessage, source: Hop, trunk: Trunk) -> IncomingCall:
-    asserted = message.values(b"p-asserted-identity")  # RFC 3325: the trunk vouches for it, not so for From
-    caller = user_part(asserted[0]) if asserted else ""
+    callers = caller_numbers(message, trunk.caller_from)
     called = uri(message.uri)
     return IncomingCall(
         message.call_id.decode("ascii"),
-        caller or user_part(message.first(b"from") or b""),
+        next(iter(callers), ""),
         user_part(b"<" + message.uri + b">") if called.user or called.scheme == "tel" else "",
         f"{source.host}:{source.port}",
         trunk.name,
+        callers,
     )
