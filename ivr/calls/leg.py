@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail
 from config.settings import PhoneManners
 from ivr.calls.cdr import LegRecord, PartyRole
 from ivr.calls.errors import CallError, LegGone
-from ivr.line.messages import Answer, Command, Hangup, LegEnded, Play, Progress, Stop
+from ivr.line.messages import Answer, Command, Hangup, LegEnded, Play, Progress, SendKeys, Stop
 from ivr.speech.prompts import Prompt, PromptBook
 from routing.clock import Clock
 
@@ -153,6 +153,10 @@ class Leg:
         if not self.is_gone:
             self.record.cause = self.record.cause or cause
             self.call.send(Hangup(self.leg_id, sip_status))
+
+    def send_keys(self, keys: str) -> None:
+        """Press keys at the far end, as after dialling a switchboard."""
+        self.call.send(SendKeys(self.leg_id, keys))
 
     def play_files(self, files: Iterable[str], *, loop: bool = False, stop_on_key: bool = False) -> int:
         """Start to play files, in place of what the leg heard before; return the id of the play."""
