@@ -115,7 +115,7 @@ class Node:
         running = RunningCalls(self._desk.calls, self._callbacks.calls)
         orders = OrderOperations(
             ledger, timetable=self._timetable, ports=ports, callbacks=self._callbacks, office=office,
-            presence=presence, clock=clock, own_numbers=settings.sip.own_numbers,
+            presence=presence, clock=clock, own_numbers=settings.sip.own_numbers, rules=office.dial_rules,
         )  # fmt: skip
         seats = SeatOperations(
             presence, manners=services.manners, office=office, ledger=ledger, feed=self._feed, clock=clock,

@@ -112,7 +112,9 @@ def identifies(number: str) -> bool:
 
 
 def masked(number: str) -> str:
-    """Return a number as logs may show it: 138****0000, ****1 for short ones."""
+    """Return a number as logs may show it: 138****0000, ****1 for short ones, "" for none."""
+    if not number:
+        return ""
     return f"{number[:3]}****{number[-4:]}" if len(number) > 7 else f"****{number[-1:]}"
 
 

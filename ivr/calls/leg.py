@@ -14,9 +14,12 @@ from ivr.calls.errors import CallError, LegGone
 from ivr.line.messages import Answer, Command, Hangup, LegEnded, Play, Progress, SendKeys, Stop
 from ivr.speech.prompts import Prompt, PromptBook
 from routing.clock import Clock
+from routing.phone_numbers import stored
 
 # A play that is cut off by a hang-up ends before its leg does, by some milliseconds.
 _GOING_S = 0.5
+# It has answered: its greeting begins. After the keys the extension begins to ring.
+_SWITCHBOARD_S = 2.0
 
 
 class CallOfLeg(Protocol):
@@ -140,23 +143,30 @@ class Leg:
         self.call.send(Progress(self.leg_id))
 
     async def answered(self, timeout_s: float) -> None:
-        """Wait until the called phone answers; LegGone if it refuses or has not answered after `timeout_s`."""
+        """Wait until the called phone answers; LegGone if it refuses or has not answered after `timeout_s`.
+
+        Behind a switchboard that is the extension of the number: its keys are pressed for it.
+        """
         if self.is_up:
             return
         self._answer_wait = self.wait(timeout_s)
         if await self._answer_wait is None and not self.is_up:
             self.hangup("no answer")
             raise LegGone("no answer")
+        await self._through_switchboard()
+
+    async def _through_switchboard(self) -> None:
+        number = stored(self.record.number)
+        if number is not None and number.extension:
+            await self.wait(_SWITCHBOARD_S)
+            self.call.send(SendKeys(self.leg_id, number.extension))
+            await self.wait(_SWITCHBOARD_S)
 
     def hangup(self, cause: str = "", sip_status: int = 0) -> None:
         """End the leg; the record keeps `cause` as the reason."""
         if not self.is_gone:
             self.record.cause = self.record.cause or cause
             self.call.send(Hangup(self.leg_id, sip_status))
-
-    def send_keys(self, keys: str) -> None:
-        """Press keys at the far end, as after dialling a switchboard."""
-        self.call.send(SendKeys(self.leg_id, keys))
 
     def play_files(self, files: Iterable[str], *, loop: bool = False, stop_on_key: bool = False) -> int:
         """Start to play files, in place of what the leg heard before; return the id of the play."""

@@ -15,9 +15,6 @@ from ivr.calls.orders import Orders
 from ivr.calls.steps import CallStep
 from ivr.flows.survey import survey
 from ivr.speech.prompts import Prompt
-from routing.phone_numbers import stored
-
-_SWITCHBOARD_S = 2.0  # it has answered: its greeting begins, and after the keys the extension begins to ring
 
 
 async def connect_enterprise(
@@ -39,7 +36,6 @@ async def connect_enterprise(
     call.entertain()
     try:
         await enterprise.answered(call.manners.enterprise_ring_s)
-        await _through_switchboard(enterprise)
         await _introduce(office, running.order, enterprise)
     except LegGone:
         await _say_not_reached(call, running, specialist, enterprise)
@@ -53,15 +49,6 @@ async def connect_enterprise(
     call.follow(enterprise)
     await talk(call, running, specialist)
     await say_goodbye(call, orders, running.order)
-
-
-async def _through_switchboard(enterprise: Leg) -> None:
-    """Key the extension of the order's number, if it has one, once the switchboard has had time to listen."""
-    number = stored(enterprise.record.number)
-    if number is not None and number.extension:
-        await enterprise.wait(_SWITCHBOARD_S)
-        enterprise.send_keys(number.extension)
-        await enterprise.wait(_SWITCHBOARD_S)
 
 
 async def _introduce(office: Office, order: Order, enterprise: Leg) -> None:

@@ -83,6 +83,9 @@ class FakeOrders(_Part):
     async def ring_back(self, order_id: str, number: str, who: Actor, own_number: str = "") -> Order:
         return self._act("ring_back", order_id, number, str(who), *([own_number] if own_number else []))
 
+    async def set_number(self, order_id: str, number: str, why: str, who: Actor) -> Order:
+        return self._act("set_number", order_id, number, why, str(who))
+
     async def ring_unit_now(self, order_id: str, who: Actor) -> Order:
         return self._act("ring_unit_now", order_id, str(who))
 
