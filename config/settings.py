@@ -149,7 +149,7 @@ class PhoneManners(Strict):
     survey_enabled: bool = True
     record_calls: bool = True
     area_code: AreaCode = "021"
-    extension_patterns: tuple[Pattern, ...] = (r"[2-8]\d{1,6}", r"9\d{1,3}")
+    extension_patterns: tuple[Pattern, ...] = (r"[2-8]\d{1,5}", r"9\d{1,3}")
     number_patterns: tuple[Pattern, ...] = (
         r"1[3-9]\d{9}",  # mobile
         r"0(10|2\d|[3-9]\d{2})[2-8]\d{6,7}",  # landline with area code
