@@ -94,6 +94,12 @@ def is_in_plan(national: str) -> bool:
     return parsed.country_code == 86 and phonenumbers.number_type(parsed) in _NUMBER_TYPES[kind]
 
 
+def digits_of(written: str) -> str | None:
+    """Return what was written as ASCII digits without separators, with a + that leads; None if there is more in it."""
+    digits = _SEPARATORS.sub("", (_folded(written) or "").removeprefix("tel:"))
+    return digits if re.fullmatch(r"\+?[0-9]{1,17}", digits) else None
+
+
 def stored(number: str) -> PhoneNumber | None:
     """Return the parts of a number in its stored form, None for any other text: an extension, a URI, nothing."""
     parts = _STORED.fullmatch(number)
