@@ -51,6 +51,16 @@ def _network(written: Any) -> Any:
         raise ValueError(f"is no address or network such as 10.0.0.5 or 10.0.0.0/8: {wrong}") from wrong
 
 
+def _phone_host(written: Any) -> Any:
+    """Return a network, or a host name in small letters."""
+    if not isinstance(written, str):
+        return written
+    try:
+        return ip_network(written)
+    except ValueError:
+        return _maybe_port(written).lower()
+
+
 def _time_of_day(written: Any) -> Any:
     """Undo YAML 1.1, which reads an unquoted 17:00 as the number 1020 (and leaves 08:45 a text)."""
     if isinstance(written, int) and 0 <= written < 24 * 60:
@@ -72,6 +82,10 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 OptionalPath = Annotated[Path, AfterValidator(_beside_file)] | None
 FilePath = Annotated[Path, AfterValidator(_beside_file), Field(validate_default=True)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+PhoneHost = Annotated[IPv4Network | IPv6Network | str, BeforeValidator(_phone_host)]
+PRIVATE_NETWORKS: tuple[IPv4Network | IPv6Network | str, ...] = tuple(
+    ip_network(each) for each in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+)
 Number = Annotated[str, Field(pattern=r"^\+?[0-9]{2,15}$")]
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from config import yaml_lines
 from config.console import ConsoleSettings
 from config.fields import (
+    PRIVATE_NETWORKS,
     FilePath,
     HostMaybePort,
     HostPort,
@@ -18,6 +19,7 @@ from config.fields import (
     Number,
     OptionalPath,
     Pattern,
+    PhoneHost,
     Port,
     Seconds,
     Strict,
@@ -28,13 +30,15 @@ from config.hours import HoursSettings
 from config.keeping import KeepingSettings
 from config.ladder import LadderSettings
 from config.notices import NoticeSettings
+from config.number_form import CALLER_FROM, AreaCode, CallerHeader, NumberForm
 
 
 class Trunk(Strict):
     """A neighbour that calls come from and go to. The first trunk is where outgoing numbers go.
 
     `allow` is what its messages may come from (addresses or CIDR). `register` makes the door register there, with a
-    password from the environment (`password_env`) or a file (`password_file`).
+    password from the environment (`password_env`) or a file (`password_file`). `caller_from` are the headers that a
+    caller's number is looked for in, the best first; `number_form` how numbers are written to and fro.
     """
 
     name: str = Field(min_length=1)
@@ -47,6 +51,8 @@ class Trunk(Strict):
     password_file: OptionalPath = None
     expires_s: int = Field(default=600, ge=60, le=86400)
     caller_id: str = ""
+    caller_from: tuple[CallerHeader, ...] = Field(default=CALLER_FROM, min_length=1)
+    number_form: NumberForm = NumberForm()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -66,7 +72,10 @@ class Trunk(Strict):
 
 
 class SipSettings(Strict):
-    """Addresses, trunks and limits of the door."""
+    """Addresses, trunks and limits of the door.
+
+    `phone_hosts` are where a sip: URI of the directory may lead, beside the trunks: addresses, networks, host names.
+    """
 
     listen: HostPort = "127.0.0.1:5060"
     public_address: HostMaybePort | None = None
@@ -76,6 +85,7 @@ class SipSettings(Strict):
     inner_port: Port = 0
     own_numbers: tuple[Number, ...] = ()
     trunks: tuple[Trunk, ...] = ()
+    phone_hosts: tuple[PhoneHost, ...] = PRIVATE_NETWORKS
     max_message_bytes: int = Field(default=16384, ge=1500, le=65535)
     retry_after_s: int = Field(default=10, ge=1, le=3600)
 
@@ -114,7 +124,11 @@ class LineSettings(Strict):
 
 
 class PhoneManners(Strict):
-    """What callers, seats and specialists may expect on the phone; times in seconds."""
+    """What callers, seats and specialists may expect on the phone; times in seconds.
+
+    `area_code` is the site's own, which stands before local numbers. `number_patterns` are the national numbers that
+    may be rung, `extension_patterns` the short numbers of the house that seats and specialists may have beside them.
+    """
 
     menu_enabled: bool = True
     menu_matters: tuple[str, ...] = Field(default=(), max_length=4)  # keys 1 to 4; 0 is a person
@@ -135,6 +149,8 @@ class PhoneManners(Strict):
     message_max_s: Seconds = 120.0
     survey_enabled: bool = True
     record_calls: bool = True
+    area_code: AreaCode = "021"
+    extension_patterns: tuple[Pattern, ...] = (r"[2-8]\d{1,5}", r"9\d{1,3}")
     number_patterns: tuple[Pattern, ...] = (
         r"1[3-9]\d{9}",  # mobile
         r"0(10|2\d|[3-9]\d{2})[2-8]\d{6,7}",  # landline with area code

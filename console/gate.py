@@ -37,6 +37,7 @@ from console.visit import Console, Visit
 from ivr.refused import OperationRefused
 from node.error_texts import cut, error_text
 from routing.clock import Clock
+from routing.dial_rules import dial_rules
 
 log = structlog.get_logger()
 
@@ -128,7 +129,12 @@ class Gate:
             return replace(visit, session=session)
         has_wish = "lang" in visit.args or self._security.language_cookie in visit.cookies
         language = visit.language if has_wish else account.language
+        account = replace(account, number=self._dialled(account.number))
         return replace(visit, session=session, account=account, language=language)
+
+    def _dialled(self, number: str) -> str:
+        """Return the phone of an account as it is rung; "" if it may not be, whatever an earlier version kept."""
+        return dial_rules(self._console.operations.settings).house(number) or ""
 
     def _identified_program(self, visit: Visit) -> Visit:
         kind, _, text = visit.headers.get("authorization", "").partition(" ")

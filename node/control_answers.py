@@ -84,6 +84,7 @@ def _of_orders(operations: Operations) -> dict[str, Answerer]:
         "order_events": orders.events,
         "acknowledge": as_fields(orders.acknowledge),
         "ring_back": as_fields(orders.ring_back),
+        "set_number": as_fields(orders.set_number),
         "ring_unit_now": as_fields(orders.ring_unit_now),
         "remind_leader": as_fields(orders.remind_leader),
         "reassign": as_fields(orders.reassign),

@@ -20,6 +20,7 @@ from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.presence import Presence
 from ivr.calls.services import CallServices
+from ivr.calls.way_out import WayOut
 from ivr.dispatch.incoming import IncomingCalls
 from ivr.dispatch.outgoing import OutgoingCalls
 from ivr.dispatch.recovery import recover
@@ -72,7 +73,7 @@ class Node:
         self._orders = Orders(self._ledger, self._office)
         self._feed = HappeningsFeed()
         services = CallServices(
-            reactor, clock, self._prompts, settings.phone, Presence(), self._recordings, self._dial_uri,
+            reactor, clock, self._prompts, settings.phone, Presence(), self._recordings, WayOut(settings).uri,
             tell=self._feed.on_call,
         )  # fmt: skip
         self._desk = IncomingCalls(services, self._office, self._orders)
@@ -114,7 +115,7 @@ class Node:
         running = RunningCalls(self._desk.calls, self._callbacks.calls)
         orders = OrderOperations(
             ledger, timetable=self._timetable, ports=ports, callbacks=self._callbacks, office=office,
-            presence=presence, clock=clock, own_numbers=settings.sip.own_numbers,
+            presence=presence, clock=clock, own_numbers=settings.sip.own_numbers, rules=office.dial_rules,
         )  # fmt: skip
         seats = SeatOperations(
             presence, manners=services.manners, office=office, ledger=ledger, feed=self._feed, clock=clock,
@@ -174,17 +175,6 @@ class Node:
             auth_username=trunk.username if trunk else "",
             auth_password=trunk.password() if trunk else "",
         )
-
-    def _dial_uri(self, number: str) -> tuple[str, str]:
-        """Return the URI a number of the directory is rung at, and the URI shown there as ours."""
-        sip = self._settings.sip
-        host = (sip.public_address or sip.listen).rpartition(":")[0] or sip.public_address
-        shown = next(iter(sip.own_numbers), "12345")
-        if number.startswith("sip:"):
-            return number, f"sip:{shown}@{host}"
-        trunk = sip.trunks[0]
-        transport = ";transport=tcp" if trunk.transport == "tcp" else ""
-        return f"sip:{number}@{trunk.host}{transport}", f"sip:{trunk.caller_id or shown}@{host}"
 
     # -- life -------------------------------------------------------------------------------------------------
 

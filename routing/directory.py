@@ -5,7 +5,7 @@ Only `load_directory` reads files; a `Directory` is pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,10 +14,14 @@ from config import yaml_lines
 from config.errors import ConfigError, Fault
 from config.yaml_lines import Document
 from routing.clock import in_shanghai
+from routing.dial_rules import DialRules
 from routing.directory_file import Absence, MatterEntry, MattersFile, UnitEntry, UnitsFile, cross_faults
+from routing.directory_numbers import undialled
 from routing.errors import UnknownMatter, UnknownSeat, UnknownUnit
 from routing.matters import Matter
 from routing.tiers import Specialist, Tier
+
+_Stored = Callable[[str], str]
 
 __all__ = ["Directory", "Matter", "Seat", "Specialist", "Tier", "Unit", "load_directory"]
 
@@ -155,10 +159,13 @@ class Directory:
         )
 
 
-def load_directory(units_file: Path, matters_file: Path, next_tier_after_s: float = 12.0) -> Directory:
+def load_directory(
+    units_file: Path, matters_file: Path, next_tier_after_s: float = 12.0, rules: DialRules | None = None
+) -> Directory:
     """Return the directory in two YAML files; ConfigError with every fault of both otherwise.
 
-    `next_tier_after_s` is the distance between tiers that give no `rings_after_s` themselves.
+    `next_tier_after_s` is the distance between tiers that give no `rings_after_s` themselves. By the `rules` of a site
+    each number is kept in its stored form, and one that is not dialled is a fault.
     """
     documents: list[Document] = []
     faults: list[Fault] = []
@@ -171,12 +178,15 @@ def load_directory(units_file: Path, matters_file: Path, next_tier_after_s: floa
         raise ConfigError(faults)
     units, matters = documents
     faults = [*units.faults_of(UnitsFile), *matters.faults_of(MattersFile), *cross_faults(units, matters)]
+    if not faults and rules is not None:
+        faults += undialled(units, matters, rules)
     if faults:
         raise ConfigError(faults)
-    return _built(units.validate(UnitsFile), matters.validate(MattersFile), next_tier_after_s)
+    stored: _Stored = (lambda number: number) if rules is None else lambda number: rules.other_line(number) or number
+    return _built(units.validate(UnitsFile), matters.validate(MattersFile), next_tier_after_s, stored)
 
 
-def _built(units: UnitsFile, matters: MattersFile, next_tier_after_s: float) -> Directory:
+def _built(units: UnitsFile, matters: MattersFile, next_tier_after_s: float, stored: _Stored) -> Directory:
     people = {
         person_id: person
         for unit in units.units.values()
@@ -184,15 +194,15 @@ def _built(units: UnitsFile, matters: MattersFile, next_tier_after_s: float) -> 
         for person_id, person in tier.specialists.items()
     }
     return Directory(
-        tuple(_matter(matter_id, entry) for matter_id, entry in matters.matters.items()),
-        tuple(_unit(unit_id, entry, next_tier_after_s) for unit_id, entry in units.units.items()),
-        tuple(Seat(seat_id, entry.name, entry.number) for seat_id, entry in units.seats.items()),
+        tuple(_matter(matter_id, entry, stored) for matter_id, entry in matters.matters.items()),
+        tuple(_unit(unit_id, entry, next_tier_after_s, stored) for unit_id, entry in units.units.items()),
+        tuple(Seat(seat_id, entry.name, stored(entry.number)) for seat_id, entry in units.seats.items()),
         {person_id: person.absences for person_id, person in people.items() if person.absences},
         matters.general_matter,
     )
 
 
-def _matter(matter_id: str, entry: MatterEntry) -> Matter:
+def _matter(matter_id: str, entry: MatterEntry, stored: _Stored) -> Matter:
     return Matter(
         matter_id=matter_id,
         name=entry.name,
@@ -200,15 +210,20 @@ def _matter(matter_id: str, entry: MatterEntry) -> Matter:
         code=entry.code,
         unit_id=entry.unit_id or "",
         is_direct=entry.is_direct,
-        belongs_elsewhere=entry.belongs_elsewhere,
+        belongs_elsewhere=_stored_or_none(entry.belongs_elsewhere, stored),
         elsewhere_name=entry.elsewhere_name,
     )
 
 
-def _unit(unit_id: str, entry: UnitEntry, next_tier_after_s: float) -> Unit:
+def _unit(unit_id: str, entry: UnitEntry, next_tier_after_s: float, stored: _Stored) -> Unit:
     tiers: list[Tier] = []
     for tier in entry.tiers:
         usual_s = tiers[-1].rings_after_s + next_tier_after_s if tiers else 0.0
-        people = [Specialist(person_id, person.name, person.number) for person_id, person in tier.specialists.items()]
+        people = [Specialist(one, person.name, stored(person.number)) for one, person in tier.specialists.items()]
         tiers.append(Tier(tuple(people), usual_s if tier.rings_after_s is None else tier.rings_after_s))
-    return Unit(unit_id, entry.name, tuple(tiers), entry.leader_number, entry.head_number, entry.aliases)
+    leader, head = (_stored_or_none(number, stored) for number in (entry.leader_number, entry.head_number))
+    return Unit(unit_id, entry.name, tuple(tiers), leader, head, entry.aliases)
+
+
+def _stored_or_none(number: str | None, stored: _Stored) -> str | None:
+    return None if number is None else stored(number)

@@ -10,10 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from config.errors import Fault
 from config.yaml_lines import Document, Key, dotted
+from routing.phone_numbers import read_number
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Number = Annotated[str, StringConstraints(pattern=r"^(\+?[0-9]{2,15}|sip:[A-Za-z0-9_.+-]+@[A-Za-z0-9_.\[\]:-]+)$")]
+# What it may look like at all; `directory_numbers.undialled` judges it by the site's rules.
+_WRITTEN = r"[+(]?[0-9][0-9 ().,转-]{0,38}[0-9)]"
+Number = Annotated[str, StringConstraints(pattern=rf"^({_WRITTEN}|sip:[A-Za-z0-9_.+-]+@[A-Za-z0-9_.\[\]:-]+)$")]
 # *9, *0 and *5 are commands of a seat's phone, so no code begins with these
 Code = Annotated[str, StringConstraints(pattern=r"^[1-46-8][0-9]{1,2}$")]
 
@@ -153,23 +156,30 @@ def _number_faults(units: Document) -> Iterator[Fault]:
     """A seat's phone is nobody else's: the line would ring it for a specialist while it holds the caller."""
     seat_of: dict[Any, str] = {}
     for seat_id, entry in members(units, "seats").items():
-        number = entry.get("number")
+        number = _one_form(entry.get("number"))
         if number is not None and seat_of.setdefault(number, seat_id) != seat_id:
             yield units.fault(("seats", seat_id, "number"), f"{number} is the number of seat {seat_of[number]} already")
-    for key, _, entry in _specialists(units):
-        if entry.get("number") in seat_of:
-            yield units.fault((*key, "number"), f"{entry['number']} is the number of seat {seat_of[entry['number']]}")
+    for key, _, entry in specialists(units):
+        number = _one_form(entry.get("number"))
+        if number in seat_of:
+            yield units.fault((*key, "number"), f"{number} is the number of seat {seat_of[number]}")
+
+
+def _one_form(number: Any) -> Any:
+    """Return a number so that it is the same however it is written; anything else as it is."""
+    phone = read_number(str(number)) if isinstance(number, (str, int)) else None
+    return number if phone is None else str(phone)
 
 
 def _specialist_faults(units: Document) -> Iterator[Fault]:
     """A specialist stands once in the directory: an absence is noted in one place."""
     first: dict[str, Key] = {}
-    for key, specialist_id, _ in _specialists(units):
+    for key, specialist_id, _ in specialists(units):
         if first.setdefault(specialist_id, key) != key:
             yield units.fault(key, f"{specialist_id} stands in {dotted(first[specialist_id][:4])} already")
 
 
-def _specialists(units: Document) -> Iterator[tuple[Key, str, dict[str, Any]]]:
+def specialists(units: Document) -> Iterator[tuple[Key, str, dict[str, Any]]]:
     """Yield key, id and entry of every specialist."""
     for unit_id, unit in members(units, "units").items():
         tiers = unit.get("tiers")

@@ -12,6 +12,7 @@ from config.errors import ConfigError, Fault
 from config.settings import PhoneManners, Settings
 from config.yaml_lines import Document, Key
 from routing.calendar import Calendar, load_calendar
+from routing.dial_rules import dial_rules
 from routing.directory import Directory, load_directory
 from routing.directory_file import members
 from routing.hours import Hours
@@ -43,7 +44,8 @@ def load_site(settings_file: Path) -> Site:
     faults: list[Fault] = []
     settings = _or_faults(lambda: document.validate(Settings), faults)
     manners = settings.phone if settings else PhoneManners()
-    directory = _or_faults(lambda: load_directory(units_file, matters_file, manners.next_tier_after_s), faults)
+    rules = dial_rules(settings) if settings else None
+    directory = _or_faults(lambda: load_directory(units_file, matters_file, manners.next_tier_after_s, rules), faults)
     calendar = _or_faults(lambda: load_calendar(_named(document, "calendar_dir", "calendar")), faults)
     if directory is not None:
         faults += _unknown_names(document, directory)

@@ -22,6 +22,7 @@ from config.hours import HoursSettings, Switch
 from config.hours_file import hours_of
 from config.settings import Settings
 from routing.calendar import Calendar, load_calendar
+from routing.dial_rules import dial_rules
 from routing.directory import Directory, load_directory
 from routing.hours import Hours
 from routing.site import Site, hours_of_no_unit, numbers_rung, phones_shared, tiers_never_rung
@@ -59,9 +60,10 @@ def changed_hours(hours_file: Path, directory: Directory) -> HoursSettings:
 
 def changed_directory(settings: Settings, units_file: Path, hours: HoursSettings) -> Directory:
     """Return the directory with other units; ConfigError with every fault, also against settings and hours."""
-    directory = load_directory(units_file, settings.matters_file, settings.phone.next_tier_after_s)
+    manners, rules = settings.phone, dial_rules(settings)
+    directory = load_directory(units_file, settings.matters_file, manners.next_tier_after_s, rules)
     faults = [*_unknown_units(settings, hours, units_file, directory), *_own_numbers(settings, units_file, directory)]
-    faults += tiers_never_rung(units_file, directory, settings.phone)
+    faults += tiers_never_rung(units_file, directory, manners)
     faults += phones_shared(units_file, directory)
     if faults:
         raise ConfigError(faults)

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import methodcaller
+from typing import Any
 
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.store.connection import Connection, milliseconds
+from routing.number_search import has_part, number_parts
 
 _LONGEST_PAGE = 1000
+_LOOKED_AT = 5000  # keys at a time, so that Redis serves others in between
 _Found = tuple[float, str]  # when it was opened, in milliseconds, and its number
 
 
@@ -20,8 +23,9 @@ class OrderFilter:
     """Which orders are asked for: those that everything given here fits.
 
     `unit_id` is that of the unit which has the order now; no `states` means all; `since` and `until` (not included) are
-    about when it was opened; `phone` is rung back, or was left from. `after` is the number of the last order of the
-    page before, `limit` 1000 at most.
+    about when it was opened; `phone` is rung back, or was left from: a number in any form, or a part of one, of which
+    who does not see numbers finds only what is shown to them. `after` is the number of the last order of the page
+    before, `limit` 1000 at most.
     """
 
     unit_id: str = ""
@@ -29,12 +33,21 @@ class OrderFilter:
     since: datetime | None = None
     until: datetime | None = None
     phone: str = ""
+    sees_numbers: bool = True
     after: str = ""
     limit: int = 50
 
     def fits(self, order: Order) -> bool:
-        """Tell whether an order is of the unit, and in one of the states, that are asked for."""
-        return self.unit_id in ("", order.unit_id) and (not self.states or order.state in self.states)
+        """Tell whether an order is of the unit, in one of the states, and of the phone that are asked for."""
+        is_there = self.unit_id in ("", order.unit_id) and (not self.states or order.state in self.states)
+        return is_there and (not self.phone or self._has_phone(order))
+
+    def _has_phone(self, order: Order) -> bool:
+        parts, is_hidden = number_parts(self.phone), not self.sees_numbers
+        return any(
+            number == self.phone or has_part(number, parts, is_hidden=is_hidden)
+            for number in (order.callback_number, order.caller_number)
+        )
 
 
 def find(
@@ -47,7 +60,7 @@ def find(
     last = "+inf" if filters.until is None else f"({milliseconds(filters.until)}"
     if behind is not None and (filters.until is None or behind[0] < milliseconds(filters.until)):
         last = str(behind[0])
-    # of one phone there are few, and they are looked at one by one
+    # of a phone, or of some that have digits in common, there are few, and they are looked at one by one
     most = None if filters.phone else limit + equals
     pipeline = connection.redis.pipeline(transaction=False)
     for name in _sets(connection, filters):
@@ -58,7 +71,12 @@ def find(
     numbers = [number for score, number in found if behind is None or (score, number) < behind]
     if not filters.phone:
         return read(numbers[:limit])
-    return [order for order in read(numbers) if filters.fits(order)][:limit]
+    found_there: list[Order] = []
+    for start in range(0, len(numbers), _LONGEST_PAGE):
+        found_there += filter(filters.fits, read(numbers[start : start + _LONGEST_PAGE]))
+        if len(found_there) >= limit:
+            break
+    return found_there[:limit]
 
 
 def opened_before(
@@ -95,12 +113,27 @@ def _cursor(connection: Connection, filters: OrderFilter) -> tuple[_Found | None
 def _sets(connection: Connection, filters: OrderFilter) -> list[str]:
     """Return the sorted sets that together hold what is asked for."""
     if filters.phone:
-        return [connection.key("of_phone", filters.phone)]
+        return _of_phones(connection, filters.phone)
     if not filters.unit_id and not filters.states:
         return [connection.key("orders")]
     units = [filters.unit_id] if filters.unit_id else _units(connection)
     states = filters.states or frozenset(OrderState)
     return [connection.key("filed", f"{unit}|{state.value}") for unit in units for state in states]
+
+
+def _of_phones(connection: Connection, phone: str) -> list[str]:
+    """Return the sets of all phones that have the digits of `phone` in them, and that of the very text."""
+    parts = number_parts(phone)
+    patterns = [
+        connection.key("of_phone", f"*{part}*")
+        for part in parts
+        if not any(other in part for other in parts if other != part)
+    ]
+
+    def scanned(redis: Any) -> set[str]:
+        return {name for pattern in patterns for name in redis.scan_iter(pattern, count=_LOOKED_AT)}
+
+    return sorted(connection.ask(scanned) | {connection.key("of_phone", phone)})
 
 
 def _units(connection: Connection) -> list[str]:

@@ -12,6 +12,7 @@ from callback_scheduler.orders.states import OrderState
 from config.ladder import LadderRules, LadderSettings
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI
+from routing.phone_numbers import stored
 
 # Self-reported orders wait for their evidence, returned ones for another unit.
 DIALLED = frozenset({OrderState.OPENED, OrderState.SENT, OrderState.ACKNOWLEDGED, OrderState.NOT_REACHED})
@@ -31,9 +32,10 @@ def dial_from(order: Order, at: datetime, ladder: LadderSettings, calendar: Cale
     """Return from when on an order may be dialled, `at` or later; None if somebody must act first.
 
     Dialling begins on the day of the deadline at `first_dial_at`, and goes on on workdays up to `dial_until`. A time
-    the caller prefers is waited for if it still keeps the promise, or if the promise is broken anyway.
+    the caller prefers is waited for if it still keeps the promise, or if the promise is broken anyway. Who has no
+    number that may be rung, or one that only an earlier version took for one, must be found out first.
     """
-    if order.state not in DIALLED or not order.callback_number:
+    if order.state not in DIALLED or stored(order.callback_number) is None:
         return None
     rules = ladder.of(order.unit_id)
     due_at = order.due_at.astimezone(SHANGHAI)

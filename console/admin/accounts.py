@@ -11,6 +11,7 @@ from console.people.accounts import Account
 from console.people.roles import Role
 from console.people.tokens import INVITATION
 from console.visit import Visit
+from routing.dial_rules import dial_rules
 
 _INVITATION_S = 3 * 86_400.0
 _ADMIN = (Role.ADMIN,)
@@ -101,8 +102,9 @@ def _fields(visit: Visit) -> dict[str, Any]:
     unit_id = visit.form.get("unit_id", "") if role is Role.UNIT else ""
     if role is Role.UNIT and unit_id not in {unit.unit_id for unit in visit.operations.directory.units}:
         raise BadInput(key="accounts.unit_missing")
-    number = visit.form.get("number", "").strip()
-    if number and not (number.removeprefix("+").isdecimal() or number.startswith("sip:")):
+    written = visit.form.get("number", "").strip()
+    number = dial_rules(visit.operations.settings).house(written) if written else ""
+    if number is None:
         raise BadInput(key="accounts.bad_number")
     shown = visit.form.get("display_name", "").strip()[:40]
     is_active = visit.form.get("is_active", "yes") == "yes"

@@ -22,7 +22,7 @@ class OnlineRequest(Body):
 
     matter_id: str | None = Field(default=None, pattern=r"^[a-z0-9_]{1,64}$")
     text: str = Field(default="", max_length=4000, description="What the enterprise typed; kept with the order.")
-    number: str = Field(pattern=r"^\+?[0-9]{5,15}$", description="The phone to ring.")
+    number: str = Field(min_length=5, max_length=64, description="The phone to ring, in any form.")
     wants: Literal["call_now", "callback"]
 
     @model_validator(mode="after")

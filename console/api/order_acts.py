@@ -35,7 +35,13 @@ class Told(Body):
 class RingBack(Body):
     """Which phone of the unit rings first."""
 
-    number: str = Field(pattern=r"^\+?[0-9]{2,15}$", description="One of the unit's numbers in the directory.")
+    number: str = Field(min_length=2, max_length=64, description="One of the unit's numbers in the directory.")
+
+
+class NewNumber(Why):
+    """The number that somebody has found out, and how."""
+
+    number: str = Field(min_length=5, max_length=64, description="In any form that China writes numbers in.")
 
 
 class Reassign(Why):
@@ -74,6 +80,11 @@ _ACTS = (
         "ring-back", "ring_back", "Ring a phone of the unit, then the enterprise (回电)",
         "Answers when the attempt has begun. Key 1 must be pressed at the unit before the enterprise is rung.",
         lambda orders, one, body, who: orders.ring_back(one, body.number, who), RingBack, is_for_units=True,
+    ),
+    _Declared(
+        "number", "set_number", "Enter the number to ring back",
+        "Such as that of an order without one. 409 number.not_dialable for a number that is not rung.",
+        lambda orders, one, body, who: orders.set_number(one, body.number, body.why, who), NewNumber, is_for_units=True,
     ),
     _Declared(
         "return", "return_order", "The unit gives the order back (退单)", "The deadline stays.",

@@ -13,6 +13,7 @@ from console.api.declared import ApiRequest, Instant, Query, operation, path_id
 from console.api.hidden import note_numbers
 from console.api.order_models import OrderPage, OrderWithTimeline, moment, order_answer, order_fields
 from console.errors import NotAllowed, NotFound
+from routing.phone_numbers import read_number
 
 CURSOR = Field(default=None, pattern=r"^[0-9A-Za-z.-]{1,64}$", description="`next` of the page before.")
 LIMIT = Field(default=50, ge=1, le=200, description="The most that a page holds.")
@@ -32,7 +33,11 @@ class OrdersQuery(Query):
     )
     since: Instant | None = Field(default=None, description="Opened then or later.")
     until: Instant | None = Field(default=None, description="Opened before.")
-    phone: str | None = Field(default=None, pattern=r"^\+?[0-9]{2,15}$", description="Rung back, or left from.")
+    phone: str | None = Field(
+        default=None, max_length=64, pattern=r"[0-9０-９].*[0-9０-９]",
+        description="Rung back, or left from: a number in any form, or a part of one. A token without numbers:full "
+        "finds whole numbers, seven digits or more of one, its first three and its last four.",
+    )  # fmt: skip
     cursor: str | None = CURSOR
     limit: int = LIMIT
 
@@ -59,7 +64,8 @@ async def orders(request: ApiRequest) -> OrderPage:
     orders: list[Order] = await operations.orders.find(
         OrderFilter(
             unit_id=own_unit(request, query.unit), states=frozenset(query.state or ()), since=query.since,
-            until=query.until, phone=query.phone or "", after=query.cursor or "", limit=query.limit + 1,
+            until=query.until, phone=_in_stored_form(query.phone or ""), sees_numbers=request.sees_numbers,
+            after=query.cursor or "", limit=query.limit + 1,
         )
     )  # fmt: skip
     page = orders[: query.limit]
@@ -87,6 +93,11 @@ async def visible_order(request: ApiRequest) -> Order:
     if order is None or request.unit_id not in ("", order.unit_id):
         raise NotFound(key="api.no_order")
     return order
+
+
+def _in_stored_form(phone: str) -> str:
+    whole = read_number(phone)
+    return phone if whole is None else str(whole)
 
 
 def own_unit(request: ApiRequest, unit_id: str | None) -> str:

@@ -15,13 +15,15 @@ Do = Callable[[Orders, str, str, str, Actor], Awaitable[Order]]
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One act: `needs_why` a text goes with it, `needs_unit` another unit; `event` is what the table must allow."""
+    """One act: `needs_why` a text goes with it, `needs_unit` another unit, `needs_number` one to ring; `event` is what
+    the table must allow."""
 
     name: str
-    do: Do  # of the operations on orders, order_id, text, unit_id, who
+    do: Do  # of the operations on orders, order_id, text, unit_id (or number), who
     event: OrderEvent | None
     needs_why: bool = False
     needs_unit: bool = False
+    needs_number: bool = False
     is_dangerous: bool = False
 
     def is_possible(self, order: Order) -> bool:
@@ -39,6 +41,8 @@ ACTS = {
         Act("remind", lambda orders, one, why, unit, who: orders.remind_leader(one, who), None),
         Act("reassign", lambda orders, one, why, unit, who: orders.reassign(one, unit, why, who), _E.REASSIGNED,
             needs_why=True, needs_unit=True),
+        Act("number", lambda orders, one, why, number, who: orders.set_number(one, number, why, who), None,
+            needs_why=True, needs_number=True),
         Act("acknowledge", lambda orders, one, why, unit, who: orders.acknowledge(one, who), _E.ACKNOWLEDGED),
         Act("answer", lambda orders, one, why, unit, who: orders.write_answer(one, why, who), None, needs_why=True),
         Act("close", lambda orders, one, why, unit, who: orders.close(one, why, who), _E.CLOSED, needs_why=True,

@@ -9,6 +9,7 @@ from console.supervisor.acts import ACTS, Act
 from console.supervisor.compliance import SUPERVISORS, filters_of, leader_of, shared
 from console.supervisor.order import matter_name, order_of
 from console.visit import Visit
+from routing.phone_numbers import masked
 
 _BACK = {"compliance": "/compliance"}
 
@@ -31,9 +32,10 @@ async def do_act(visit: Visit) -> Response:
     why = visit.form.get("why", "").strip()
     if act.needs_why and not why:
         raise BadInput(visit.t("order.why_missing"))
-    unit_id = visit.needed("unit_id") if act.needs_unit else ""
-    order = await act.do(visit.operations.orders, order_id, why, unit_id, visit.actor)
-    visit.note(about=f"{order_id} {act.name}", result=unit_id)
+    named = "unit_id" if act.needs_unit else "number" if act.needs_number else ""
+    subject = visit.needed(named) if named else ""
+    order = await act.do(visit.operations.orders, order_id, why, subject, visit.actor)
+    visit.note(about=f"{order_id} {act.name}", result=masked(subject) if act.needs_number else subject)
     text = visit.t(f"order.done.{act.name}", number=order_id)
     if "application/json" in visit.headers.get("accept", ""):
         return visit.answer({"text": text, "state": order.state.value if order else ""})

@@ -12,6 +12,8 @@ from callback_scheduler.reports.orders import COUNTED_AS, Judged
 from callback_scheduler.reports.report import Report
 from console.errors import BadInput
 from console.supervisor.filters import page_number
+from routing.number_search import has_part, number_parts
+from routing.phone_numbers import digits_of
 
 PAGE = 50
 SEARCHED_AT_MOST = 5000
@@ -105,8 +107,11 @@ async def _loaded(part: Sequence[Judged], load: Load) -> list[tuple[Judged, Orde
 
 
 def _has(order: Order, words: str) -> bool:
-    """Whether an order has `words` at the end of its number or of a phone's, or anywhere in its company's name."""
-    if words.isdecimal():
-        numbers = (order.order_id, order.callback_number, order.caller_number)
-        return any(number.endswith(words) for number in numbers) or order.order_id.startswith(words)
+    """Whether an order has `words` in a phone's number, at an end of its own, or anywhere in its company's name."""
+    parts = number_parts(words)
+    if any(has_part(number, parts) for number in (order.callback_number, order.caller_number)):
+        return True
+    digits = digits_of(words)
+    if digits is not None:
+        return order.order_id.endswith(digits) or order.order_id.startswith(digits)
     return words.casefold() in order.company.casefold()

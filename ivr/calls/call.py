@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.orders.evidence import LEAST_TALK_S
 from ivr.calls.cdr import CallRecord, LegRecord, PartyRole
-from ivr.calls.errors import CallEnded, CallError, LineLost
+from ivr.calls.errors import CallEnded, CallError, LineLost, NumberRefused
 from ivr.calls.happenings import Happening, Happenings
 from ivr.calls.leg import Leg, fail_all
 from ivr.calls.liveness import NO_SOUND, Liveness
@@ -28,8 +28,10 @@ from ivr.calls.waiting_music import WaitingMusic
 from ivr.line import messages
 from ivr.pool.pool import CallRefused, LineDied
 from ivr.speech.prompts import Prompt
+from routing.phone_numbers import identifies, masked
 
 _CLEAR_UP_S = 4.0  # for the line to report the end of all legs and recordings of a call that is over
+_FORBIDDEN = 403
 _BRIDGE = 1  # one conversation has one
 
 
@@ -135,14 +137,16 @@ class Call:
     def _arrived(self, event: messages.LegIncoming) -> None:
         record = LegRecord(event.leg, PartyRole.CALLER, self.record.caller_number, started_at=self.clock.now())
         self._caller = self.principal = self._add(record)
-        self.presence.take(record.number, self)  # a person on the phone with us is not rung
+        if identifies(record.number):
+            self.presence.take(record.number, self)  # a person on the phone with us is not rung
         if self._arrival is not None and not self._arrival.called:
             self._arrival.callback(None)
 
     def _refused(self, sip_status: int) -> None:
         self.was_refused = True
-        if not self._arrival.called:
-            self._arrival.errback(CallEnded(f"the line refused the call with {sip_status}"))
+        self.record.cause = f"the line refused the call with {sip_status}"
+        if self._arrival is not None and not self._arrival.called:
+            self._arrival.errback(CallEnded(self.record.cause))
 
     def _beat(self, event: messages.Heartbeat) -> None:
         before_s = self.talked_s
@@ -251,6 +255,8 @@ class Call:
             return
         if self.line_lost:
             raise self._died_before_arrival()
+        if self.was_refused:
+            raise CallEnded(self.record.cause)
         self._arrival = Deferred()
         timer = self.reactor.callLater(timeout_s, self._arrival.errback, CallEnded("the call never reached its line"))
         try:
@@ -275,14 +281,23 @@ class Call:
         return await self.caller.ask(prompt, choices, **options)
 
     def ring(self, number: str, role: PartyRole, name: str = "") -> Leg:
-        """Start to ring a number and return its leg at once; in the role of the caller it is the enterprise's."""
-        uri, from_number = self.services.dial_uri(number)
+        """Start to ring a number and return its leg at once; in the role of the caller it is the enterprise's.
+
+        The leg of a number that is not dialled ends at once, as one that the network refuses.
+        """
         leg = self._add(LegRecord(self.new_id(), role, number, name, started_at=self.clock.now()))
         if role is PartyRole.CALLER:
             self._caller = leg
         self.presence.take(number, self)
-        self.send(messages.Ring(leg.leg_id, uri, from_number=from_number))
-        self.log.info("leg_rung", leg_id=leg.leg_id, role=role.value)
+        try:
+            uri, from_number = self.services.dial_uri(number)
+        except NumberRefused:
+            self.log.error("number_refused", leg_id=leg.leg_id, role=role.value, number=masked(number))
+            leg.record.cause, leg.record.sip_status = "number refused", _FORBIDDEN
+            self.reactor.callLater(0, self._leg_ended, leg, None)
+        else:
+            self.send(messages.Ring(leg.leg_id, uri, from_number=from_number))
+            self.log.info("leg_rung", leg_id=leg.leg_id, role=role.value)
         self.services.tell("changed", self)
         return leg
 

@@ -29,3 +29,7 @@ class NobodyAccepted(CallError):
 
 class NoNumber(CallError):
     """The caller gave no number that may be rung back."""
+
+
+class NumberRefused(CallError):
+    """A number that this site does not dial, whoever asks for it."""

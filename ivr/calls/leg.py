@@ -12,12 +12,15 @@ from config.settings import PhoneManners
 from ivr.calls.cdr import LegRecord, PartyRole
 from ivr.calls.errors import CallError, LegGone
 from ivr.calls.liveness import NO_SOUND
-from ivr.line.messages import Answer, Command, Hangup, LegEnded, Play, Progress, Stop
+from ivr.line.messages import Answer, Command, Hangup, LegEnded, Play, Progress, SendKeys, Stop
 from ivr.speech.prompts import Prompt, PromptBook
 from routing.clock import Clock
+from routing.phone_numbers import stored
 
 # A play that is cut off by a hang-up ends before its leg does, by some milliseconds.
 _GOING_S = 0.5
+# It has answered: its greeting begins. After the keys the extension begins to ring.
+_SWITCHBOARD_S = 2.0
 
 
 class CallOfLeg(Protocol):
@@ -147,13 +150,24 @@ class Leg:
         self.call.send(Progress(self.leg_id))
 
     async def answered(self, timeout_s: float) -> None:
-        """Wait until the called phone answers; LegGone if it refuses or has not answered after `timeout_s`."""
+        """Wait until the called phone answers; LegGone if it refuses or has not answered after `timeout_s`.
+
+        Behind a switchboard that is the extension of the number: its keys are pressed for it.
+        """
         if self.is_up:
             return
         self._answer_wait = self.wait(timeout_s)
         if await self._answer_wait is None and not self.is_up:
             self.hangup("no answer")
             raise LegGone("no answer")
+        await self._through_switchboard()
+
+    async def _through_switchboard(self) -> None:
+        number = stored(self.record.number)
+        if number is not None and number.extension:
+            await self.wait(_SWITCHBOARD_S)
+            self.call.send(SendKeys(self.leg_id, number.extension))
+            await self.wait(_SWITCHBOARD_S)
 
     def hangup(self, cause: str = "", sip_status: int = 0) -> None:
         """End the leg; the record keeps `cause` as the reason."""

@@ -9,6 +9,7 @@ from callback_scheduler.orders.deadlines import Deadline, deadline
 from config.settings import Settings
 from routing.calendar import Calendar
 from routing.clock import Clock
+from routing.dial_rules import dial_rules
 from routing.directory import Directory, Seat
 from routing.hours import Hours, Opening
 from routing.matters import Matter
@@ -26,6 +27,7 @@ class Office:
         self.calendar = calendar
         self.hours = hours
         self.clock = clock
+        self.dial_rules = dial_rules(settings)
 
     def take_calendar(self, calendar: Calendar) -> None:
         """Go by another calendar from now on: a notice has been revised."""

@@ -17,7 +17,7 @@ from ivr.calls.call import Call
 from ivr.calls.errors import NoNumber
 from ivr.calls.office import Office
 from ivr.calls.request import Request
-from routing.phone_numbers import dialable
+from routing.phone_numbers import identifies
 
 log = structlog.get_logger()
 
@@ -91,6 +91,8 @@ class Orders:
 
     async def owed_to(self, number: str) -> Order | None:
         """Return the open order of a number that is due first; None if there is none, or Redis is away."""
+        if not identifies(number):
+            return None
         try:
             owed = await self._ledger.orders.open_orders_of(number)
         except StoreUnavailable as away:
@@ -104,11 +106,14 @@ class Orders:
 
     def allowed(self, number: str) -> str | None:
         """Return `number` as it may be rung back, or None; see `phone_numbers.dialable`."""
-        settings = self._office.settings
-        return dialable(number, settings.phone.number_patterns, settings.sip.own_numbers)
+        return self._office.dial_rules.callback(number)
 
     async def open(self, call: Call, kind: OrderKind) -> OpenedOrder:
-        """Open the order of what the caller asked for, or add to their open one; NoNumber if nobody could be rung."""
+        """Open the order of what the caller asked for, or add to their open one; NoNumber if there is nothing to keep.
+
+        An order whose caller left a message, or rang from a number that cannot be rung back, has no number to ring: it
+        is not dialled until somebody has found one out.
+        """
         opened = await self.open_request(call.request, call.call_id, kind, call.clock.now())
         call.request.is_settled = True
         call.record.order_ids.append(opened.order_id)
@@ -118,8 +123,8 @@ class Orders:
     async def open_request(self, request: Request, call_id: str, kind: OrderKind, at: datetime) -> OpenedOrder:
         """Open the order of a request made `at`, whether its call is still there or not; NoNumber as above."""
         number = request.callback_number or self.allowed(request.caller_number)
-        if number is None:
-            raise NoNumber("no number that may be rung back")
+        if number is None and not (request.message_path or identifies(request.caller_number)):
+            raise NoNumber("no number that may be rung back, and nothing to find one by")
         matter = self._office.general_matter
         if request.matter_id:
             matter = self._office.directory.matter(request.matter_id)
@@ -128,7 +133,7 @@ class Orders:
             kind=kind,
             opened_at=at,
             caller_number=request.caller_number,
-            callback_number=number,
+            callback_number=number or "",
             matter_id=matter.matter_id,
             unit_id=self._office.directory.unit_of(matter).unit_id,
             key_path=request.key_path,

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
+from config.number_form import NumberForm
 from ivr.calls.call import Call
 from ivr.calls.cdr import CallRecord, new_call_id
 from ivr.calls.office import Office
@@ -33,12 +34,19 @@ class IncomingCalls:
     def on_call(self, slot: Slot, incoming: IncomingCall) -> None:
         """Take an INVITE the door has admitted to a line; returns at once."""
         at = self._services.clock.now()
-        record = CallRecord(new_call_id(at), incoming.sip_call_id, incoming.caller, incoming.called, offered_at=at)
+        caller = self._caller_of(incoming)
+        record = CallRecord(new_call_id(at), incoming.sip_call_id, caller, incoming.called, offered_at=at)
         call = Call(slot, self._services, record)
-        call.log.info("call_offered", trunk=incoming.trunk, caller=masked(incoming.caller))
+        call.log.info("call_offered", trunk=incoming.trunk, caller=masked(caller))
         running = ensureDeferred(run_call(call, self._office.as_it_is(), self._orders))
         self._running[call.call_id] = call, running
         running.addBoth(lambda _: self._running.pop(call.call_id))
+
+    def _caller_of(self, incoming: IncomingCall) -> str:
+        """Return who rings, in the stored form of their number as far as it is one."""
+        trunks = {trunk.name: trunk.number_form for trunk in self._office.settings.sip.trunks}
+        form = trunks.get(incoming.trunk, NumberForm())
+        return self._office.dial_rules.caller(incoming.caller_numbers or (incoming.caller,), form)
 
     def calls(self) -> list[Call]:
         """Return the calls of this moment, oldest first."""

@@ -15,7 +15,7 @@ from callback_scheduler.timetable.ports import Note
 from ivr.calls.attempt import RunningAttempt
 from ivr.calls.call import Call
 from ivr.calls.cdr import CallOutcome, CallRecord, Direction, LegRecord, new_call_id
-from ivr.calls.errors import CallEnded
+from ivr.calls.errors import CallEnded, NumberRefused
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.services import CallServices
@@ -25,6 +25,7 @@ from ivr.dispatch.status import statuses
 from ivr.flows.callback import callback
 from ivr.flows.check_number import check_number
 from ivr.flows.leader import remind_leader
+from routing.phone_numbers import masked
 
 log = structlog.get_logger()
 
@@ -72,8 +73,12 @@ class OutgoingCalls:
     async def ring_back(self, order: Order, attempt: Attempt, lease: Lease) -> Attempt:
         """Place the callback of an order under a lease and return the attempt as it ended; never raises.
 
-        CALLED_OFF without a free line, or while the enterprise is on the phone with us anyway.
+        CALLED_OFF without a free line, or while the enterprise is on the phone with us anyway, or if its number is not
+        one that this site rings back.
         """
+        if self._office.dial_rules.callback(attempt.number) is None:
+            log.error("number_refused", attempt_id=attempt.attempt_id, number=masked(attempt.number))
+            return replace(attempt, outcome=AttemptOutcome.CALLED_OFF, ended_at=self._services.clock.now())
         slot = await self._line()
         at = self._services.clock.now()
         if slot is None or not self._services.presence.is_free(attempt.number):
@@ -157,7 +162,10 @@ class OutgoingCalls:
 
     def _call(self, slot: Slot, number: str, direction: Direction, order: Order | None = None) -> Call:
         at = self._services.clock.now()
-        _, shown = self._services.dial_uri(number)
+        try:
+            _, shown = self._services.dial_uri(number)
+        except NumberRefused:  # and its leg ends as soon as it is rung
+            shown = ""
         record = CallRecord(new_call_id(at), "", shown, number, offered_at=at, direction=direction)
         call = Call(slot, self._services, record)
         if order is not None:

@@ -15,7 +15,8 @@ from ivr.door.own_answers import ACCEPT, accepts_sdp
 from ivr.door.relay import Premises, Relay
 from ivr.door.waiting_room import WaitingRoom
 from ivr.sip.answers import Header
-from ivr.sip.fields import BadMessage, split_values, user_part, written
+from ivr.sip.caller_number import caller_numbers
+from ivr.sip.fields import BadMessage, user_part, written
 from ivr.sip.message import SipMessage
 from ivr.sip.sdp import NoUsableAudio, UnknownBody
 from ivr.sip.sockets import Hop
@@ -26,13 +27,17 @@ MUTE_S = 2.0  # a line says 100 within some milliseconds
 
 @dataclass(frozen=True, slots=True)
 class IncomingCall:
-    """A call that came in: who rings, what was dialled, and through whom."""
+    """A call that came in: who rings, what was dialled, and through whom.
+
+    `caller_numbers` is all that its headers say of the caller, the best first.
+    """
 
     sip_call_id: str
     caller: str
     called: str
     source: str
     trunk: str
+    caller_numbers: tuple[str, ...] = ()
 
 
 class SlotForCaller(Protocol):
@@ -268,23 +273,15 @@ def _transaction(message: SipMessage) -> tuple[bytes, bytes, bytes]:
 
 
 def _described(message: SipMessage, source: Hop, trunk: Trunk) -> IncomingCall:
-    asserted = message.every(b"p-asserted-identity")  # RFC 3325: the trunk vouches for it, not so for From
-    called = _user(b"<" + message.uri + b">")
+    callers = caller_numbers(message, trunk.caller_from)
     return IncomingCall(
         message.call_id.decode("ascii"),
-        next((user for value in asserted for part in _parts(value) if (user := _user(part))), "")
-        or _user(message.first(b"from") or b""),
-        called,
+        next(iter(callers), ""),
+        _user(b"<" + message.uri + b">"),
         f"{source.host}:{source.port}",
         trunk.name,
+        callers,
     )
-
-
-def _parts(value: bytes) -> list[bytes]:
-    try:
-        return split_values(value)
-    except BadMessage:
-        return []
 
 
 def _user(value: bytes) -> str:

@@ -32,7 +32,10 @@ async def after_hours(call: Call, office: Office, orders: Orders) -> CallOutcome
 
 
 async def promise_callback(call: Call, orders: Orders, kind: OrderKind) -> CallOutcome:
-    """Open the order, then say its number and deadline; without any number to ring, say how to reach us."""
+    """Open the order, then say its number and deadline; without any number to ring, say how to reach us.
+
+    What a caller left without a number is kept for a person to look at, but no time is promised.
+    """
     call.step(CallStep.ORDER)
     try:
         opened = await orders.open(call, kind)
@@ -40,6 +43,10 @@ async def promise_callback(call: Call, orders: Orders, kind: OrderKind) -> CallO
         await call.say(Prompt.NO_NUMBER_NO_ORDER)
         call.caller.hangup("goodbye")
         return CallOutcome.ABANDONED
+    if orders.number_of(call) is None:
+        await call.say(Prompt.ORDER_WITHOUT_NUMBER, order_id=opened.order_id)
+        call.caller.hangup("goodbye")
+        return CallOutcome.ORDER
     await call.say(_promise(opened), order_id=opened.order_id, due=opened.due_at)
     # an order number and a date are worth hearing twice; more is a caller who has put the phone down
     if await call.ask(Prompt.ORDER_REPEAT_OFFER, "1", retries=0) == "1":

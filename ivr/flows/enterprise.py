@@ -27,7 +27,8 @@ async def connect_enterprise(
     call.step(CallStep.ENTERPRISE)
     call.follow(specialist)
     await specialist.say(Prompt.CALLBACK_RINGING_ENTERPRISE)
-    if not await running.may_ring_enterprise(call, specialist):
+    may_be_rung = office.dial_rules.callback(running.attempt.number) is not None
+    if not may_be_rung or not await running.may_ring_enterprise(call, specialist):
         await _call_off(running, specialist)
         return
     call.check()

@@ -7,7 +7,7 @@ from ivr.calls.orders import Orders
 from ivr.calls.steps import CallStep
 from ivr.speech.prompts import Prompt
 
-_MAX_DIGITS = 12
+_MAX_DIGITS = 20  # 0086, area code, number, and an extension after *
 _NUMBER_TRIES = 3
 
 

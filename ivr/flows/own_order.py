@@ -15,6 +15,7 @@ from ivr.flows.message import leave_message
 from ivr.flows.number import ask_number
 from ivr.speech.prompts import Prompt
 from routing.clock import SHANGHAI
+from routing.phone_numbers import base_of, identifies
 
 _MAX_DIGITS = 12
 _TRIES = 3
@@ -61,10 +62,10 @@ async def look_up_order(call: Call, office: Office, orders: Orders) -> None:
 async def _is_his(call: Call, order: Order) -> bool:
     """Whether the order is the caller's: numbers of orders can be guessed, the phone it is about cannot."""
     numbers = (order.callback_number, order.caller_number)
-    if call.request.caller_number in numbers:
+    if identifies(call.request.caller_number) and call.request.caller_number in numbers:
         return True
     last_four = await call.caller.keys(Prompt.CALLBACK_ASK_LAST_FOUR, 4)
-    return len(last_four) == 4 and any(number.endswith(last_four) for number in numbers)
+    return len(last_four) == 4 and any(base_of(number).endswith(last_four) for number in numbers)
 
 
 async def own_order(call: Call, office: Office, orders: Orders, order: Order) -> Wish:

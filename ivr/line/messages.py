@@ -138,7 +138,7 @@ class StopRecord:
 
 @dataclass(frozen=True)
 class SendKeys:
-    """Press keys on a leg (RFC 4733, or SIP INFO); used by the phones of demo and tests."""
+    """Press keys on a leg (RFC 4733, or SIP INFO): an extension behind a switchboard."""
 
     leg: int
     keys: str

@@ -85,6 +85,7 @@ class Prompt(Enum):
     NUMBER_READ_BACK = "number_read_back", "number", 12.0
     NUMBER_NOT_ALLOWED = "number_not_allowed", "", 8.0
     NO_NUMBER_NO_ORDER = "no_number_no_order", "", 12.0  # nothing to ring back
+    ORDER_WITHOUT_NUMBER = "order_without_number", "order_id", 20.0  # kept for a person to find a number out
     NUMBER_KEPT = "number_kept", "number", 8.0  # no usable answer: this number will be rung
     LEAVE_MESSAGE = "leave_message", "", 8.0
     BEEP = "beep", "", 1.0, True

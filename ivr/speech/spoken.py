@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
+from routing.phone_numbers import stored
+
 _PHONE_DIGITS = str.maketrans("0123456789", "零幺二三四五六七八九")  # 幺, not 一: 一 and 七 sound alike on the phone
 _DIGITS = "零一二三四五六七八九"
 _WEEKDAYS = "一二三四五六日"
@@ -24,6 +26,9 @@ def phone(number: str) -> str:
 
     A leading +86 or 0086 is not said. Of a SIP address the user part counts; without any digit it is 未知号码.
     """
+    whole = stored(number)
+    if whole is not None and whole.extension:
+        return f"{phone(whole.national)}，转，{digits(whole.extension)}"
     groups = phone_groups(number)
     return "，".join(digits(group) for group in groups) or UNKNOWN_NUMBER
 

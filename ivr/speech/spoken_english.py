@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 from ivr.speech import spoken
+from routing.phone_numbers import stored
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
@@ -22,6 +23,9 @@ def digits(number: str) -> str:
 
 def phone(number: str) -> str:
     """Return a telephone number in spoken groups: "13800138000" -> "1 3 8, 0 0 1 3, 8 0 0 0"."""
+    whole = stored(number)
+    if whole is not None and whole.extension:
+        return f"{phone(whole.national)}, extension {digits(whole.extension)}"
     return ", ".join(digits(group) for group in spoken.phone_groups(number)) or UNKNOWN_NUMBER
 
 

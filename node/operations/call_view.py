@@ -20,6 +20,7 @@ from node.operations.running_calls import RunningCalls
 from node.operations.seats import SeatOperations
 from routing.clock import Clock
 from routing.directory import Directory
+from routing.phone_numbers import identifies
 
 log = structlog.get_logger()
 
@@ -48,7 +49,7 @@ class CallView:
         shown["open_orders"] = shown["last_calls"] = None
         try:
             caller = call.record.caller_number
-            shown["open_orders"] = await self._ledger.orders.open_orders_of(caller)
+            shown["open_orders"] = await self._ledger.orders.open_orders_of(caller) if identifies(caller) else []
             shown["last_calls"] = await self._calls_before(call)
         except StoreUnavailable as away:
             log.warning("caller_not_looked_up", call_id=call.call_id, error=str(away))
@@ -60,7 +61,8 @@ class CallView:
             caller, calls = call.record.caller_number, await self._ledger.calls(_CALLS_SEARCHED)
             running = {each.call_id for each in self._running.all()}
             self._before = {call_id: known for call_id, known in self._before.items() if call_id in running}
-            self._before[call.call_id] = [each for each in calls if each.get("caller_number") == caller][:_CALLS_SHOWN]
+            same = [each for each in calls if identifies(caller) and each.get("caller_number") == caller]
+            self._before[call.call_id] = same[:_CALLS_SHOWN]
         return self._before[call.call_id]
 
     def live_call(self, call_id: str) -> dict[str, Any] | None:

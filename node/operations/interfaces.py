@@ -76,6 +76,9 @@ class Orders(Protocol):
         caller of this has checked.
         """
 
+    async def set_number(self, order_id: str, number: str, why: str, who: Actor) -> Order:
+        """Enter the number that the enterprise is rung back at: somebody has found it out, and says how."""
+
     async def ring_unit_now(self, order_id: str, who: Actor) -> Order:
         """Begin the callback of an order now, as the timetable would; returns when the attempt has begun."""
 

@@ -61,7 +61,9 @@ class OnlineOperations:
         if callback_number is None:
             raise OrderRefusal.NOT_DIALABLE.error()
         at, is_open = self._clock.now(), self._office.opening().is_open
-        request = Request(number, callback_number, matter.matter_id, matter.unit_id, _KEY_PATH, was_closed=not is_open)
+        request = Request(
+            callback_number, callback_number, matter.matter_id, matter.unit_id, _KEY_PATH, was_closed=not is_open
+        )
         opened = await self._promises.open_request(request, f"online-{new_call_id(at)}", OrderKind.ONLINE, at)
         written = {"written_request": text.strip()}
         is_text_kept = not text.strip() or await self._note(opened.order_id, "online_request", written, who)

@@ -19,12 +19,14 @@ from callback_scheduler.store.search import OrderFilter
 from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.timetable import Timetable
 from callback_scheduler.timetable.under_way import CallbackRequest
+from config.settings import Settings, SipSettings
 from ivr.calls.office import Office
 from ivr.calls.presence import Presence
 from ivr.dispatch.outgoing import OutgoingCalls
 from ivr.refused import OperationRefused
 from node.operations.order_refusals import EVENT_WORDS, OrderRefusal
 from routing.clock import Clock
+from routing.dial_rules import DialRules, dial_rules
 from routing.directory import Unit
 from routing.errors import UnknownUnit
 
@@ -42,10 +44,12 @@ class OrderOperations:
 
     def __init__(
         self, ledger: Ledger, *, timetable: Timetable, ports: Ports, callbacks: OutgoingCalls, office: Office,
-        presence: Presence, clock: Clock, own_numbers: Sequence[str],
+        presence: Presence, clock: Clock, own_numbers: Sequence[str], rules: DialRules | None = None,
     ) -> None:  # fmt: skip
+        """`rules` are the site's; without them those of a site that has set nothing but its `own_numbers`."""
         self._ledger, self._timetable, self._ports, self._callbacks = ledger, timetable, ports, callbacks
         self._office, self._presence, self._clock, self._own_numbers = office, presence, clock, own_numbers
+        self._rules = rules or dial_rules(Settings(sip=SipSettings(own_numbers=tuple(own_numbers))))
         self._reminding: set[str] = set()
         self._under_way: set[Deferred[None]] = set()
 
@@ -109,14 +113,30 @@ class OrderOperations:
         `number` is one of the unit's in the directory, or `own_number`: the phone of the account that asks, which the
         caller of this has checked. The evidence is that of any callback.
         """
-        order = await self._own(order_id, who)
-        if number not in self._numbers_of(order.unit_id) | ({own_number} - {""}):
+        order, rules = await self._own(order_id, who), self._rules
+        number, own_number = rules.house(number) or "", rules.house(own_number) or ""
+        if not number or number not in self._numbers_of(order.unit_id) | {own_number}:
             raise OrderRefusal.FOREIGN_NUMBER.error()
         if number in self._own_numbers or number == order.callback_number:
             raise OrderRefusal.FOREIGN_NUMBER.error()
         if not self._presence.is_free(number):
             raise OrderRefusal.PHONE_BUSY.error()
         return await self._dial(order, CallbackRequest(BegunBy.UNIT, str(who), "单位点击回电", number), who)
+
+    async def set_number(self, order_id: str, number: str, why: str, who: Actor) -> Order:
+        """Enter the number that the enterprise is rung back at: somebody has found it out, and says how."""
+        why, order = _text(why), await self._own(order_id, who)
+        callback_number = self._rules.callback(number)
+        if callback_number is None:
+            raise OrderRefusal.NOT_DIALABLE.error()
+        if not order.state.is_open or order.state is OrderState.CALLING_BACK:
+            raise self._illegal(order, "更改回电号码")
+        changed = await self._ledger.orders.note_order(
+            order.order_id, "number_changed", who=str(who), why=why, changes={"callback_number": callback_number},
+            at=self._clock.now(),
+        )  # fmt: skip
+        self._timetable.wake()
+        return changed
 
     # -- what supervisors do ----------------------------------------------------------------------------------------
 
@@ -242,6 +262,8 @@ class OrderOperations:
             raise self._illegal(order, EVENT_WORDS[OrderEvent.ATTEMPT_BEGUN])
         if not order.callback_number:
             raise OrderRefusal.NO_NUMBER.error()
+        if self._rules.callback(order.callback_number) is None:
+            raise OrderRefusal.NOT_DIALABLE.error()
         if _may_be_talking(order, self._clock.now()):
             raise OrderRefusal.MAY_BE_TALKING.error()
         if not self._presence.is_free(order.callback_number):

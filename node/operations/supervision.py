@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from callback_scheduler.orders.actor import Actor
 from ivr.calls.cdr import PartyRole
 from ivr.calls.office import Office
 from ivr.calls.refusals import Refusal, refused
 from ivr.calls.supervision import Mode, Supervision
 from node.operations.running_calls import RunningCalls
-
-_PHONE = re.compile(r"\+?[0-9]{2,15}")
 
 
 class SupervisionOperations:
@@ -30,14 +26,14 @@ class SupervisionOperations:
             raise refused(Refusal.NOTHING_TO_SUPERVISE)
         if call.supervision is not None:
             raise refused(Refusal.SUPERVISED_ALREADY)
-        own_numbers = self._office.settings.sip.own_numbers
-        if not _PHONE.fullmatch(supervisor_number) or supervisor_number in own_numbers:
+        number = self._office.dial_rules.house(supervisor_number)
+        if number is None:
             raise refused(Refusal.WRONG_NUMBER)
-        if not call.presence.is_free(supervisor_number):
+        if not call.presence.is_free(number):
             raise refused(Refusal.SUPERVISOR_BUSY)
         if call.slot.legs_free < 1:
             raise refused(Refusal.NO_ROOM)
-        return Supervision.begin(call, supervisor_number, name, wanted, str(who)).supervision_id
+        return Supervision.begin(call, number, name, wanted, str(who)).supervision_id
 
     async def change(self, supervision_id: str, mode: Mode | str, who: Actor) -> None:
         """Let others hear the supervisor, or hear them no more."""

@@ -83,6 +83,9 @@ class FakeOrders(_Part):
     async def ring_back(self, order_id: str, number: str, who: Actor, own_number: str = "") -> Order:
         return self._act("ring_back", order_id, number, str(who), *([own_number] if own_number else []))
 
+    async def set_number(self, order_id: str, number: str, why: str, who: Actor) -> Order:
+        return self._act("set_number", order_id, number, why, str(who))
+
     async def ring_unit_now(self, order_id: str, who: Actor) -> Order:
         return self._act("ring_unit_now", order_id, str(who))
 
@@ -306,7 +309,7 @@ def _fits(filters: OrderFilter, order: Order) -> bool:
     is_in_time = (filters.since is None or order.opened_at >= filters.since) and (
         filters.until is None or order.opened_at < filters.until
     )
-    return filters.fits(order) and is_in_time and filters.phone in ("", order.callback_number, order.caller_number)
+    return filters.fits(order) and is_in_time
 
 
 def as_operations(operations: FakeOperations) -> Operations:

@@ -59,6 +59,7 @@ NO_PAGES = {
     "/wall/figures": "a part of /wall",
     "/seat/now": "a part of /seat",
     "/seat/search": "JSON",
+    "/seat/numbers/<order_id>/messages/<key>": "sound",
     "/unit/now": "a part of /unit",
     "/unit/orders/<order_id>/now": "a part of the order's page",
     "/unit/orders/<order_id>/recordings/<key>": "sound",

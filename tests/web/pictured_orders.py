@@ -63,6 +63,7 @@ class Story:
             self._day_before(NOW.date() - timedelta(days=days))
         self._calls_of_today()
         self._of_today()
+        self._without_number()
 
     def open(self, opened_at: datetime, unit_id: str, *, is_missed: bool = False, **changes: object) -> Order:
         """Let there be an order, of some company."""
@@ -185,6 +186,13 @@ class Story:
         )  # fmt: skip
         self.open(today(9, 12), "tax", is_missed=True, state=OrderState.SENT)
         self.open(today(9, 31), "tax", is_missed=True, written_request="小规模纳税人转一般纳税人，需要哪些材料？")
+
+    def _without_number(self) -> None:
+        """Let somebody abroad have left a message last night."""
+        self.open(
+            datetime.combine(NOW.date() - timedelta(days=1), time(20, 40), SHANGHAI), "tax", state=OrderState.SENT,
+            caller_number="0085223456789", callback_number="", company="", message_path="message.wav",
+        )  # fmt: skip
 
     def _not_reached(self, evening: datetime) -> None:
         """Let units and enterprises not answer this morning; the first is what a supervisor should see first."""

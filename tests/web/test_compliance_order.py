@@ -194,6 +194,7 @@ FORMS = {
     "remind": ("remind_leader", {}, ()),
     "reassign": ("reassign", {"unit_id": "market", "why": "属市场监管"}, ("market", "属市场监管")),
     "acknowledge": ("acknowledge", {}, ()),
+    "number": ("set_number", {"number": "021-62345678", "why": "名片上的号码"}, ("021-62345678", "名片上的号码")),
     "answer": ("write_answer", {"why": "请到窗口办理。"}, ("请到窗口办理。",)),
     "close": ("close", {"why": "重复件"}, ("重复件",)),
     "reopen": ("reopen", {"why": "企业再次反映"}, ("企业再次反映",)),

@@ -130,6 +130,7 @@ ACTS: dict[str, Callable[[interfaces.Orders, str], Any]] = {
     "give_back": lambda orders, order_id: orders.give_back(order_id, "非本单位", SUPERVISOR),
     "self_report": lambda orders, order_id: orders.self_report(order_id, "已回电", SUPERVISOR),
     "write_answer": lambda orders, order_id: orders.write_answer(order_id, "答复", SUPERVISOR),
+    "set_number": lambda orders, order_id: orders.set_number(order_id, "+862162345678", "名片", SUPERVISOR),
     "close": lambda orders, order_id: orders.close(order_id, "已办结", SUPERVISOR),
     "reassign": lambda orders, order_id: orders.reassign(order_id, "market", "职责", SUPERVISOR),
 }
