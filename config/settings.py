@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, model_validator
 
 from config import yaml_lines
+from config.bounds import BoundSettings
 from config.console import ConsoleSettings
 from config.fields import (
     FilePath,
@@ -177,6 +178,7 @@ class Settings(Strict):
     notices: NoticeSettings = NoticeSettings()
     console: ConsoleSettings = ConsoleSettings()
     keeping: KeepingSettings = KeepingSettings()
+    bounds: BoundSettings = BoundSettings()
 
     def redis_address(self) -> str | None:
         """Return `redis_url` with its password, for the client only: never to be logged; None if Redis is our own."""

@@ -104,6 +104,7 @@ class Node:
             notices=self._notices,
             free_lines=self._callbacks.free_lines,
             phones_in_use=self._callbacks.phones_in_use,
+            may_dial_now=self._office.may_dial_now,
             keep_house=Housekeeping(self._ledger, self._settings.keeping, self._notices, self._recordings).run,
         )
 

@@ -5,7 +5,7 @@ Only `load_directory` reads files; a `Directory` is pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -73,6 +73,11 @@ class Directory:
             for tier in unit.tiers
             for person in tier.specialists
         }
+        self._numbers = frozenset(_numbers_of(matters, units, seats))
+
+    def has_number(self, number: str) -> bool:
+        """Return whether somebody of the directory is rung at a number (or URI), as it is written there."""
+        return number in self._numbers
 
     def matter(self, matter_id: str) -> Matter:
         """Return a matter; UnknownMatter if there is none of this id."""
@@ -212,3 +217,12 @@ def _unit(unit_id: str, entry: UnitEntry, next_tier_after_s: float) -> Unit:
         people = [Specialist(person_id, person.name, person.number) for person_id, person in tier.specialists.items()]
         tiers.append(Tier(tuple(people), usual_s if tier.rings_after_s is None else tier.rings_after_s))
     return Unit(unit_id, entry.name, tuple(tiers), entry.leader_number, entry.head_number, entry.aliases)
+
+
+def _numbers_of(matters: Iterable[Matter], units: Iterable[Unit], seats: Iterable[Seat]) -> Iterator[str]:
+    """Yield every number that the directory has somebody rung at."""
+    yield from (seat.number for seat in seats)
+    yield from (matter.belongs_elsewhere for matter in matters if matter.belongs_elsewhere)
+    for unit in units:
+        yield from (person.number for tier in unit.tiers for person in tier.specialists)
+        yield from (number for number in (unit.leader_number, unit.head_number) if number)

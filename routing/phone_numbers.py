@@ -13,6 +13,9 @@ _PLAIN_TYPES = {
     phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
 }
 
+_MOBILE = r"1[3-9]\d{9}"
+_LOCAL_DIGITS = 7  # of the shortest landline without its area code
+
 
 def dialable(number: str, patterns: tuple[str, ...], own_numbers: tuple[str, ...] = ()) -> str | None:
     """Return `number` as it may be rung back, or None.
@@ -33,6 +36,18 @@ def dialable(number: str, patterns: tuple[str, ...], own_numbers: tuple[str, ...
     if parsed.country_code != 86 or phonenumbers.number_type(parsed) not in _PLAIN_TYPES:
         return None
     return plain
+
+
+def is_same_number(one: str, other: str) -> bool:
+    """Whether two ways to write a number mean one phone: with or without +86, or the area code a trunk leaves out."""
+    shorter, longer = sorted((_subscriber(one), _subscriber(other)), key=len)
+    is_landline = re.fullmatch(_MOBILE, longer) is None
+    return shorter == longer != "" or (is_landline and len(shorter) >= _LOCAL_DIGITS and longer.endswith(shorter))
+
+
+def _subscriber(number: str) -> str:
+    digits = re.sub(r"\D", "", re.sub(r"^\s*(?:\+86|0086)", "", number), flags=re.ASCII)
+    return digits.removeprefix("0")
 
 
 def masked(number: str) -> str:

@@ -15,7 +15,10 @@ Do = Callable[[Orders, str, str, str, Actor], Awaitable[Order]]
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One act: `needs_why` a text goes with it, `needs_unit` another unit; `event` is what the table must allow."""
+    """One act: `needs_why` a text goes with it, `needs_unit` another unit; `event` is what the table must allow.
+
+    The text of one that `may_overrule` is not needed: it is the reason to ring against hours, pauses and daily caps.
+    """
 
     name: str
     do: Do  # of the operations on orders, order_id, text, unit_id, who
@@ -23,6 +26,7 @@ class Act:
     needs_why: bool = False
     needs_unit: bool = False
     is_dangerous: bool = False
+    may_overrule: bool = False
 
     def is_possible(self, order: Order) -> bool:
         """Whether the state of an order allows it; the node has the last word."""
@@ -35,8 +39,10 @@ _E = OrderEvent
 ACTS = {
     act.name: act
     for act in (
-        Act("ring", lambda orders, one, why, unit, who: orders.ring_unit_now(one, who), _E.ATTEMPT_BEGUN),
-        Act("remind", lambda orders, one, why, unit, who: orders.remind_leader(one, who), None),
+        Act("ring", lambda orders, one, why, unit, who: orders.ring_unit_now(one, who, why), _E.ATTEMPT_BEGUN,
+            may_overrule=True),
+        Act("remind", lambda orders, one, why, unit, who: orders.remind_leader(one, who, why), None,
+            may_overrule=True),
         Act("reassign", lambda orders, one, why, unit, who: orders.reassign(one, unit, why, who), _E.REASSIGNED,
             needs_why=True, needs_unit=True),
         Act("acknowledge", lambda orders, one, why, unit, who: orders.acknowledge(one, who), _E.ACKNOWLEDGED),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from copy import copy
 from datetime import datetime
 
 from callback_scheduler.orders.deadlines import Deadline, deadline
+from callback_scheduler.timetable.may_dial import DialFor, DialPast, DialRefusal, DialRules, may_dial_now
 from config.settings import Settings
 from routing.calendar import Calendar
 from routing.clock import Clock
 from routing.directory import Directory, Seat
 from routing.hours import Hours, Opening
 from routing.matters import Matter
+from routing.phone_numbers import dialable
 from routing.tiers import Tier
 
 
@@ -74,3 +77,26 @@ class Office:
     def deadline(self, at: datetime, missed_in_hours: bool) -> Deadline:
         """Return until when a call of `at` must be rung back."""
         return deadline(self.calendar, at, missed_in_hours)
+
+    def may_be_rung(self, number: str) -> bool:
+        """Whether a number may be rung at all; never our own.
+
+        It is one of the directory's, an extension of the house, or one that may be rung back.
+        """
+        sip, phone = self.settings.sip, self.settings.phone
+        if number in sip.own_numbers:
+            return False
+        extensions = self.settings.bounds.dial.extension_patterns
+        is_inside = self.directory.has_number(number) or any(re.fullmatch(one, number) for one in extensions)
+        return is_inside or dialable(number, phone.number_patterns, sip.own_numbers) == number
+
+    def may_dial_now(
+        self, unit_id: str, number: str, why: DialFor, past: DialPast | None = None, at: datetime | None = None
+    ) -> DialRefusal | None:
+        """Return why a number may not be rung now (or `at`) for a unit; None if it may. The gate of every call out."""
+        settings = self.settings
+        rules = DialRules(
+            ladder=settings.ladder, bounds=settings.bounds.dial, calendar=self.calendar, may_be_rung=self.may_be_rung,
+            is_open=self.is_open_at,
+        )  # fmt: skip
+        return may_dial_now(unit_id, number, at or self.clock.now(), why, rules=rules, past=past or DialPast())

@@ -12,6 +12,7 @@ from callback_scheduler.errors import SchedulerError, StoreUnavailable
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.order import OpenedOrder, Order, OrderDraft, OrderKind
+from callback_scheduler.timetable.may_dial import DialFor, DialPast, DialRefusal
 from ivr.calls.attempts import Attempts
 from ivr.calls.call import Call
 from ivr.calls.errors import NoNumber
@@ -97,6 +98,16 @@ class Orders:
             log.warning("orders_not_read", error=str(away))
             return None
         return min(owed, key=lambda order: order.due_at, default=None)
+
+    async def may_dial_in(self, order: Order) -> DialRefusal | None:
+        """Return why a specialist who rang in may not be connected with the enterprise of an order now."""
+        owed: list[Order] = []
+        try:
+            owed = await self._ledger.orders.open_orders_of(order.callback_number)
+        except StoreUnavailable as away:
+            log.warning("orders_not_read", error=str(away))  # what is known of this order decides
+        past = DialPast(order=order, of_number=owed)
+        return self._office.may_dial_now(order.unit_id, order.callback_number, DialFor.DIAL_IN, past)
 
     def number_of(self, call: Call) -> str | None:
         """Return the number to ring back: the one confirmed, else the caller's own if it may be dialled."""

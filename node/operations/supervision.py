@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from callback_scheduler.orders.actor import Actor
+from callback_scheduler.timetable.may_dial import DialFor
 from ivr.calls.cdr import PartyRole
 from ivr.calls.office import Office
 from ivr.calls.refusals import Refusal, refused
 from ivr.calls.supervision import Mode, Supervision
 from node.operations.running_calls import RunningCalls
-
-_PHONE = re.compile(r"\+?[0-9]{2,15}")
 
 
 class SupervisionOperations:
@@ -30,8 +27,8 @@ class SupervisionOperations:
             raise refused(Refusal.NOTHING_TO_SUPERVISE)
         if call.supervision is not None:
             raise refused(Refusal.SUPERVISED_ALREADY)
-        own_numbers = self._office.settings.sip.own_numbers
-        if not _PHONE.fullmatch(supervisor_number) or supervisor_number in own_numbers:
+        refusal = self._office.may_dial_now(call.record.unit_id, supervisor_number, DialFor.OWN_PHONE)
+        if refusal is not None:
             raise refused(Refusal.WRONG_NUMBER)
         if not call.presence.is_free(supervisor_number):
             raise refused(Refusal.SUPERVISOR_BUSY)

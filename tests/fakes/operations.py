@@ -83,11 +83,11 @@ class FakeOrders(_Part):
     async def ring_back(self, order_id: str, number: str, who: Actor, own_number: str = "") -> Order:
         return self._act("ring_back", order_id, number, str(who), *([own_number] if own_number else []))
 
-    async def ring_unit_now(self, order_id: str, who: Actor) -> Order:
-        return self._act("ring_unit_now", order_id, str(who))
+    async def ring_unit_now(self, order_id: str, who: Actor, overrule: str = "") -> Order:
+        return self._act("ring_unit_now", order_id, str(who), *([overrule] if overrule else []))
 
-    async def remind_leader(self, order_id: str, who: Actor) -> Order:
-        return self._act("remind_leader", order_id, str(who))
+    async def remind_leader(self, order_id: str, who: Actor, overrule: str = "") -> Order:
+        return self._act("remind_leader", order_id, str(who), *([overrule] if overrule else []))
 
     async def reassign(self, order_id: str, unit_id: str, why: str, who: Actor) -> Order:
         return self._act("reassign", order_id, unit_id, why, str(who))
