@@ -81,7 +81,10 @@ class Node:
             on_line_ready=self._line_ready, on_change=self._on_lines_changed,
         )  # fmt: skip
         self._lines = NodeLines(self._pool)
-        self._door = Door(settings.sip, self._lines, reactor, self._desk.on_call)
+        self._door = Door(
+            settings.sip, self._lines, reactor, self._desk.on_call,
+            bounds=settings.bounds, line_count=settings.lines.count,
+        )  # fmt: skip
         self._callbacks = OutgoingCalls(services, self._office, self._orders, self._ledger, self._lines)
         self._notices = Notices(
             self._ledger, settings.notices, self._data_dir / "notices",

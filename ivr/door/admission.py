@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from config.settings import SipSettings, Trunk
 from ivr.door import forwarding
+from ivr.door.bounds import CallBounds, Caller
 from ivr.door.dialogs import LINGER_S, Dialog, DialogState, contact_uri
 from ivr.door.relay import Premises, Relay
 from ivr.door.waiting_room import WaitingRoom
@@ -57,9 +58,10 @@ class Admission:
 
     def __init__(
         self, sip: SipSettings, lines: Lines, premises: Premises, relay: Relay, *,
-        on_call: Callable[[Any, IncomingCall], None], reactor: Any,
+        on_call: Callable[[Any, IncomingCall], None], reactor: Any, bounds: CallBounds,
     ) -> None:  # fmt: skip
         self._sip, self._lines, self._premises, self._relay = sip, lines, premises, relay
+        self._bounds = bounds
         self._on_call, self._seconds = on_call, reactor.seconds
         self._room = WaitingRoom(reactor, premises, self._turn_away)
         self._refused: OrderedDict[tuple[bytes, bytes, bytes], tuple[float, bytes]] = OrderedDict()
@@ -137,7 +139,7 @@ class Admission:
         )
 
     def _admit(self, message: SipMessage, source: Hop, trunk: Trunk) -> None:
-        refusal = self._why_not(message)
+        refusal = self._too_much(message, trunk) or self._why_not(message)
         if refusal is not None:
             self._refuse(message, *refusal)
             return
@@ -148,9 +150,22 @@ class Admission:
         elif not (self._lines.is_growing and self._room.seat(message, source, trunk)):
             self._turn_away(message)
 
+    def _too_much(self, message: SipMessage, trunk: Trunk) -> tuple[int, tuple[Header, ...]] | None:
+        """Return the refusal of a call that is more than its caller or its trunk may have."""
+        waiting = (Caller.of(_caller(one.message), one.trunk.name) for one in self._room)
+        refusal = self._bounds.refusal(Caller.of(_caller(message), trunk.name), waiting)
+        if refusal is None:
+            return None
+        status, kind = refusal
+        self._premises.counters.count(kind, trunk=trunk.name)
+        return status, self._retry_after() if status == 503 else ()
+
     def _turn_away(self, message: SipMessage) -> None:
         self._premises.counters.count("rejected_full")
-        self._refuse(message, 503, ((b"Retry-After", b"%d" % self._sip.retry_after_s),))
+        self._refuse(message, 503, self._retry_after())
+
+    def _retry_after(self) -> tuple[Header, ...]:
+        return ((b"Retry-After", b"%d" % self._sip.retry_after_s),)
 
     def _let_in(self, slot: SlotForCaller, message: SipMessage, source: Hop, trunk: Trunk) -> None:
         here = self._premises
@@ -169,6 +184,7 @@ class Admission:
             slot.release()
             self._refuse(message, 500)
             return
+        self._bounds.let_in(dialog, Caller.of(call.caller, trunk.name))
         here.counters.count("admitted")
         self._relay.request_to_line(message, dialog, is_first=True)
 
@@ -239,13 +255,16 @@ def _transaction(message: SipMessage) -> tuple[bytes, bytes, bytes]:
     return message.call_id, message.from_tag, _branch(message) + b" %d" % message.cseq
 
 
-def _described(message: SipMessage, source: Hop, trunk: Trunk) -> IncomingCall:
+def _caller(message: SipMessage) -> str:
     asserted = message.values(b"p-asserted-identity")  # RFC 3325: the trunk vouches for it, not so for From
-    caller = user_part(asserted[0]) if asserted else ""
+    return (user_part(asserted[0]) if asserted else "") or user_part(message.first(b"from") or b"")
+
+
+def _described(message: SipMessage, source: Hop, trunk: Trunk) -> IncomingCall:
     called = uri(message.uri)
     return IncomingCall(
         message.call_id.decode("ascii"),
-        caller or user_part(message.first(b"from") or b""),
+        _caller(message),
         user_part(b"<" + message.uri + b">") if called.user or called.scheme == "tel" else "",
         f"{source.host}:{source.port}",
         trunk.name,

@@ -62,6 +62,8 @@ class Dialog:
     far_routes: tuple[bytes, ...] = ()
     has_provisional: bool = False
     line_is_gone: bool = False
+    answered_at: float = 0.0
+    is_confirmed: bool = False  # the caller has sent the ACK of our 200
     touched_at: float = 0.0
 
     @property

@@ -94,6 +94,8 @@ class Relay:
         here.table.touch(dialog)
         if talk is not None and message.method in ("INVITE", "UPDATE"):
             talk.target = contact_uri(message) or talk.target  # RFC 3261 12.2.2, target refresh
+        if message.method == "ACK" and dialog.is_incoming:
+            dialog.is_confirmed = True
         self._note_bye(message, match)
         self.request_to_line(message, dialog)
 
@@ -138,6 +140,8 @@ class Relay:
             self._note_status(dialog, message.status)
         message.pop(b"via")
         next_via = message.top(b"via")
+        if next_via is None and message.cseq_method == "BYE":
+            return  # it was the door's own: see Farewell.hang_up
         if next_via is None:
             raise BadMessage("an answer of a line has no Via of who asked")
         self._show_outside(message, dialog)
@@ -233,7 +237,7 @@ class Relay:
 
     def _note_status(self, dialog: Dialog, status: int) -> None:
         if 200 <= status < 300 and dialog.state is DialogState.EARLY:
-            dialog.state = DialogState.CONFIRMED
+            dialog.state, dialog.answered_at = DialogState.CONFIRMED, dialog.touched_at
         elif status >= 300 and dialog.state is DialogState.EARLY:
             self._premises.table.end(dialog)
 

@@ -14,7 +14,7 @@ ALLOW = (b"Allow", ", ".join(METHODS).encode())
 _REASONS = {
     100: b"Trying", 200: b"OK", 400: b"Bad Request", 405: b"Method Not Allowed", 416: b"Unsupported URI Scheme",
     481: b"Call/Transaction Does Not Exist", 482: b"Loop Detected", 483: b"Too Many Hops",
-    487: b"Request Terminated",
+    486: b"Busy Here", 487: b"Request Terminated",
     488: b"Not Acceptable Here", 500: b"Server Internal Error", 503: b"Service Unavailable",
     505: b"Version Not Supported", 513: b"Message Too Large",
 }  # fmt: skip

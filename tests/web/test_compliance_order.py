@@ -251,7 +251,7 @@ def test_a_bound_on_dialling_is_told_at_the_field_of_the_reason_that_overrules_i
     answer = supervisor.post(path)
     assert answer.status == 409
     assert "现在不是拨打时段。" in text(answer).partition('name="why"')[2]
-    assert house.audit.acts[-1].result == "refused.dial.hours"
+    assert house.audit.acts[-1].result == "409 refused.dial.hours"
     assert "Nobody is rung at this hour." in text(supervisor.post(f"{path}?lang=en"))
     house.operations.answers["orders.ring_unit_now"] = order
     assert supervisor.post(path, {"why": "企业要求今晚回电"}).status == 303
