@@ -49,7 +49,7 @@ class CallerBounds(Strict):
     calls_at_once: int = Field(default=8, ge=1, le=2000)
     calls_at_once_without_number: int = Field(default=24, ge=1, le=2000)
     orders_per_hour: int = Field(default=20, ge=1, le=1000)
-    other_numbers_per_hour: int = Field(default=3, ge=1, le=1000)
+    other_numbers_per_hour: int = Field(default=5, ge=1, le=1000)
     orders_per_target_per_hour: int = Field(default=5, ge=1, le=1000)
     number_changes_per_hour: int = Field(default=5, ge=1, le=1000)
     wrong_order_numbers_per_hour: int = Field(default=9, ge=1, le=1000)

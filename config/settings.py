@@ -35,7 +35,8 @@ class Trunk(Strict):
     """A neighbour that calls come from and go to. The first trunk is where outgoing numbers go.
 
     `allow` is what its messages may come from (addresses or CIDR). `register` makes the door register there, with a
-    password from the environment (`password_env`) or a file (`password_file`).
+    password from the environment (`password_env`) or a file (`password_file`). A trunk that lets its callers write
+    whatever number they like has `trusts_caller_id: false`: then nobody changes an order by the number they show.
     """
 
     name: str = Field(min_length=1)
@@ -48,6 +49,7 @@ class Trunk(Strict):
     password_file: OptionalPath = None
     expires_s: int = Field(default=600, ge=60, le=86400)
     caller_id: str = ""
+    trusts_caller_id: bool = True
 
     @property
     def address(self) -> tuple[str, int]:

@@ -14,6 +14,7 @@ from callback_scheduler.errors import FencedOff, SchedulerError
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.evidence import proves
+from callback_scheduler.orders.holds import Hold
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, BegunBy, Evidence, Lease, Order
 from ivr.calls.call import Call
 from ivr.calls.cdr import LegRecord, PartyRole
@@ -93,6 +94,18 @@ class RunningAttempt:
             await self._note(call, who, promise)
         except SchedulerError as wrong:
             self._log.warning("promise_not_noted", error=str(wrong))
+            return False
+        return True
+
+    async def note_not_theirs(self, call: Call, specialist: Leg) -> bool:
+        """Write that whoever answered at the enterprise's number never asked for a callback; False if it cannot be.
+
+        From then on nobody rings there about the order, but for a supervisor with a reason.
+        """
+        try:
+            await self._note(call, actor_of(self.order, specialist), {"hold_reason": Hold.NOT_THEIRS.value})
+        except SchedulerError as wrong:
+            self._log.warning("hold_not_noted", error=str(wrong))
             return False
         return True
 

@@ -51,6 +51,7 @@ class Call:
         self.manners = services.manners
         self.presence = services.presence
         self.request = Request(caller_number=record.caller_number)
+        self.is_caller_trusted = True  # False: the trunk shows whatever number its callers write
         self.legs: dict[int, Leg] = {}
         self.joined: tuple[Leg, ...] = ()
         self.line_lost = self.is_released = False

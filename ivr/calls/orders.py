@@ -18,7 +18,9 @@ from ivr.calls.call import Call
 from ivr.calls.errors import NoNumber
 from ivr.calls.office import Office
 from ivr.calls.request import Request
-from routing.phone_numbers import dialable
+from ivr.calls.suspicion import Suspicion
+from ivr.calls.tallies import Tallies, Tally
+from routing.phone_numbers import dialable, is_same_number
 
 log = structlog.get_logger()
 
@@ -32,6 +34,8 @@ class Orders:
         self._ledger = ledger
         self._office = office
         self.attempts = Attempts(ledger, office.settings.ladder)
+        self.tallies = Tallies()
+        self._suspicion = Suspicion(ledger, office, self.tallies)
 
     async def note_offered(self, call: Call) -> None:
         """Store that a call has come in, before it is answered."""
@@ -131,6 +135,8 @@ class Orders:
         number = request.callback_number or self.allowed(request.caller_number)
         if number is None:
             raise NoNumber("no number that may be rung back")
+        is_shown = kind is not OrderKind.ONLINE
+        hold = await self._suspicion.of_order(request.caller_number, number, at, is_shown=is_shown)
         matter = self._office.general_matter
         if request.matter_id:
             matter = self._office.directory.matter(request.matter_id)
@@ -145,5 +151,31 @@ class Orders:
             key_path=request.key_path,
             message_path=request.message_path,
             deadline=self._office.deadline(at, missed_in_hours=not request.was_closed),
+            hold_reason=hold,
         )
-        return await self._ledger.open_order(draft)
+        opened = await self._ledger.open_order(draft)
+        if opened.was_merged and is_shown and not hold and is_same_number(request.caller_number, number):
+            await self._release(opened.order_id, at)
+        return opened
+
+    async def _release(self, order_id: str, at: datetime) -> None:
+        """Let an order be dialled that waited for a person: its own number has rung now."""
+        order = await self.find(order_id)
+        if order is not None and order.hold_reason:
+            await self.note(order_id, "released", {"hold_reason": ""}, at)
+
+    def may_change_number(self, call: Call) -> bool:
+        """Whether a caller has not changed numbers of orders too often within the hour."""
+        most = self._office.settings.bounds.caller.number_changes_per_hour
+        return not self.tallies.is_full(Tally.NUMBER_CHANGE, call.request.caller_number, most, call.clock.now())
+
+    async def change_number(self, call: Call, order: Order, number: str) -> bool:
+        """Store another number to ring for an order; False if it cannot be stored now.
+
+        Whether it must be looked at first is found out anew: another's number is, beyond so many an hour.
+        """
+        caller, at = call.request.caller_number, call.clock.now()
+        self.tallies.note(Tally.NUMBER_CHANGE, caller, at)
+        hold = await self._suspicion.of_order(caller, number, at)
+        changes = {"callback_number": number, "hold_reason": hold}
+        return await self.note(order.order_id, "number_changed", changes, at)

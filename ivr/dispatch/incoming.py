@@ -35,6 +35,7 @@ class IncomingCalls:
         at = self._services.clock.now()
         record = CallRecord(new_call_id(at), incoming.sip_call_id, incoming.caller, incoming.called, offered_at=at)
         call = Call(slot, self._services, record)
+        call.is_caller_trusted = incoming.is_caller_trusted
         call.log.info("call_offered", trunk=incoming.trunk, caller=masked(incoming.caller))
         running = ensureDeferred(run_call(call, self._office.as_it_is(), self._orders))
         self._running[call.call_id] = call, running

@@ -24,13 +24,17 @@ MAX_REFUSALS = 2000
 
 @dataclass(frozen=True, slots=True)
 class IncomingCall:
-    """A call that came in: who rings, what was dialled, and through whom."""
+    """A call that came in: who rings, what was dialled, and through whom.
+
+    `is_caller_trusted` says whether the trunk answers for the number it shows.
+    """
 
     sip_call_id: str
     caller: str
     called: str
     source: str
     trunk: str
+    is_caller_trusted: bool = True
 
 
 class SlotForCaller(Protocol):
@@ -268,4 +272,5 @@ def _described(message: SipMessage, source: Hop, trunk: Trunk) -> IncomingCall:
         user_part(b"<" + message.uri + b">") if called.user or called.scheme == "tel" else "",
         f"{source.host}:{source.port}",
         trunk.name,
+        trunk.trusts_caller_id,
     )

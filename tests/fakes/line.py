@@ -247,9 +247,8 @@ class Story:
         at = self.clock.now()
         record = CallRecord(new_call_id(at), "sip-call-id", caller, "12345", offered_at=at)
         self.call = Call(self.slot, services, record)
-        self.done: Deferred[None] = ensureDeferred(
-            run_call(self.call, office, Orders(self.ledger, office))  # type: ignore[arg-type]
-        )
+        self.orders = Orders(self.ledger, office)  # type: ignore[arg-type]
+        self.done: Deferred[None] = ensureDeferred(run_call(self.call, office, self.orders))
         self.slot.tell(m.LegIncoming(CALLER_LEG, "sip-call-id", f"sip:{caller}@x", "sip:12345@x"))
 
     @property
