@@ -93,7 +93,8 @@ async def ring_back(visit: Visit) -> Response:
         if not refused.key.startswith("dial."):
             raise
         visit.note(about=order.order_id, result=f"refused.{refused.key}")
-        return visit.page("unit/order.html", 409, **await _shown(visit, order), ring_refusal=visit.words_of(refused))
+        shown = await _shown(visit, order) | {"ring_refusal": visit.words_of(refused)}
+        return visit.page("unit/order.html", 409, **shown)
     return visit.go(f"/unit/orders/{order.order_id}").saying(visit.t("unit.said.ring_back"))
 
 
@@ -159,6 +160,7 @@ async def _shown(visit: Visit, order: Order, *, is_unmasked: bool = False) -> di
         "may_ring": may(order, OrderEvent.ATTEMPT_BEGUN), "may_give_back": may(order, OrderEvent.RETURNED),
         "may_acknowledge": order.acknowledged_at is None and may(order, OrderEvent.ACKNOWLEDGED),
         "may_report": may(order, OrderEvent.SELF_REPORTED), "is_calling": order.state is OrderState.CALLING_BACK,
+        "ring_refusal": "",
     }  # fmt: skip
 
 
