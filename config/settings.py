@@ -131,6 +131,7 @@ class PhoneManners(Strict):
     waiting_word_every_s: float = Field(default=10.0, gt=0, le=25)  # the music after a word lasts 28 s
     accept_key_s: Seconds = 8.0
     seat_wait_s: Seconds = 15.0
+    next_seat_after_s: Seconds = 5.0  # a seat that has not answered by then has the next one ring beside it
     seat_misses_most: int = Field(default=3, ge=0, le=50)  # calls in a row not answered: the seat is away; 0: never
     wrap_up_after_call: bool = False  # else only when a seat asks for it
     wrap_up_max_s: Seconds = 120.0
