@@ -133,7 +133,7 @@ def test_a_caller_who_leaves_has_all_seats_stop_at_once(tell: Tell) -> None:
 
 def test_a_seat_that_hangs_up_while_it_is_told_who_rings_gives_way_to_the_others(tell: Tell) -> None:
     hangs_up = Behaviour(answers_after_s=1.0, hangs_up_after_s=0.02)
-    story = connecting(tell, {"8001": hangs_up, "8002": ANSWERS, "8003": ANSWERS}).run(9)
+    story = connecting(tell, {"8001": hangs_up, "8002": ANSWERS, "8003": ANSWERS}).run(14)
     assert story.slot.joined_now() == {CALLER_LEG, *story.slot.legs_of("8002")}
     assert rung(story) == ["8001", "8002"]
 
