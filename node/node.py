@@ -13,6 +13,7 @@ from twisted.internet import reactor as installed_reactor
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.notices.notices import Notices
 from callback_scheduler.timetable.housekeeping import Housekeeping
+from callback_scheduler.timetable.may_dial import DialFor
 from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.timetable import Timetable
 from config.settings import create_data_dir
@@ -73,6 +74,7 @@ class Node:
         self._feed = HappeningsFeed()
         services = CallServices(
             reactor, clock, self._prompts, settings.phone, Presence(), self._recordings, self._dial_uri,
+            may_ring=lambda number: self._office.may_dial_now("", number, DialFor.LIVE) is None,
             tell=self._feed.on_call,
         )  # fmt: skip
         self._desk = IncomingCalls(services, self._office, self._orders)

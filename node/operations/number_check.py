@@ -130,7 +130,7 @@ def result_of(leg: LegRecord) -> CheckResult:
         return CheckResult.WRONG_NUMBER
     if leg.cause == "no answer" or leg.sip_status in _NO_ANSWER:
         return CheckResult.NO_ANSWER
-    is_refused = 400 <= leg.sip_status < 500 or leg.sip_status >= 600
+    is_refused = 300 <= leg.sip_status < 500 or leg.sip_status >= 600
     return CheckResult.REFUSED if is_refused else CheckResult.NO_SERVICE
 
 
