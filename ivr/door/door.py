@@ -55,14 +55,15 @@ class Door:
     ) -> None:  # fmt: skip
         self._sip, self._lines, self._reactor = sip, lines, reactor
         self.counters: dict[str, int] = {} if counters is None else counters
-        sockets = Sockets(reactor, self, sip.max_message_bytes)
+        bounds = bounds or BoundSettings()
+        sockets = Sockets(reactor, self, sip.max_message_bytes, bounds.connections_per_source)
         self._premises = here = Premises(
             sockets, DialogTable(reactor.seconds), Resolver(reactor), OwnRequests(reactor, sockets),
             Counters(self.counters, reactor.seconds), secrets.token_bytes(32), sip.media_address,
         )  # fmt: skip
         self._relay = Relay(here)
         self._farewell = Farewell(reactor, here, self._relay)
-        self._bounds = CallBounds(bounds or BoundSettings(), sip.trunks, line_count, reactor.seconds)
+        self._bounds = CallBounds(bounds, sip.trunks, line_count, reactor.seconds)
         self._admission = Admission(
             sip, lines, here, self._relay, on_call=on_call, reactor=reactor, bounds=self._bounds
         )
@@ -177,6 +178,10 @@ class Door:
             return True
         self._premises.counters.count("foreign_source", source=host, transport="tcp")
         return False
+
+    def is_in_use(self, peer: Hop) -> bool:
+        """Tell whether a call that lives came, or went out, over the connection with a peer."""
+        return any(dialog.peer == peer and dialog.state is not DialogState.ENDED for dialog in self._premises.table)
 
     def broken_stream(self, source: Hop, kind: str) -> None:
         """Count a stream that was closed for what it sent."""

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from config.bounds import BoundSettings
 from ivr.door.bounds import Caller
-from tests.fakes.door import LINE, SDP, TRUNK, World, in_dialog, invite, line_request, message, reply
+from tests.fakes.door import (
+    LINE,
+    SDP,
+    TRUNK,
+    World,
+    connect_to,
+    in_dialog,
+    invite,
+    line_invite,
+    line_request,
+    message,
+    reply,
+)
 
 OTHER = {"name": "other", "host": "203.0.113.1:5060", "allow": ["203.0.113.0/24"]}
 OTHER_AT = ("203.0.113.1", 5060)
@@ -195,3 +208,89 @@ def test_a_caller_who_leaves_several_unconfirmed_holds_them_for_a_shorter_time()
     assert world.count("unconfirmed_ended") == 4
     world.reactor.pump([1.0] * 16)
     assert world.count("unconfirmed_ended") == 5
+
+
+# -- connections ------------------------------------------------------------------------------------------------------
+
+
+class Streams:
+    """TCP connections of a door, by peer; `refused` counts those it did not take."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.open: dict[tuple[str, int], tuple[Any, Any]] = {}
+        self.refused = 0
+
+    def connect(self, host: str, port: int) -> None:
+        pair = self.world.connect((host, port))
+        self.refused += pair is None
+        if pair is not None:
+            self.open[host, port] = pair
+
+    def closed(self) -> list[int]:
+        """Return the ports of the connections that the door has closed, in order."""
+        return sorted(port for (_, port), (_, transport) in self.open.items() if transport.disconnecting)
+
+
+def call_over(streams: Streams, peer: tuple[str, int], n: int) -> None:
+    via = f"SIP/2.0/TCP {peer[0]}:{peer[1]}"
+    streams.open[peer][0].dataReceived(invite(f"s{n}", tag=f"s{n}", branch=f"z9hG4bKs{n}", via=via))
+
+
+CARRIER, SECOND = "198.51.100.1", "203.0.113.1"
+
+
+def test_one_source_holds_so_many_connections_and_its_idlest_gives_way_to_its_next() -> None:
+    streams = Streams(World(bounds=BoundSettings(connections_per_source=4)))
+    for port in range(1, 5):
+        streams.connect(CARRIER, port)
+        streams.world.reactor.advance(1)
+    streams.open[CARRIER, 1][0].dataReceived(b"\r\n\r\n")  # a keep-alive is no message
+    call_over(streams, (CARRIER, 2), 2)
+    streams.connect(CARRIER, 5)
+    streams.connect(CARRIER, 6)
+    assert streams.refused == 0
+    assert streams.closed() == [1, 3]
+    assert streams.world.count("stream_displaced") == 2
+
+
+def test_a_connection_that_carries_a_call_is_never_closed_for_another() -> None:
+    streams = Streams(World(free=9, bounds=BoundSettings(connections_per_source=3)))
+    for port in range(1, 4):
+        streams.connect(CARRIER, port)
+        call_over(streams, (CARRIER, port), port)
+    streams.connect(CARRIER, 4)
+    assert streams.refused == 1
+    assert streams.closed() == []
+
+
+def test_idle_connections_of_one_source_do_not_lock_out_another() -> None:
+    streams = Streams(World(others=(OTHER,), bounds=BoundSettings(connections_per_source=4096)))
+    for port in range(1, 257):
+        streams.connect(CARRIER, port)
+        streams.world.reactor.advance(0.01)
+    for port in range(1, 6):
+        streams.connect(SECOND, port)
+    assert streams.refused == 0
+    assert streams.closed() == [1, 2, 3, 4, 5]
+    assert not any(transport.disconnecting for (host, _), (_, transport) in streams.open.items() if host == SECOND)
+
+
+def test_who_holds_most_does_not_push_out_those_who_hold_less() -> None:
+    streams = Streams(World(others=(OTHER,), bounds=BoundSettings(connections_per_source=4096)))
+    streams.connect(SECOND, 1)
+    for port in range(10, 300):
+        streams.connect(CARRIER, port)
+    assert streams.refused == 290 - 255
+    assert streams.closed() == []
+
+
+def test_a_connection_of_our_own_making_gives_way_to_nobody() -> None:
+    world = World(trunk={"transport": "tcp"}, bounds=BoundSettings(connections_per_source=1))
+    world.from_line(line_invite("sip:6101@198.51.100.1:5060;transport=tcp"))
+    _, _, factory, *_ = world.reactor.tcpClients[0]
+    pair = connect_to(factory, TRUNK)
+    assert pair is not None
+    pair[0].dataReceived(reply(pair[1].value(), "486 Busy Here", tag="x"))  # its call is over
+    assert world.connect((CARRIER, 9)) is None
+    assert not pair[1].disconnecting
