@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, model_validator
 
 from config import yaml_lines
+from config.bounds import BoundSettings
 from config.console import ConsoleSettings
 from config.fields import (
     PRIVATE_NETWORKS,
@@ -38,7 +39,9 @@ class Trunk(Strict):
 
     `allow` is what its messages may come from (addresses or CIDR). `register` makes the door register there, with a
     password from the environment (`password_env`) or a file (`password_file`). `caller_from` are the headers that a
-    caller's number is looked for in, the best first; `number_form` how numbers are written to and fro.
+    caller's number is looked for in, the best first; `number_form` how numbers are written to and fro. A trunk that
+    lets its callers write whatever number they like has `trusts_caller_id: false`: then nobody changes an order by the
+    number they show.
     """
 
     name: str = Field(min_length=1)
@@ -53,6 +56,7 @@ class Trunk(Strict):
     caller_id: str = ""
     caller_from: tuple[CallerHeader, ...] = Field(default=CALLER_FROM, min_length=1)
     number_form: NumberForm = NumberForm()
+    trusts_caller_id: bool = True
 
     @property
     def address(self) -> tuple[str, int]:
@@ -143,6 +147,7 @@ class PhoneManners(Strict):
     accept_key_s: Seconds = 8.0
     seat_wait_s: Seconds = 15.0
     no_sound_s: float = Field(default=10.0, ge=0, le=3600)  # a leg that sends no RTP and no RTCP has left; 0: never
+    next_seat_after_s: Seconds = 5.0  # a seat that has not answered by then has the next one ring beside it
     seat_misses_most: int = Field(default=3, ge=0, le=50)  # calls in a row not answered: the seat is away; 0: never
     wrap_up_after_call: bool = False  # else only when a seat asks for it
     wrap_up_max_s: Seconds = 120.0
@@ -194,6 +199,7 @@ class Settings(Strict):
     notices: NoticeSettings = NoticeSettings()
     console: ConsoleSettings = ConsoleSettings()
     keeping: KeepingSettings = KeepingSettings()
+    bounds: BoundSettings = BoundSettings()
 
     def redis_address(self) -> str | None:
         """Return `redis_url` with its password, for the client only: never to be logged; None if Redis is our own."""

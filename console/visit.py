@@ -29,7 +29,8 @@ from console.people.sessions import Session
 from console.people.threads import InThread
 from console.rendering.spoken_time import measurer, speaker
 from console.rendering.templates import Templates, cause_words
-from console.rendering.texts import Texts
+from console.rendering.texts import DEFAULT, Texts
+from ivr.refused import OperationRefused
 from node.operations.interfaces import Operations
 
 
@@ -171,6 +172,11 @@ class Visit:
             self.note(about=f"{self.args['order_id']} {file.name}", result="recording played")
 
     # -- answers --------------------------------------------------------------------------------------------------
+
+    def words_of(self, refused: OperationRefused) -> str:
+        """Return why the node refuses something, in the language of the page."""
+        key = f"refused.{refused.key}"
+        return refused.text if self.language == DEFAULT or not self.has_text(key) else self.t(key)
 
     def page(self, template: str, status: int = 200, /, **values: object) -> Response:
         """Return a page of console/rendering/templates: drawn from `values`, and from what each page shows."""

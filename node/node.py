@@ -13,6 +13,7 @@ from twisted.internet import reactor as installed_reactor
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.notices.notices import Notices
 from callback_scheduler.timetable.housekeeping import Housekeeping
+from callback_scheduler.timetable.may_dial import DialFor
 from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.timetable import Timetable
 from config.settings import create_data_dir
@@ -74,6 +75,7 @@ class Node:
         self._feed = HappeningsFeed()
         services = CallServices(
             reactor, clock, self._prompts, settings.phone, Presence(), self._recordings, WayOut(settings).uri,
+            may_ring=lambda number: self._office.may_dial_now("", number, DialFor.LIVE) is None,
             tell=self._feed.on_call,
         )  # fmt: skip
         self._desk = IncomingCalls(services, self._office, self._orders)
@@ -82,7 +84,10 @@ class Node:
             on_line_ready=self._line_ready, on_change=self._on_lines_changed,
         )  # fmt: skip
         self._lines = NodeLines(self._pool)
-        self._door = Door(settings.sip, self._lines, reactor, self._desk.on_call)
+        self._door = Door(
+            settings.sip, self._lines, reactor, self._desk.on_call,
+            bounds=settings.bounds, line_count=settings.lines.count,
+        )  # fmt: skip
         self._callbacks = OutgoingCalls(services, self._office, self._orders, self._ledger, self._lines)
         self._notices = Notices(
             self._ledger, settings.notices, self._data_dir / "notices",
@@ -105,6 +110,7 @@ class Node:
             notices=self._notices,
             free_lines=self._callbacks.free_lines,
             phones_in_use=self._callbacks.phones_in_use,
+            may_dial_now=self._office.may_dial_now,
             keep_house=Housekeeping(self._ledger, self._settings.keeping, self._notices, self._recordings).run,
         )
 

@@ -32,6 +32,8 @@ _EXTENSION = re.compile(
 _LAST_GROUP = re.compile(r"(?P<number>.*[0-9)]) ?[-(](?P<keys>[0-9]{1,6})\)?")
 _STORED = re.compile(r"(?P<number>[0-9]{10,12})(?:-(?P<keys>[0-9]{1,6}))?")
 
+_LOCAL_DIGITS = 7  # of the shortest landline without its area code
+
 
 @dataclass(frozen=True, slots=True)
 class PhoneNumber:
@@ -115,6 +117,18 @@ def base_of(number: str) -> str:
 def identifies(number: str) -> bool:
     """Whether what is kept of a caller says which phone they ring from: callers without a number are not one person."""
     return number.isascii() and len(re.sub(r"[^0-9]", "", number)) > 2
+
+
+def is_same_number(one: str, other: str) -> bool:
+    """Whether two ways to write a number mean one phone: with or without +86, or the area code a trunk leaves out."""
+    shorter, longer = sorted((_subscriber(one), _subscriber(other)), key=len)
+    is_landline = _MOBILE.fullmatch(longer) is None
+    return shorter == longer != "" or (is_landline and len(shorter) >= _LOCAL_DIGITS and longer.endswith(shorter))
+
+
+def _subscriber(number: str) -> str:
+    digits = re.sub(r"\D", "", re.sub(r"^\s*(?:\+86|0086)", "", number), flags=re.ASCII)
+    return digits.removeprefix("0")
 
 
 def masked(number: str) -> str:

@@ -31,7 +31,7 @@ CHANGEABLE = frozenset(
         "reached_at", "self_reported_at", "self_reported_by", "self_report", "return_reason", "returns", "overdue_at",
         "breach_cause", "steps_done", "promised_at", "promised_by", "dial_after", "preferred_at", "closed_at",
         "messages", "survey_level", "is_solved", "original_due_at", "written_request", "written_answer",
-        "written_answer_at", "written_answer_by", "first_response_at", "deadline", *_DEADLINE,
+        "written_answer_at", "written_answer_by", "first_response_at", "hold_reason", "deadline", *_DEADLINE,
     }
 )
 _STATES = {state.value: state for state in OrderState}
@@ -116,7 +116,7 @@ _LIFE_INSTANTS = (
 )
 _LIFE_PLAIN = (
     "acknowledged_by", "self_reported_by", "self_report", "return_reason", "returns", "breach_cause", "promised_by",
-    "survey_level", "is_solved", "version", "written_request", "written_answer", "written_answer_by",
+    "survey_level", "is_solved", "version", "written_request", "written_answer", "written_answer_by", "hold_reason",
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from callback_scheduler.orders.deadlines import Deadline
 from callback_scheduler.orders.states import OrderState
+from routing.phone_numbers import is_same_number
 
 
 class OrderKind(Enum):
@@ -71,6 +72,7 @@ class OrderDraft:
 
     `opened_at` is aware; `callback_number` is the number to ring ("" if none); `message_path` is the recording the
     caller left ("" if none); `key_path` the digits that led here; `is_direct` that the matter needs no seat.
+    `hold_reason` is why a person must look at the order before it is dialled, one of `holds.Hold`; "" if nobody must.
     """
 
     call_id: str
@@ -85,6 +87,7 @@ class OrderDraft:
     key_path: str = ""
     message_path: str = ""
     is_direct: bool = False
+    hold_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +193,12 @@ class Order(OrderDraft):
     def due_at(self) -> datetime:
         """Return by when the unit must have rung."""
         return self.deadline.due_at
+
+    @property
+    def is_for_another_number(self) -> bool:
+        """Whether no call about the order came from the number it is to be rung back at, as far as is shown."""
+        callers = (self.caller_number, *(call.caller_number for call in self.merged_calls))
+        return bool(self.callback_number) and not any(is_same_number(one, self.callback_number) for one in callers)
 
     @property
     def stamp(self) -> str:

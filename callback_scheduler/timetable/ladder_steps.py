@@ -22,6 +22,7 @@ from callback_scheduler.orders.order import AttemptOutcome, BegunBy, Order
 from callback_scheduler.orders.states import OrderEvent, OrderState
 from callback_scheduler.timetable.in_batches import each
 from callback_scheduler.timetable.ladder import DueStep, Step, due_steps, step_key, superseding
+from callback_scheduler.timetable.may_dial import DialFor, DialPast, DialReason
 from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.whose_turn import UNIT_FAILED
 from config.ladder import LadderSettings
@@ -47,6 +48,14 @@ _WORDS = {
     Step.LEADER: "提醒分管领导并告警督办",
     Step.PROMISE: "“十分钟内回电”未兑现",
     Step.BREACH: "逾期",
+}
+_NOT_RUNG = {
+    DialReason.NUMBER: "未拨打：号码不可呼叫",
+    DialReason.HELD: "未拨打：工单待人工核对",
+    DialReason.HOURS: "未拨打：不在可拨打时段",
+    DialReason.PAUSE: "未拨打：刚刚拨打过",
+    DialReason.ORDER_CAP: "未拨打：当日次数已满",
+    DialReason.NUMBER_CAP: "未拨打：该号码当日次数已满",
 }
 # What is told to a unit or to supervisors when a step is done for one order.
 _TOLD = {Step.REMINDER: "reminder", Step.SECOND_TIER: "escalation", Step.HEAD: "escalation",
@@ -162,7 +171,15 @@ class LadderSteps:
         if step is not Step.HEAD and not await each(orders, note, may_go_on):
             return False
         number = self._number_to_ring(step, unit_id)
-        if number and await may_go_on():
+        refusal = None
+        if number:
+            refusal = self._ports.may_dial_now(
+                unit_id, number, DialFor.LEADER, DialPast(order=orders[0]), max(at, self._clock.now())
+            )
+        if refusal is not None:
+            log.warning("leader_not_rung", unit_id=unit_id, step=step.value, reason=refusal.reason.value)
+            await self._note_reminded(step, orders[0], "unreached", _NOT_RUNG[refusal.reason])
+        elif number and await may_go_on():
             ringing = self._leaders.run(lambda: ensureDeferred(self._remind(step, orders[0], number)))
             self.ringing.add(ringing)
             ringing.addBoth(lambda _: self.ringing.discard(ringing))

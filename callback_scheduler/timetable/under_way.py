@@ -18,6 +18,7 @@ from callback_scheduler.orders.evidence import proves
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, BegunBy, Lease, Order
 from callback_scheduler.orders.states import OrderEvent, OrderState
 from callback_scheduler.timetable.ladder import tiers_open
+from callback_scheduler.timetable.may_dial import DialFor, DialPast
 from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.whose_turn import DIALLED, UNIT_FAILED, may_be_on_the_phone, next_dial_at
 from config.ladder import LadderSettings
@@ -97,7 +98,7 @@ class CallbacksUnderWay:
             return None
         try:
             fresh = await self._orders.order(order_id)
-            if fresh is None or not is_its_turn(fresh) or await self._is_on_the_phone(fresh, at):
+            if fresh is None or not is_its_turn(fresh) or not await self._may_dial(fresh, request, at):
                 await self._orders.release(lease)
                 return fresh
             attempt = Attempt(
@@ -110,7 +111,7 @@ class CallbacksUnderWay:
             )
             begun = await self._orders.change_order(
                 fresh.order_id, OrderEvent.ATTEMPT_BEGUN, who=request.who, why=request.why, attempt=attempt,
-                epoch=lease.epoch, at=at, changes={"dial_after": None},
+                epoch=lease.epoch, at=at, changes=_begun_changes(fresh, request),
             )  # fmt: skip
         except (StaleOrder, IllegalTransition, FencedOff) as changed:
             log.info("order_changed_meanwhile", order_id=order_id, error=str(changed))
@@ -121,11 +122,24 @@ class CallbacksUnderWay:
         dial.carried = ensureDeferred(self._carry(dial, attempt))
         return begun
 
-    async def _is_on_the_phone(self, order: Order, at: datetime) -> bool:
-        """Whether another order of the same enterprise is being dialled: the other node's picture is not ours."""
+    async def _may_dial(self, order: Order, request: CallbackRequest, at: datetime) -> bool:
+        """Whether the enterprise of an order may be rung: the other node's picture is not ours.
+
+        Not while another order of it is being dialled, nor, by the timetable itself, against the rules of the gate; who
+        asks by hand has been told by then what is in the way.
+        """
         owed = await self._orders.open_orders_of(order.callback_number)
         same = [one for one in owed if one.callback_number == order.callback_number and one.order_id != order.order_id]
-        return any(may_be_on_the_phone(one, at) for one in same)
+        if any(may_be_on_the_phone(one, at) for one in same):
+            return False
+        if request is not BY_ITSELF:
+            return True
+        past = DialPast(order=order, of_number=same)
+        now = max(at, self._clock.now())
+        refusal = self._ports.may_dial_now(order.unit_id, order.callback_number, DialFor.TIMETABLE, past, now)
+        if refusal is not None:
+            log.warning("dial_refused", order_id=order.order_id, reason=refusal.reason.value)
+        return refusal is None
 
     # -- while it rings -----------------------------------------------------------------------------------------------
 
@@ -313,3 +327,9 @@ class CallbacksUnderWay:
             await self.settle_rest()
         except StoreUnavailable as away:
             log.warning("attempts_left_unsettled", attempts=sorted(self._unsettled), error=str(away))
+
+
+def _begun_changes(order: Order, request: CallbackRequest) -> dict[str, Any]:
+    """Return what changes with the beginning: an order that a person lets ring needs nobody to look at it any more."""
+    released = {"hold_reason": ""} if order.hold_reason and request is not BY_ITSELF else {}
+    return {"dial_after": None, **released}

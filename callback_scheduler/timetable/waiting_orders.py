@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, time, timedelta, timezone
 from functools import cache
@@ -13,6 +14,7 @@ from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.timetable.clock_watch import ClockWatch
 from callback_scheduler.timetable.ladder import next_step_at, pending_steps, tiers_open
+from callback_scheduler.timetable.may_dial import DialFor, DialPast
 from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.under_way import CallbacksUnderWay
 from callback_scheduler.timetable.whose_turn import dial_from, to_dial
@@ -114,6 +116,7 @@ class WaitingOrders:
             phones_of=self._phones_at(at),
             phones_in_use=self._ports.phones_in_use(),
             under_way=self._dials.under_way,
+            may_dial=self._gate(at),
         )
 
         def is_its_turn(order: Order) -> bool:
@@ -126,6 +129,19 @@ class WaitingOrders:
             if self._ports.free_lines() > 0:
                 self.note(order.order_id, await self._dials.begin(order.order_id, at, is_its_turn))
         return len(chosen) == self._ladder.dials_per_sweep
+
+    def _gate(self, at: datetime) -> Callable[[Order], bool]:
+        """Return what asks the gate about an order, with all that is known to be owed to its number."""
+        of_number: dict[str, list[Order]] = defaultdict(list)
+        for order in self._seen.values():
+            of_number[order.callback_number].append(order)
+
+        def may_dial(order: Order) -> bool:
+            past = DialPast(order=order, of_number=of_number[order.callback_number])
+            asked = (order.unit_id, order.callback_number, DialFor.TIMETABLE, past, at)
+            return self._ports.may_dial_now(*asked) is None
+
+        return may_dial
 
     def _near(self, at: datetime) -> Iterable[Order]:
         if not self._watch.is_doubted:

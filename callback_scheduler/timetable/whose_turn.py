@@ -35,7 +35,7 @@ def dial_from(order: Order, at: datetime, ladder: LadderSettings, calendar: Cale
     the caller prefers is waited for if it still keeps the promise, or if the promise is broken anyway. Who has no
     number that may be rung, or one that only an earlier version took for one, must be found out first.
     """
-    if order.state not in DIALLED or stored(order.callback_number) is None:
+    if order.state not in DIALLED or stored(order.callback_number) is None or order.hold_reason:
         return None
     rules = ladder.of(order.unit_id)
     due_at = order.due_at.astimezone(SHANGHAI)
@@ -55,14 +55,20 @@ def _in_window(moment: datetime, order: Order, rules: LadderRules, calendar: Cal
     day = moment.date()
     opens_at = datetime.combine(day, rules.first_dial_at, SHANGHAI)
     closes_at = datetime.combine(day, rules.dial_until, SHANGHAI)
-    is_dial_day = _is_workday(calendar, day) or day == order.due_at.astimezone(SHANGHAI).date()
+    is_dial_day = is_workday(calendar, day) or day == order.due_at.astimezone(SHANGHAI).date()
     if is_dial_day and moment < closes_at:
         return max(moment, opens_at)
     return datetime.combine(calendar.next_workday(day).on, rules.first_dial_at, SHANGHAI)
 
 
+def is_in_window(moment: datetime, order: Order, rules: LadderRules, calendar: Calendar) -> bool:
+    """Whether the enterprise of an order may be rung at `moment`, by the hours of the ladder."""
+    return _in_window(moment.astimezone(SHANGHAI), order, rules, calendar) <= moment
+
+
 @lru_cache(maxsize=1024)
-def _is_workday(calendar: Calendar, day: date) -> bool:
+def is_workday(calendar: Calendar, day: date) -> bool:
+    """Whether people work on a day; remembered, since every sweep asks."""
     return calendar.day(day).is_workday
 
 
@@ -96,6 +102,7 @@ def to_dial(
     phones_of: Callable[[Order], Collection[str]],
     phones_in_use: Collection[str] = (),
     under_way: Mapping[str, Order] | None = None,
+    may_dial: Callable[[Order], bool] = lambda order: True,
 ) -> list[Order]:
     """Return the orders to dial at `at`, `free_lines` at most: earliest deadline first, then who was tried least.
 
@@ -104,7 +111,7 @@ def to_dial(
 
     `phones_of` gives the numbers of its unit that may be rung for an order; no unit gets more dials than it has
     numbers that are neither in `phones_in_use` nor taken by an order in `under_way`, and no enterprise two at once,
-    those of other nodes counted in.
+    those of other nodes counted in. `may_dial` has the last word on each.
     """
     orders = list(orders)
     under_way = under_way or {}
@@ -122,7 +129,7 @@ def to_dial(
         # A phone that rings for a dial under way is seen in use, or not yet: it must not be counted twice.
         busy = max(len(phones.intersection(phones_in_use)), ringing[order.unit_id]) + begun[order.unit_id]
         earliest = dial_from(order, at, ladder, calendar) if busy < len(phones) else None
-        if earliest is not None and earliest <= at:
+        if earliest is not None and earliest <= at and may_dial(order):
             chosen.append(order)
             begun[order.unit_id] += 1
             enterprises.add(order.callback_number)

@@ -26,6 +26,7 @@ class LegAnswer(Answer):
     ended_at: datetime | None
     sip_status: int
     cause: str
+    redirected_to: str = Field(description="Where the phone sent its caller by a 3xx; empty if it did not.")
     two_way_s: float = Field(description="Seconds of talk both ways with the caller.")
 
 
@@ -129,6 +130,7 @@ def _leg(request: ApiRequest, leg: Mapping[str, Any]) -> LegAnswer:
     instants = {name: leg.get(name) for name in ("started_at", "answered_at", "accepted_at", "ended_at")}
     return LegAnswer(
         role=leg["role"], number=number(request, leg.get("number") or ""), name=leg.get("name") or "",
+        redirected_to=number(request, leg.get("redirected_to") or ""),
         sip_status=leg.get("sip_status") or 0, cause=leg.get("cause") or "", two_way_s=leg.get("two_way_s") or 0.0,
         **instants,
     )  # fmt: skip

@@ -87,6 +87,8 @@ class OrderAnswer(Answer):
     first_response_at: datetime | None
     attempts: list[AttemptAnswer]
     merged_calls: list[MergedAnswer]
+    is_for_another_number: bool = Field(description="The callback goes to a number that no call about it showed.")
+    hold_reason: str = Field(description="Why a person must look before it is dialled; empty if nobody must.")
     version: int = Field(description="How many events there have been.")
 
 
@@ -121,7 +123,7 @@ _PLAIN = (
     "order_id", "state", "kind", "unit_id", "matter_id", "call_id", "key_path", "opened_at", "original_due_at",
     "sent_at", "acknowledged_at", "reached_at", "self_reported_at", "returns", "overdue_at", "breach_cause",
     "promised_at", "preferred_at", "closed_at", "survey_level", "is_solved", "written_answer_at",
-    "first_response_at", "version",
+    "first_response_at", "is_for_another_number", "hold_reason", "version",
 )  # fmt: skip
 _WORDS = (
     "company", "acknowledged_by", "self_reported_by", "self_report", "return_reason", "written_request",

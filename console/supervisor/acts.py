@@ -16,7 +16,10 @@ Do = Callable[[Orders, str, str, str, Actor], Awaitable[Order]]
 @dataclass(frozen=True, slots=True)
 class Act:
     """One act: `needs_why` a text goes with it, `needs_unit` another unit, `needs_number` one to ring; `event` is what
-    the table must allow."""
+    the table must allow.
+
+    The text of one that `may_overrule` is not needed: it is the reason to ring against hours, pauses and daily caps.
+    """
 
     name: str
     do: Do  # of the operations on orders, order_id, text, unit_id (or number), who
@@ -25,6 +28,7 @@ class Act:
     needs_unit: bool = False
     needs_number: bool = False
     is_dangerous: bool = False
+    may_overrule: bool = False
 
     def is_possible(self, order: Order) -> bool:
         """Whether the state of an order allows it; the node has the last word."""
@@ -37,8 +41,10 @@ _E = OrderEvent
 ACTS = {
     act.name: act
     for act in (
-        Act("ring", lambda orders, one, why, unit, who: orders.ring_unit_now(one, who), _E.ATTEMPT_BEGUN),
-        Act("remind", lambda orders, one, why, unit, who: orders.remind_leader(one, who), None),
+        Act("ring", lambda orders, one, why, unit, who: orders.ring_unit_now(one, who, why), _E.ATTEMPT_BEGUN,
+            may_overrule=True),
+        Act("remind", lambda orders, one, why, unit, who: orders.remind_leader(one, who, why), None,
+            may_overrule=True),
         Act("reassign", lambda orders, one, why, unit, who: orders.reassign(one, unit, why, who), _E.REASSIGNED,
             needs_why=True, needs_unit=True),
         Act("number", lambda orders, one, why, number, who: orders.set_number(one, number, why, who), None,

@@ -40,6 +40,7 @@ class Leg:
     talked_s: float
     sip_status: int
     cause: str
+    redirected_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def leg_of(leg: Mapping[str, Any]) -> Leg:
     return Leg(
         leg.get("role", ""), str(leg.get("number", "")), leg.get("name", ""), started, answered,
         _instant(leg.get("accepted_at")), ended, rang_s, float(leg.get("two_way_s") or 0.0),
-        int(leg.get("sip_status") or 0), leg.get("cause", ""),
+        int(leg.get("sip_status") or 0), leg.get("cause", ""), leg.get("redirected_to", ""),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from console.http.routes import route
 from console.people.roles import Role
 from console.unit.view import STEPS, Press, matter_name, may, messages, own_attempts, rows, step_now
 from console.visit import Visit
+from ivr.refused import OperationRefused
 
 UNITS = (Role.UNIT,)
 _MOST_OPEN, _MOST_DONE = 1000, 20
@@ -86,7 +87,14 @@ async def ring_back(visit: Visit) -> Response:
     number = visit.form.get("number", "").strip() or visit.account.number
     if not number:
         raise Impossible(key="unit.no_phone")
-    await visit.operations.orders.ring_back(order.order_id, number, visit.actor, visit.account.number)
+    try:
+        await visit.operations.orders.ring_back(order.order_id, number, visit.actor, visit.account.number)
+    except OperationRefused as refused:
+        if not refused.key.startswith("dial."):
+            raise
+        visit.note(about=order.order_id, result=f"refused.{refused.key}")
+        shown = await _shown(visit, order) | {"ring_refusal": visit.words_of(refused)}
+        return visit.page("unit/order.html", 409, **shown)
     return visit.go(f"/unit/orders/{order.order_id}").saying(visit.t("unit.said.ring_back"))
 
 
@@ -152,6 +160,7 @@ async def _shown(visit: Visit, order: Order, *, is_unmasked: bool = False) -> di
         "may_ring": may(order, OrderEvent.ATTEMPT_BEGUN), "may_give_back": may(order, OrderEvent.RETURNED),
         "may_acknowledge": order.acknowledged_at is None and may(order, OrderEvent.ACKNOWLEDGED),
         "may_report": may(order, OrderEvent.SELF_REPORTED), "is_calling": order.state is OrderState.CALLING_BACK,
+        "ring_refusal": "",
     }  # fmt: skip
 
 

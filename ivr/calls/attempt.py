@@ -14,6 +14,7 @@ from callback_scheduler.errors import FencedOff, SchedulerError
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.evidence import proves
+from callback_scheduler.orders.holds import Hold
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, BegunBy, Evidence, Lease, Order
 from ivr.calls.call import Call
 from ivr.calls.cdr import LegRecord, PartyRole
@@ -21,6 +22,7 @@ from ivr.calls.leg import Leg
 
 _BUSY = frozenset({486, 600})
 _DECLINED = frozenset({403, 404, 410, 433, 484, 603, 604, 607, 608})
+_REDIRECTED = range(300, 400)  # somewhere else, and the phone itself has not rung
 _NO_SERVICE = 500  # and above, but for 6xx: nobody's phone has rung
 
 
@@ -93,6 +95,18 @@ class RunningAttempt:
             await self._note(call, who, promise)
         except SchedulerError as wrong:
             self._log.warning("promise_not_noted", error=str(wrong))
+            return False
+        return True
+
+    async def note_not_theirs(self, call: Call, specialist: Leg) -> bool:
+        """Write that whoever answered at the enterprise's number never asked for a callback; False if it cannot be.
+
+        From then on nobody rings there about the order, but for a supervisor with a reason.
+        """
+        try:
+            await self._note(call, actor_of(self.order, specialist), {"hold_reason": Hold.NOT_THEIRS.value})
+        except SchedulerError as wrong:
+            self._log.warning("hold_not_noted", error=str(wrong))
             return False
         return True
 
@@ -173,7 +187,7 @@ def unit_outcome(legs: list[LegRecord], has_tiers: bool) -> AttemptOutcome:
 
     Nobody rung although there are people: they are all on the phone with us.
     """
-    rung = [leg for leg in legs if leg.role is PartyRole.SPECIALIST]
+    rung = [leg for leg in legs if leg.role is PartyRole.SPECIALIST and not leg.was_followed]
     causes = {leg.cause for leg in rung}
     if "in ten minutes" in causes:
         return AttemptOutcome.IN_TEN_MINUTES
@@ -183,7 +197,7 @@ def unit_outcome(legs: list[LegRecord], has_tiers: bool) -> AttemptOutcome:
         return AttemptOutcome.NOT_ACCEPTED
     if any(leg.sip_status in _BUSY for leg in rung) or (has_tiers and not rung):
         return AttemptOutcome.UNIT_BUSY
-    if any(leg.sip_status in _DECLINED for leg in rung):
+    if any(leg.sip_status in _DECLINED or leg.sip_status in _REDIRECTED for leg in rung):
         return AttemptOutcome.UNIT_REFUSED
     return AttemptOutcome.UNIT_NO_ANSWER
 
@@ -194,6 +208,6 @@ def enterprise_outcome(leg: LegRecord) -> AttemptOutcome:
         return AttemptOutcome.ENTERPRISE_BUSY
     if leg.sip_status in _DECLINED:
         return AttemptOutcome.ENTERPRISE_REFUSED
-    if _NO_SERVICE <= leg.sip_status < 600:
+    if _NO_SERVICE <= leg.sip_status < 600 or leg.sip_status in _REDIRECTED:
         return AttemptOutcome.UNKNOWN
     return AttemptOutcome.ENTERPRISE_NO_ANSWER

@@ -17,6 +17,7 @@ from ivr.calls.happenings import Happening, Happenings
 from ivr.calls.leg import Leg, fail_all
 from ivr.calls.liveness import NO_SOUND, Liveness
 from ivr.calls.recordings import Recordings
+from ivr.calls.redirects import follows
 from ivr.calls.request import Request
 from ivr.calls.seat_talk import SeatTalk
 from ivr.calls.services import CallServices
@@ -54,6 +55,7 @@ class Call:
         self.manners = services.manners
         self.presence = services.presence
         self.request = Request(caller_number=record.caller_number)
+        self.is_caller_trusted = True  # False: the trunk shows whatever number its callers write
         self.legs: dict[int, Leg] = {}
         self.joined: tuple[Leg, ...] = ()
         self.line_lost = self.is_released = False
@@ -186,14 +188,34 @@ class Call:
         elif isinstance(event, messages.PlayEnded):
             leg.on_play_ended(event.play, event.finished)
         elif isinstance(event, messages.LegEnded):
-            self._leg_ended(leg, event)
+            if event.redirected_to and follows(self, leg, event):
+                leg.follow_redirect(self._add_redirected(leg))
+            else:
+                self._leg_ended(leg, event)
+
+    def _add_redirected(self, leg: Leg) -> LegRecord:
+        """Ring where a phone redirects to, in place of it: whoever waits for the leg goes on waiting for it."""
+        before, now = leg.record, self.clock.now()
+        uri, from_number = self.services.dial_uri(before.redirected_to)
+        record = LegRecord(
+            self.new_id(), before.role, before.number, before.name, started_at=now, redirected_to=before.redirected_to
+        )
+        self.record.legs.append(record)
+        del self.legs[before.leg_id]
+        self.legs[record.leg_id] = leg
+        self.presence.take(record.redirected_to, self)
+        self.send(messages.Ring(record.leg_id, uri, from_number=from_number))
+        self.log.info("leg_redirected", leg_id=before.leg_id, to_leg_id=record.leg_id, role=leg.role.value)
+        self.services.tell("changed", self)
+        return record
 
     def _leg_ended(self, leg: Leg, event: messages.LegEnded | None) -> None:
         if leg.is_gone:
             return
         self._meter.leave(leg)
         leg.on_ended(event)
-        self.presence.free(leg.record.number, self)
+        for number in {leg.record.number, leg.record.redirected_to} - {""}:
+            self.presence.free(number, self)
         self.log.info("leg_ended", leg_id=leg.leg_id, role=leg.role.value, cause=leg.record.cause)
         self.joined = tuple(other for other in self.joined if other is not leg)
         # in one go: what begins to wait thereupon (a farewell to a specialist) must not fail with it

@@ -10,6 +10,8 @@ from typing import Any
 
 from ivr.calls.steps import CallStep
 
+REDIRECTED = "redirected"  # the cause of a leg that another one took the place of
+
 
 class PartyRole(Enum):
     """Who a leg belongs to."""
@@ -59,7 +61,11 @@ class TransferResult(Enum):
 
 @dataclass
 class LegRecord:
-    """One leg; instants are aware datetimes, seconds are of talk with RTP both ways with the caller."""
+    """One leg; instants are aware datetimes, seconds are of talk with RTP both ways with the caller.
+
+    `redirected_to` is where the phone sent its caller by a 3xx: on the leg that it ended, and on the one that followed
+    it there, if the number may be rung. `number` stays that of the person who is meant.
+    """
 
     leg_id: int
     role: PartyRole
@@ -74,6 +80,12 @@ class LegRecord:
     two_way_s: float = 0.0
     rx_packets: int = 0
     tx_packets: int = 0
+    redirected_to: str = ""
+
+    @property
+    def was_followed(self) -> bool:
+        """Whether another leg took its place: what came of the phone is told by that one."""
+        return self.cause == REDIRECTED
 
 
 @dataclass

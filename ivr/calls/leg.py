@@ -125,6 +125,10 @@ class Leg:
             self._play = None
             _fire(self._play_wait, finished)
 
+    def follow_redirect(self, record: LegRecord) -> None:
+        """Go on as another leg of the line: the phone has sent us somewhere else."""
+        self.record, self.leg_id = record, record.leg_id
+
     def on_ended(self, event: LegEnded | None) -> None:
         """Take note that the leg is gone (None: its line died); the call then fails what waits on it."""
         if self.is_gone:

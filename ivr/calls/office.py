@@ -6,6 +6,7 @@ from copy import copy
 from datetime import datetime
 
 from callback_scheduler.orders.deadlines import Deadline, deadline
+from callback_scheduler.timetable.may_dial import DialFor, DialPast, DialRefusal, GateRules, may_dial_now
 from config.settings import Settings
 from routing.calendar import Calendar
 from routing.clock import Clock
@@ -76,3 +77,14 @@ class Office:
     def deadline(self, at: datetime, missed_in_hours: bool) -> Deadline:
         """Return until when a call of `at` must be rung back."""
         return deadline(self.calendar, at, missed_in_hours)
+
+    def may_dial_now(
+        self, unit_id: str, number: str, why: DialFor, past: DialPast | None = None, at: datetime | None = None
+    ) -> DialRefusal | None:
+        """Return why a number may not be rung now (or `at`) for a unit; None if it may. The gate of every call out."""
+        settings = self.settings
+        rules = GateRules(
+            ladder=settings.ladder, bounds=settings.bounds.dial, calendar=self.calendar,
+            may_be_rung=self.dial_rules.may_dial, is_open=self.is_open_at,
+        )  # fmt: skip
+        return may_dial_now(unit_id, number, at or self.clock.now(), why, rules=rules, past=past or DialPast())

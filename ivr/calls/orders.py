@@ -12,12 +12,15 @@ from callback_scheduler.errors import SchedulerError, StoreUnavailable
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.order import OpenedOrder, Order, OrderDraft, OrderKind
+from callback_scheduler.timetable.may_dial import DialFor, DialPast, DialRefusal
 from ivr.calls.attempts import Attempts
 from ivr.calls.call import Call
 from ivr.calls.errors import NoNumber
 from ivr.calls.office import Office
 from ivr.calls.request import Request
-from routing.phone_numbers import identifies
+from ivr.calls.suspicion import Suspicion
+from ivr.calls.tallies import Tallies, Tally
+from routing.phone_numbers import identifies, is_same_number
 
 log = structlog.get_logger()
 
@@ -31,6 +34,8 @@ class Orders:
         self._ledger = ledger
         self._office = office
         self.attempts = Attempts(ledger, office.settings.ladder)
+        self.tallies = Tallies()
+        self._suspicion = Suspicion(ledger, office, self.tallies)
 
     async def note_offered(self, call: Call) -> None:
         """Store that a call has come in, before it is answered."""
@@ -100,6 +105,16 @@ class Orders:
             return None
         return min(owed, key=lambda order: order.due_at, default=None)
 
+    async def may_dial_in(self, order: Order) -> DialRefusal | None:
+        """Return why a specialist who rang in may not be connected with the enterprise of an order now."""
+        owed: list[Order] = []
+        try:
+            owed = await self._ledger.orders.open_orders_of(order.callback_number)
+        except StoreUnavailable as away:
+            log.warning("orders_not_read", error=str(away))  # what is known of this order decides
+        past = DialPast(order=order, of_number=owed)
+        return self._office.may_dial_now(order.unit_id, order.callback_number, DialFor.DIAL_IN, past)
+
     def number_of(self, call: Call) -> str | None:
         """Return the number to ring back: the one confirmed, else the caller's own if it may be dialled."""
         return call.request.callback_number or self.allowed(call.request.caller_number)
@@ -125,6 +140,8 @@ class Orders:
         number = request.callback_number or self.allowed(request.caller_number)
         if number is None and not (request.message_path or identifies(request.caller_number)):
             raise NoNumber("no number that may be rung back, and nothing to find one by")
+        is_shown = kind is not OrderKind.ONLINE
+        hold = await self._suspicion.of_order(request.caller_number, number, at, is_shown=is_shown) if number else ""
         matter = self._office.general_matter
         if request.matter_id:
             matter = self._office.directory.matter(request.matter_id)
@@ -139,5 +156,32 @@ class Orders:
             key_path=request.key_path,
             message_path=request.message_path,
             deadline=self._office.deadline(at, missed_in_hours=not request.was_closed),
+            hold_reason=hold,
         )
-        return await self._ledger.open_order(draft)
+        opened = await self._ledger.open_order(draft)
+        rings_itself = number is not None and is_same_number(request.caller_number, number)
+        if opened.was_merged and is_shown and not hold and rings_itself:
+            await self._release(opened.order_id, at)
+        return opened
+
+    async def _release(self, order_id: str, at: datetime) -> None:
+        """Let an order be dialled that waited for a person: its own number has rung now."""
+        order = await self.find(order_id)
+        if order is not None and order.hold_reason:
+            await self.note(order_id, "released", {"hold_reason": ""}, at)
+
+    def may_change_number(self, call: Call) -> bool:
+        """Whether a caller has not changed numbers of orders too often within the hour."""
+        most = self._office.settings.bounds.caller.number_changes_per_hour
+        return not self.tallies.is_full(Tally.NUMBER_CHANGE, call.request.caller_number, most, call.clock.now())
+
+    async def change_number(self, call: Call, order: Order, number: str) -> bool:
+        """Store another number to ring for an order; False if it cannot be stored now.
+
+        Whether it must be looked at first is found out anew: another's number is, beyond so many an hour.
+        """
+        caller, at = call.request.caller_number, call.clock.now()
+        self.tallies.note(Tally.NUMBER_CHANGE, caller, at)
+        hold = await self._suspicion.of_order(caller, number, at)
+        changes = {"callback_number": number, "hold_reason": hold}
+        return await self.note(order.order_id, "number_changed", changes, at)

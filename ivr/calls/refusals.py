@@ -42,7 +42,8 @@ class Refusal(Reason):
 
     # -- the check of numbers --
     UNKNOWN_UNIT = "check.unknown_unit", "没有这个承办单位。"
-    NOT_AT_THIS_HOUR = "check.not_now", "号码检查只能在工作日8点至18点进行。"
+    NOT_AT_THIS_HOUR = "check.not_now", "现在不是拨打时段，号码检查请在工作日的可拨打时段进行。"
+    CHECKED_JUST_NOW = "check.just_now", "该单位的号码刚刚检查过，请一分钟后再试。"
     CHECK_RUNS = "check.runs_already", "该单位的号码正在检查。"
     NO_LINE = "check.no_line", "现在没有空闲线路，请稍后再试。"
     CHECK_NOT_STORED = "check.not_stored", "号码已检查，但结果未能保存，请稍后再试。"

@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred, ensureDeferred
 
 from ivr.calls.call import Call
 from ivr.calls.cdr import PartyRole
-from ivr.calls.errors import CallEnded, CallError, LegGone, NobodyAccepted
+from ivr.calls.errors import CallEnded, CallError, NobodyAccepted
 from ivr.calls.leg import Leg
+from ivr.calls.seat_search import SeatSearch
 from ivr.speech.prompts import Prompt
 from routing.directory import Seat
 from routing.matters import Matter
@@ -225,35 +226,14 @@ async def find_specialist(call: Call, tiers: Iterable[Tier], offer: Offer) -> Le
 async def ring_seat(call: Call, seats: Iterable[Seat], matter: Matter | None) -> Leg | None:
     """Ring free seats, the one idle longest first, for `seat_wait_s` in all; None if no seat answers.
 
-    A seat's phone is the hotline's own: to answer is to accept. While all seats talk, the call waits for one; it does
-    not wait for those who are away. A seat that lets it ring too often is set away.
+    A seat's phone is the hotline's own: to answer is to accept. One that is not answered within `next_seat_after_s`
+    has the next one ring beside it. While all seats talk, the call waits for one; it does not wait for those who are
+    away. A seat that lets it ring too often is set away.
     """
-    seats = tuple(seats)
     call.entertain()
-    deadline_s = call.reactor.seconds() + call.manners.seat_wait_s
-    refused = call.silent_numbers()
-    while (left_s := deadline_s - call.reactor.seconds()) > 0.05:
-        free = [seat for seat in call.presence.free_seats(seats) if seat.number not in refused]
-        if not free:
-            if all(seat.number in refused or call.presence.seats.is_away(seat.number) for seat in seats):
-                return None
-            freed = call.caller.wait(left_s)
-            call.presence.when_freed(freed)
-            await freed
-            continue
-        seat = free[0]
-        leg = call.ring(seat.number, PartyRole.SEAT, seat.name)
-        try:
-            await leg.answered(left_s)
-            await _whisper(leg, matter)
-        except LegGone:
-            refused.add(seat.number)
-            _note_missed(call, leg)
-        else:
-            call.presence.seats.note_answered(seat.number)
-            leg.record.accepted_at = call.clock.now()
-            return leg
-    return None
+    search = SeatSearch(call, seats, greet=lambda leg: _whisper(leg, matter), missed=_note_missed)
+    search.start()
+    return await search.result
 
 
 def _note_missed(call: Call, leg: Leg) -> None:

@@ -18,6 +18,7 @@ from routing.clock import Clock
 class CallServices:
     """`dial_uri` gives the URI to ring for a number, and the number to show there.
 
+    `may_ring` tells whether a number that a phone redirects to may be rung: the gate of outgoing calls is asked.
     `reactor` runs timers; `clock` tells the time of day, and a rehearsal may move it; `monotonic_s` is the machine's,
     as in the lines' events, and is never moved. `tell` hears at once that a call is offered, takes a
     step, has changed (who rings, who talks), has ended.
@@ -31,4 +32,5 @@ class CallServices:
     recordings: Path
     dial_uri: Callable[[str], tuple[str, str]]
     monotonic_s: Callable[[], float] = time.monotonic
+    may_ring: Callable[[str], bool] = lambda number: False
     tell: Callable[[str, Any], None] = lambda what, call: None

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from config.settings import SipSettings, Trunk
 from ivr.door import forwarding
+from ivr.door.bounds import CallBounds, Caller
 from ivr.door.dialogs import LINGER_S, Dialog, DialogState, contact_uri
 from ivr.door.farewell import Farewell
 from ivr.door.own_answers import ACCEPT, accepts_sdp
@@ -29,7 +30,8 @@ MUTE_S = 2.0  # a line says 100 within some milliseconds
 class IncomingCall:
     """A call that came in: who rings, what was dialled, and through whom.
 
-    `caller_numbers` is all that its headers say of the caller, the best first.
+    `caller_numbers` is all that its headers say of the caller, the best first; `is_caller_trusted` says whether the
+    trunk answers for the number it shows.
     """
 
     sip_call_id: str
@@ -38,6 +40,7 @@ class IncomingCall:
     source: str
     trunk: str
     caller_numbers: tuple[str, ...] = ()
+    is_caller_trusted: bool = True
 
 
 class SlotForCaller(Protocol):
@@ -67,11 +70,11 @@ class Admission:
 
     def __init__(
         self, sip: SipSettings, lines: Lines, premises: Premises, relay: Relay, farewell: Farewell, *,
-        on_call: Callable[[Any, IncomingCall], None], reactor: Any,
+        on_call: Callable[[Any, IncomingCall], None], reactor: Any, bounds: CallBounds,
     ) -> None:  # fmt: skip
         self._sip, self._lines, self._premises, self._relay = sip, lines, premises, relay
         self._on_call, self._seconds, self._later = on_call, reactor.seconds, reactor.callLater
-        self._farewell = farewell
+        self._farewell, self._bounds = farewell, bounds
         self._looks: dict[tuple[bytes, bytes], Any] = {}
         self._room = WaitingRoom(reactor, premises, self._turn_away)
         self._refused: OrderedDict[tuple[bytes, bytes, bytes], tuple[float, bytes]] = OrderedDict()
@@ -152,7 +155,7 @@ class Admission:
         )
 
     def _admit(self, message: SipMessage, source: Hop, trunk: Trunk) -> None:
-        refusal = self._why_not(message)
+        refusal = self._too_much(message, trunk) or self._why_not(message)
         if refusal is not None:
             self._refuse(message, *refusal)
             return
@@ -163,9 +166,22 @@ class Admission:
         elif not (self._lines.is_growing and self._room.seat(message, source, trunk)):
             self._turn_away(message)
 
+    def _too_much(self, message: SipMessage, trunk: Trunk) -> tuple[int, tuple[Header, ...]] | None:
+        """Return the refusal of a call that is more than its caller or its trunk may have."""
+        waiting = (Caller.of(_caller(one.message, one.trunk), one.trunk.name) for one in self._room)
+        refusal = self._bounds.refusal(Caller.of(_caller(message, trunk), trunk.name), waiting)
+        if refusal is None:
+            return None
+        status, kind = refusal
+        self._premises.counters.count(kind, trunk=trunk.name)
+        return status, self._retry_after() if status == 503 else ()
+
     def _turn_away(self, message: SipMessage) -> None:
         self._premises.counters.count("rejected_full")
-        self._refuse(message, 503, ((b"Retry-After", b"%d" % self._sip.retry_after_s),))
+        self._refuse(message, 503, self._retry_after())
+
+    def _retry_after(self) -> tuple[Header, ...]:
+        return ((b"Retry-After", b"%d" % self._sip.retry_after_s),)
 
     def _let_in(self, slot: SlotForCaller, message: SipMessage, source: Hop, trunk: Trunk) -> None:
         here = self._premises
@@ -186,6 +202,7 @@ class Admission:
             slot.release()
             self._refuse(message, 500)
             return
+        self._bounds.let_in(dialog, Caller.of(call.caller, trunk.name))
         here.counters.count("admitted")
         self._relay.request_to_line(message, dialog)
         if (earlier := self._looks.pop(dialog.key, None)) is not None:
@@ -272,6 +289,10 @@ def _transaction(message: SipMessage) -> tuple[bytes, bytes, bytes]:
     return message.call_id, message.from_tag, _branch(message) + b" %d" % message.cseq
 
 
+def _caller(message: SipMessage, trunk: Trunk) -> str:
+    return next(iter(caller_numbers(message, trunk.caller_from)), "")
+
+
 def _described(message: SipMessage, source: Hop, trunk: Trunk) -> IncomingCall:
     callers = caller_numbers(message, trunk.caller_from)
     return IncomingCall(
@@ -281,6 +302,7 @@ def _described(message: SipMessage, source: Hop, trunk: Trunk) -> IncomingCall:
         f"{source.host}:{source.port}",
         trunk.name,
         callers,
+        trunk.trusts_caller_id,
     )
 
 

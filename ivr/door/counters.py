@@ -12,6 +12,7 @@ log = structlog.get_logger()
 LOG_EVERY_S = 10.0
 KINDS = (
     "admitted", "placed", "forwarded", "retransmitted", "rejected_full", "rejected_media", "rejected_loop",
+    "rejected_rate", "rejected_trunk", "rejected_caller", "dropped_flood", "unconfirmed_ended", "stream_displaced",
     "foreign_source", "unknown_line", "bad_message", "oversize", "two_in_one", "method_refused", "no_dialog",
     "ack_without_tag", "too_many_hops", "uri_refused", "options_answered", "unreachable", "line_died_byes",
     "line_died_cancels", "line_died_refusals", "failed",

@@ -70,6 +70,8 @@ class Dialog:
     on_refused: Callable[[int], None] = lambda _sip_status: None  # called when its line refuses an INVITE that came in
     has_provisional: bool = False
     line_is_gone: bool = False
+    answered_at: float = 0.0
+    is_confirmed: bool = False  # the caller has sent the ACK of our 200
     touched_at: float = 0.0
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
 from collections.abc import Callable, Iterator
@@ -13,8 +14,10 @@ import structlog
 from twisted.internet.defer import DeferredList, maybeDeferred
 from twisted.internet.task import LoopingCall
 
+from config.bounds import BoundSettings
 from config.settings import SipSettings, Trunk
 from ivr.door.admission import Admission, IncomingCall, Lines
+from ivr.door.bounds import CallBounds
 from ivr.door.counters import Counters
 from ivr.door.dialogs import DialogState, DialogTable
 from ivr.door.farewell import Farewell
@@ -35,6 +38,8 @@ __all__ = ["Door", "IncomingCall"]
 log = structlog.get_logger()
 
 SWEEP_S = 5.0
+LOOK_FOR_ACK_EVERY_S = 1.0
+_NEW_INVITE = re.compile(rb"INVITE (?!.*?\r?\n(?:To|t)[ \t]*:[^\r\n]*;[ \t]*tag=)", re.DOTALL | re.IGNORECASE)
 MAX_KNOWN_SOURCES = 4096
 
 
@@ -47,19 +52,21 @@ class Door:
 
     def __init__(
         self, sip: SipSettings, lines: Lines, reactor: Any, on_call: Callable[[Any, IncomingCall], None],
-        counters: dict[str, int] | None = None,
+        counters: dict[str, int] | None = None, *, bounds: BoundSettings | None = None, line_count: int = 0,
     ) -> None:  # fmt: skip
         self._sip, self._lines, self._reactor = sip, lines, reactor
         self.counters: dict[str, int] = {} if counters is None else counters
-        sockets = Sockets(reactor, self, sip.max_message_bytes)
+        bounds = bounds or BoundSettings()
+        sockets = Sockets(reactor, self, sip.max_message_bytes, bounds.connections_per_source)
         self._premises = here = Premises(
             sockets, DialogTable(reactor.seconds), Resolver(reactor), OwnRequests(reactor, sockets),
             Counters(self.counters, reactor.seconds), secrets.token_bytes(32),
         )  # fmt: skip
         self._relay = Relay(here)
         self._farewell = Farewell(reactor, here, self._relay)
+        self._bounds = CallBounds(bounds, sip.trunks, line_count, reactor.seconds)
         self._admission = Admission(
-            sip, lines, here, self._relay, self._farewell, on_call=on_call, reactor=reactor
+            sip, lines, here, self._relay, self._farewell, on_call=on_call, reactor=reactor, bounds=self._bounds
         )
         self._from_network = FromNetwork(here, self._relay, self._farewell, self._admission)
         self._from_line = FromLine(here, self._relay, self._admission)
@@ -69,6 +76,8 @@ class Door:
         ]
         self._sweep = LoopingCall(self._premises.table.sweep)
         self._sweep.clock = reactor
+        self._confirming = LoopingCall(self._end_unconfirmed)
+        self._confirming.clock = reactor
         self._trunks: dict[str, Trunk | None] = {}
 
     # -- life
@@ -87,6 +96,7 @@ class Door:
             frozenset(((host, shown_port or outer_port), (self._sip.host, outer_port), (INNER_HOST, inner_port))),
         )  # fmt: skip
         self._sweep.start(SWEEP_S, now=False)
+        self._confirming.start(LOOK_FOR_ACK_EVERY_S, now=False)
         for registration in self._registrations:
             registration.start()
         log.info("door_opened", listen=f"{self._sip.host}:{outer_port}", inner_port=inner_port)
@@ -99,8 +109,9 @@ class Door:
         self._admission.close()
         for line_port in {dialog.line_port for dialog in here.table if not dialog.line_is_gone}:
             self.line_died(line_port)
-        if self._sweep.running:
-            self._sweep.stop()
+        for looping in (self._sweep, self._confirming):
+            if looping.running:
+                looping.stop()
         here.own.forget_all()
         self._farewell.stop()
         await DeferredList([maybeDeferred(stop) for stop in here.sockets.close()])
@@ -166,6 +177,10 @@ class Door:
         self._premises.counters.count("foreign_source", source=host, transport="tcp")
         return False
 
+    def is_in_use(self, peer: Hop) -> bool:
+        """Tell whether a call that lives came, or went out, over the connection with a peer."""
+        return any(dialog.peer == peer and dialog.state is not DialogState.ENDED for dialog in self._premises.table)
+
     def broken_stream(self, source: Hop, kind: str) -> None:
         """Count a stream that was closed for what it sent."""
         self._premises.counters.count(kind, source=source.host, transport="tcp")
@@ -176,6 +191,8 @@ class Door:
         trunk = self._trunk_of(source.host)
         if trunk is None and not here.table.knows_host(source.host) and not here.own.expects(source.host):
             here.counters.count("foreign_source", source=source.host)
+            return
+        if trunk is not None and self._is_flood(data, source, trunk):
             return
         if len(data) > self._sip.max_message_bytes:
             self.oversize(data, source)
@@ -197,6 +214,24 @@ class Door:
         if message is not None and not message.status:
             with self._nothing_escapes(source):
                 self._from_network.refuse_unread(message, source, 513)
+
+    def _is_flood(self, data: bytes, source: Hop, trunk: Trunk) -> bool:
+        """Whether a datagram is dropped unread: one more new call of a trunk that sends them by the hundred.
+
+        What belongs to a call is read, and so is all that comes over a stream, where nothing is sent again.
+        """
+        if source.transport != "udp" or _NEW_INVITE.match(data) is None or self._bounds.is_read(trunk):
+            return False
+        self._premises.counters.count("dropped_flood", trunk=trunk.name)
+        return True
+
+    def _end_unconfirmed(self) -> None:
+        for dialog in self._bounds.unconfirmed():
+            try:
+                self._farewell.hang_up(dialog)
+            except Exception as wrong:  # the others hold their lines all the same
+                self._premises.counters.count("failed", error=repr(wrong), exc_info=True)
+                self._premises.table.end(dialog)
 
     def from_line(self, data: bytes, host: str, port: int) -> None:
         """Sort one message from a line."""

@@ -1,4 +1,4 @@
-"""What the door says in place of a line that has died, so that no caller is left in silence (RFC 3261 9, 15)."""
+"""What the door says in place of a line, so that no caller is left in silence and no line is held (RFC 3261 9, 15)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.base import DelayedCall
 
+from ivr.door import inward
 from ivr.door.dialogs import Dialog, DialogState, Talk, contact_uri
 from ivr.door.forwarding import routes_beyond
 from ivr.door.own_requests import GIVE_UP_S, T1_S, T2_S
@@ -19,7 +20,10 @@ from ivr.sip.sockets import Hop
 
 
 class Farewell:
-    """Ends the dialogs of dead lines: BYE to who talks, 500 to who waits, CANCEL to who is rung."""
+    """Ends the dialogs of dead lines: BYE to who talks, 500 to who waits, CANCEL to who is rung.
+
+    And those of callers who never confirmed that they were answered.
+    """
 
     def __init__(self, reactor: Any, premises: Premises, relay: Relay) -> None:
         self._reactor, self._premises, self._relay = reactor, premises, relay
@@ -82,12 +86,29 @@ class Farewell:
             refusal.stop()
         self._refusals.clear()
 
-    def _bye(self, dialog: Dialog, talk: Talk) -> None:
+    def hang_up(self, dialog: Dialog) -> None:
+        """End a call that came in, was answered and never confirmed (RFC 3261 13.3.1.4), on both sides."""
+        for line_tag, talk in dialog.talks.items():
+            if talk.is_answered and not talk.has_ended:
+                self._bye_to_line(dialog, line_tag)
+                self._bye(dialog, talk, "unconfirmed_ended")
+        self._premises.table.end(dialog)
+
+    def _bye_to_line(self, dialog: Dialog, line_tag: bytes) -> None:
+        """Say BYE in the caller's name: a line may not hang up by itself before its answer is confirmed."""
+        here = self._premises
+        data = inward.bye(
+            dialog.key, line_tag, dialog.invite_cseq + 1,
+            branch=new_branch(), line_port=dialog.line_port, inner_port=here.addresses.inner_port,
+        )  # fmt: skip
+        here.sockets.send_to_line(data, dialog.line_port)
+
+    def _bye(self, dialog: Dialog, talk: Talk, kind: str = "line_died_byes") -> None:
         if not talk.is_answered or talk.has_ended:
             return
         talk.has_ended = True
         dialog.line_cseq = cseq = max(dialog.line_cseq, 0 if dialog.is_incoming else dialog.invite_cseq) + 1
-        self._premises.counters.count("line_died_byes", call_id=dialog.call_id.decode("ascii", "replace"))
+        self._premises.counters.count(kind, call_id=dialog.call_id.decode("ascii", "replace"))
         self._in_dialog("BYE", dialog, talk, cseq)
 
     def _ack(self, dialog: Dialog, talk: Talk) -> None:

@@ -49,6 +49,23 @@ def request(message: SipMessage, *, branch: bytes, line_port: int, inner_port: i
     return _whole(start, headers, message)
 
 
+def bye(
+    dialog: tuple[bytes, bytes], line_tag: bytes, cseq: int, *, branch: bytes, line_port: int, inner_port: int
+) -> bytes:
+    """Return the BYE of a caller in the `dialog` of that Call-ID and caller's tag, as aliases."""
+    call_id, caller_tag = dialog
+    lines = [
+        b"BYE sip:line@%s:%d SIP/2.0" % (INNER_HOST, line_port),
+        b"Via: SIP/2.0/UDP %s:%d;rport;branch=%s" % (INNER_HOST, inner_port, branch),
+        b"Max-Forwards: 70",
+        b"From: <sip:far@%s>;tag=%s" % (INNER_HOST, caller_tag),
+        b"To: <sip:line@%s>;tag=%s" % (INNER_HOST, line_tag),
+        b"Call-ID: " + call_id,
+        b"CSeq: %d BYE" % cseq,
+    ]
+    return b"\r\n".join((*lines, b"Content-Length: 0", b"", b""))
+
+
 def answer(message: SipMessage, exchange: Exchange, *, inner_port: int) -> bytes:
     """Return an answer of the network for the line that sent the request of `exchange`. Its body must be safe."""
     to = exchange.to

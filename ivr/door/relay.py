@@ -95,6 +95,8 @@ class Relay:
         here.table.touch(dialog)
         if talk is not None and message.method in ("INVITE", "UPDATE"):
             talk.target = contact_uri(message) or talk.target  # RFC 3261 12.2.2, target refresh
+        if message.method == "ACK" and dialog.is_incoming:
+            dialog.is_confirmed = True
         self._note_bye(message, match)
         self.request_to_line(message, dialog)
 
@@ -137,6 +139,8 @@ class Relay:
         """Pass a line's answer to who asked."""
         here, dialog = self._premises, match.dialog
         exchange = dialog.exchanges.find(message.via.branch if message.via else b"", message.cseq_method)
+        if exchange is None and message.cseq_method == "BYE":
+            return  # it was the door's own: see Farewell.hang_up
         if exchange is None or exchange.is_from_line:
             here.counters.count("no_dialog", status=message.status, from_line=True)
             return
@@ -244,7 +248,7 @@ class Relay:
 
     def _note_status(self, dialog: Dialog, status: int) -> None:
         if 200 <= status < 300 and dialog.state is DialogState.EARLY:
-            dialog.state = DialogState.CONFIRMED
+            dialog.state, dialog.answered_at = DialogState.CONFIRMED, dialog.touched_at
         elif status >= 300 and dialog.state is DialogState.EARLY:
             self._premises.table.end(dialog)
 

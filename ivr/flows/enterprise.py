@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
 from callback_scheduler.orders.evidence import LEAST_TALK_S
-from callback_scheduler.orders.order import AttemptOutcome, Order
+from callback_scheduler.orders.order import AttemptOutcome, Order, OrderKind
 from ivr.calls.attempt import RunningAttempt, enterprise_outcome
 from ivr.calls.call import Call
 from ivr.calls.cdr import PartyRole
@@ -15,6 +18,8 @@ from ivr.calls.orders import Orders
 from ivr.calls.steps import CallStep
 from ivr.flows.survey import survey
 from ivr.speech.prompts import Prompt
+
+TAKES, NOT_THEIRS = "1", "2"
 
 
 async def connect_enterprise(
@@ -36,9 +41,12 @@ async def connect_enterprise(
     call.entertain()
     try:
         await enterprise.answered(call.manners.enterprise_ring_s)
-        await _introduce(office, running.order, enterprise)
+        is_theirs = await _introduce(office, running.order, enterprise)
     except LegGone:
         await _say_not_reached(call, running, specialist, enterprise)
+        return
+    if not is_theirs:
+        await _say_not_theirs(call, running, specialist, enterprise)
         return
     if not await running.is_ours():
         call.quiet()
@@ -51,9 +59,41 @@ async def connect_enterprise(
     await say_goodbye(call, orders, running.order)
 
 
-async def _introduce(office: Office, order: Order, enterprise: Leg) -> None:
+async def _introduce(office: Office, order: Order, enterprise: Leg) -> bool:
+    """Tell who rings and what about; False if the request is not theirs.
+
+    Whose number another caller left hears that first, and takes the call by key 1: they may never have asked for it,
+    and their voicemail presses nothing.
+    """
     unit, matter = office.directory.unit(order.unit_id), office.directory.matter(order.matter_id)
-    await enterprise.say(Prompt.CALLBACK_INTRODUCTION, unit=unit.name, matter=matter.name)
+    if not order.is_for_another_number or order.kind is OrderKind.ONLINE:
+        await enterprise.say(Prompt.CALLBACK_INTRODUCTION, unit=unit.name, matter=matter.name)
+        return True
+    values: dict[str, Any] = {"unit": unit.name, "matter": matter.name}
+    last_four = "".join(filter(str.isdecimal, order.caller_number))[-4:]
+    question = Prompt.CALLBACK_IS_IT_YOURS_UNSHOWN
+    if len(last_four) == 4:
+        question, values = Prompt.CALLBACK_IS_IT_YOURS, values | {"number": last_four}
+    key = await enterprise.ask(question, TAKES + NOT_THEIRS, retries=1, **values)
+    if key == NOT_THEIRS:
+        enterprise.record.cause = "not theirs"
+        return False
+    if key != TAKES:
+        enterprise.hangup("no key")
+        raise LegGone("no key")
+    return True
+
+
+async def _say_not_theirs(call: Call, running: RunningAttempt, specialist: Leg, enterprise: Leg) -> None:
+    """Whoever answered never asked for this: it is on disk before they hear that they are not rung again."""
+    call.quiet()
+    is_noted = await running.note_not_theirs(call, specialist)
+    running.came_to(AttemptOutcome.ENTERPRISE_REFUSED)
+    with suppress(LegGone):
+        await enterprise.say(Prompt.CALLBACK_NOT_YOURS_NOTED if is_noted else Prompt.TECHNICAL_TROUBLE)
+    enterprise.hangup("not theirs")
+    await specialist.say(Prompt.CALLBACK_NOT_THEIRS)
+    specialist.hangup("not theirs")
 
 
 async def _call_off(running: RunningAttempt, specialist: Leg) -> None:

@@ -11,11 +11,12 @@ from ivr.calls.call import Call
 from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.steps import CallStep
+from ivr.calls.tallies import Tally
 from ivr.flows.message import leave_message
 from ivr.flows.number import ask_number
 from ivr.speech.prompts import Prompt
 from routing.clock import SHANGHAI
-from routing.phone_numbers import base_of, identifies
+from routing.phone_numbers import base_of, identifies, is_same_number
 
 _MAX_DIGITS = 12
 _TRIES = 3
@@ -43,41 +44,59 @@ class Wish(Enum):
 
 
 async def look_up_order(call: Call, office: Office, orders: Orders) -> None:
-    """Let a caller key the number of their order and see to it; returns when they want something else."""
+    """Let a caller key the number of their order and see to it; returns when they want something else.
+
+    Whoever guesses at numbers of orders is stopped, in this call and in those that follow.
+    """
     call.step(CallStep.OWN_ORDER)
+    caller, most = call.request.caller_number, office.settings.bounds.caller.wrong_order_numbers_per_hour
     for _ in range(_TRIES):
+        if orders.tallies.is_full(Tally.WRONG_ORDER, caller, most, call.clock.now()):
+            await call.say(Prompt.TOO_MANY_TRIES)
+            return
         keyed = await call.caller.keys(Prompt.CALLBACK_ASK_ORDER, _MAX_DIGITS)
         if not keyed:
             return
         order = await orders.find(keyed)
-        if order is not None and await _is_his(call, order):
+        if order is not None and (_rings_from(call, order) or await _knows_number(call, order)):
             if await own_order(call, office, orders, order) is Wish.NOTHING_MORE:
                 await call.say(Prompt.THANKS_GOODBYE)
                 call.caller.hangup("goodbye")
                 await call.wait()  # the end of the call
             return
+        orders.tallies.note(Tally.WRONG_ORDER, caller, call.clock.now())
         await call.say(Prompt.CALLBACK_UNKNOWN_ORDER)
 
 
-async def _is_his(call: Call, order: Order) -> bool:
-    """Whether the order is the caller's: numbers of orders can be guessed, the phone it is about cannot."""
-    numbers = (order.callback_number, order.caller_number)
-    if identifies(call.request.caller_number) and call.request.caller_number in numbers:
-        return True
+def _rings_from(call: Call, order: Order) -> bool:
+    """Whether the call comes from a phone the order is about, and the trunk answers for what it shows."""
+    caller, numbers = call.request.caller_number, {order.callback_number, order.caller_number}
+    return call.is_caller_trusted and identifies(caller) and any(is_same_number(caller, one) for one in numbers)
+
+
+async def _knows_number(call: Call, order: Order) -> bool:
+    """Whether the caller knows a phone the order is about: enough to hear of it, not to change it."""
     last_four = await call.caller.keys(Prompt.CALLBACK_ASK_LAST_FOUR, 4)
+    numbers = (order.callback_number, order.caller_number)
     return len(last_four) == 4 and any(base_of(number).endswith(last_four) for number in numbers)
 
 
 async def own_order(call: Call, office: Office, orders: Orders, order: Order) -> Wish:
-    """Tell state and deadline, and let the caller change what is theirs to change while the order is open."""
+    """Tell state and deadline, and let the caller change what is theirs to change while the order is open.
+
+    From another phone they may leave a note for the unit, and nothing else: an order's number and four digits of a
+    phone are soon known to others, and would move somebody's callback.
+    """
     call.request.is_settled = True  # what the call is about is an order already
     await orders.note_request(call)
     language = office.settings.prompts.language
     state = _STATES[order.state] if language == "zh" else order.state.value.replace("_", " ")
     await call.say(Prompt.CALLBACK_ORDER_STATE, order_id=order.order_id, state=state, due=order.due_at)
+    is_theirs = _rings_from(call, order)
     for _ in range(_CHANGES):
-        choices = "1230" if order.state.is_open else "0"
-        choice = await call.ask(Prompt.CALLBACK_ORDER_MENU, choices, retries=0)
+        choices = ("1230" if is_theirs else "10") if order.state.is_open else "0"
+        menu = Prompt.CALLBACK_ORDER_MENU if is_theirs else Prompt.CALLBACK_NOTE_MENU
+        choice = await call.ask(menu, choices, retries=0)
         if choice == "1":
             await _add_message(call, orders, order)
         elif choice == "2":
@@ -107,12 +126,14 @@ async def _add_message(call: Call, orders: Orders, order: Order) -> None:
 
 
 async def _change_number(call: Call, orders: Orders, order: Order) -> None:
+    if not orders.may_change_number(call):
+        await call.say(Prompt.TOO_MANY_TRIES)
+        return
     await ask_number(call, orders, says_so=False)
-    number, changed = call.request.callback_number, {"callback_number": call.request.callback_number}
+    number = call.request.callback_number
     if not number:
         return
-    is_so = number == order.callback_number
-    if is_so or await orders.note(order.order_id, "number_changed", changed, call.clock.now()):
+    if number == order.callback_number or await orders.change_number(call, order, number):
         await call.say(Prompt.NUMBER_KEPT, number=number)
     else:
         await call.say(Prompt.TECHNICAL_TROUBLE)

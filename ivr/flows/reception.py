@@ -40,8 +40,10 @@ async def reception(call: Call, office: Office, orders: Orders) -> CallOutcome:
 async def _known_caller(call: Call, office: Office, orders: Orders) -> CallOutcome | None:
     """See to a caller whose number we know: a specialist, or, in hours, an enterprise with an open order.
 
-    None if they ring about something else.
+    None if they ring about something else, or if the trunk does not answer for the number it shows.
     """
+    if not call.is_caller_trusted:
+        return None
     number = call.request.caller_number
     unit_and_person = office.directory.person_at(number)
     if unit_and_person is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from callback_scheduler.orders.actor import Actor, ActorRole
 from callback_scheduler.orders.order import Order
+from callback_scheduler.timetable.may_dial import DialReason
 from ivr.calls.call import Call
 from ivr.calls.cdr import CallOutcome, Direction, PartyRole
 from ivr.calls.office import Office
@@ -30,6 +31,12 @@ async def specialist_dials_in(
     if order is None:
         return None
     specialist = call.caller
+    refusal = await orders.may_dial_in(order)
+    if refusal is not None:
+        is_too_often = refusal.reason is not DialReason.HOURS
+        await specialist.say(Prompt.CALLBACK_ENOUGH_TODAY if is_too_often else Prompt.CALLBACK_NOT_NOW)
+        specialist.hangup(refusal.reason.value)
+        return CallOutcome.NOT_REACHED
     actor = Actor(ActorRole.UNIT, person.name, unit.unit_id)
     running = await orders.attempts.begin(call, order, "specialist", actor)
     if running is None:

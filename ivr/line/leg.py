@@ -19,6 +19,7 @@ _Callback = TypeVar("_Callback", bound=Callable[..., None])
 _NAME_ADDR = re.compile(r'^\s*(?:"((?:[^"\\]|\\.)*)"|([^<"]*?))\s*<([^>]*)>')
 _EVENTS = re.compile(r"(?m)^a=rtpmap:(\d+) telephone-event/8000")
 _RTPMAP_101 = re.compile(r"(?m)^a=rtpmap:101 ")
+_LONGEST_URI = 512
 _SENT_BY_INFO = 1  # PJSUA_DTMF_METHOD_SIP_INFO
 
 
@@ -111,6 +112,7 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
         self._is_told_answered = False
         self._last_ringing = 0
         self._last_words = (0, "")
+        self._redirected_to = ""
         self.tells_end_at = 0.0
 
     # -- verbs ------------------------------------------------------------------------------------------------------
@@ -212,6 +214,15 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
             self.line.later(functools.partial(self.line.leg_is_over, self))
 
     @survived
+    def _note_redirected(self, prm: Any) -> None:
+        self._redirected_to = self._redirected_to or str(prm.targetUri)[:_LONGEST_URI]
+
+    def onCallRedirected(self, prm: Any) -> int:
+        """Take note of where a 3xx points first, and go nowhere: the node decides whether anybody is rung there."""
+        self._note_redirected(prm)
+        return int(pj.PJSIP_REDIRECT_REJECT)  # STOP would end the leg as 487, and nobody would know why
+
+    @survived
     def onCallMediaState(self, _prm: Any) -> None:
         # fires again on every re-INVITE: the port may be another one, so it is fetched again
         now = self.getInfo()
@@ -307,6 +318,7 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
             rx_packets=self._rx.total,
             tx_packets=self._tx.total,
             is_lingering=is_lingering,
+            redirected_to=self._redirected_to,
         )
 
 

@@ -221,6 +221,7 @@ class LegEnded(Event):
     `sip_status` is the last status (200 after a normal BYE; 487 after CANCEL; 408 no answer; 0 unknown);
     `by_remote` tells who ended it. `is_lingering`: the other side has not answered our BYE or CANCEL yet, which is
     sent again for up to 32 s (RFC 3261 17.1.2.2), and takes the place of a leg in the line for as long.
+    `redirected_to` is what a 3xx named first, a URI or a URI in <>; the line never follows one by itself.
     """
 
     leg: int
@@ -230,6 +231,7 @@ class LegEnded(Event):
     rx_packets: int = 0
     tx_packets: int = 0
     is_lingering: bool = False
+    redirected_to: str = ""
 
 
 @dataclass(frozen=True)

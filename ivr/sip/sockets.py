@@ -6,6 +6,7 @@ Sockets know bytes and frames, no SIP beyond Content-Length. Nothing that arrive
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -47,6 +48,7 @@ class Listener(Protocol):
     def oversize(self, head: bytes, source: Hop) -> None: ...
     def from_line(self, data: bytes, host: str, port: int) -> None: ...
     def may_connect(self, host: str) -> bool: ...
+    def is_in_use(self, peer: Hop) -> bool: ...
     def broken_stream(self, source: Hop, kind: str) -> None: ...
 
 
@@ -71,8 +73,10 @@ class Stream(protocol.Protocol):
 
     transport: Any  # of the reactor's, whose interfaces mypy cannot see through
 
-    def __init__(self, sockets: Sockets, peer: Hop) -> None:
-        self._sockets, self.peer = sockets, peer
+    def __init__(self, sockets: Sockets, peer: Hop, *, is_ours: bool = False) -> None:
+        """`is_ours` if we connected to the peer."""
+        self._sockets, self.peer, self.is_ours = sockets, peer, is_ours
+        self.used_at_s = float(sockets.reactor.seconds())  # when the last whole message came
         self._buffer = bytearray()
         self._left_to_skip = 0  # of a message that was too long
         self._timer: DelayedCall | None = None
@@ -87,6 +91,7 @@ class Stream(protocol.Protocol):
         try:
             while (frame := self._next_frame()) is not None:
                 was_whole = True
+                self.used_at_s = float(self._sockets.reactor.seconds())
                 guarded(self._sockets.listener.from_network, frame, self.peer)
         except BadMessage:
             # where this message ends nobody knows: it is refused, and the stream with it
@@ -141,6 +146,12 @@ class Stream(protocol.Protocol):
         self._stop_timer()
         self._sockets.closed(self)
 
+    def give_way(self) -> None:
+        """Close, since somebody else needs the place more than this peer, who says nothing."""
+        self._stop_timer()
+        self._close("stream_displaced")
+        self._sockets.closed(self)
+
     def _close(self, kind: str) -> None:
         self._buffer.clear()
         guarded(self._sockets.listener.broken_stream, self.peer, kind)
@@ -169,7 +180,7 @@ class _Factory(protocol.Factory):
         self._sockets = sockets
 
     def buildProtocol(self, addr: IAddress | Any) -> Stream | None:
-        if len(self._sockets.streams) >= MAX_CONNECTIONS or not self._sockets.listener.may_connect(addr.host):
+        if not self._sockets.listener.may_connect(addr.host) or not self._sockets.has_room_for(addr.host):
             return None
         return Stream(self._sockets, Hop("tcp", addr.host, addr.port))
 
@@ -184,7 +195,7 @@ class _Caller(protocol.ClientFactory):
         self.waiting: list[tuple[bytes, Callable[[], None]]] = []
 
     def buildProtocol(self, addr: IAddress | Any) -> Stream:
-        return Stream(self._sockets, self._hop)
+        return Stream(self._sockets, self._hop, is_ours=True)
 
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
         self._sockets.calling.pop(self._hop, None)
@@ -195,8 +206,11 @@ class _Caller(protocol.ClientFactory):
 class Sockets:
     """All sockets of the door, and where to send what."""
 
-    def __init__(self, reactor: Any, listener: Listener, max_bytes: int) -> None:
-        self.reactor, self.listener, self.max_bytes = reactor, listener, max_bytes
+    def __init__(
+        self, reactor: Any, listener: Listener, max_bytes: int, per_source: int = MAX_CONNECTIONS
+    ) -> None:
+        """`per_source` is how many connections one address may hold."""
+        self.reactor, self.listener, self.max_bytes, self._per_source = reactor, listener, max_bytes, per_source
         self.streams: dict[Hop, Stream] = {}
         self.calling: dict[Hop, _Caller] = {}
         self.outer_port = self.inner_port = 0
@@ -244,12 +258,39 @@ class Sockets:
         elif (caller := self.calling.get(hop)) is not None:
             if len(caller.waiting) < 64:
                 caller.waiting.append((data, on_failure))
-        elif len(self.streams) + len(self.calling) < MAX_CONNECTIONS:
+        elif self.has_room_for(hop.host):
             caller = self.calling[hop] = _Caller(self, hop)
             caller.waiting.append((data, on_failure))
             self.reactor.connectTCP(hop.host, hop.port, caller, timeout=CONNECT_S, bindAddress=self._leaves_from)
         else:
             on_failure()
+
+    def has_room_for(self, host: str) -> bool:
+        """Whether one more connection of `host` is taken; the idlest gives way to it, never one that is in use.
+
+        Of a host that holds as many as it may, that is one of its own; when all places are taken, one of the host that
+        holds most: so no host locks out another.
+        """
+        own = [stream for stream in self.streams.values() if stream.peer.host == host]
+        if len(own) >= self._per_source and not self._one_gives_way(own):
+            return False
+        if len(self.streams) + len(self.calling) < MAX_CONNECTIONS:
+            return True
+        held = Counter(stream.peer.host for stream in self.streams.values())
+        for greedy, count in held.most_common():
+            if count <= held[host]:
+                break  # nobody has more than who asks: it must do with what it has
+            if self._one_gives_way([stream for stream in self.streams.values() if stream.peer.host == greedy]):
+                return True
+        return False
+
+    def _one_gives_way(self, streams: list[Stream]) -> bool:
+        """Close the idlest of some connections that is not in use; False if all are."""
+        for stream in sorted(streams, key=lambda one: one.used_at_s):
+            if not stream.is_ours and not self.listener.is_in_use(stream.peer):
+                stream.give_way()
+                return True
+        return False
 
     def send_to_line(self, data: bytes, port: int) -> None:
         """Send `data` to the line on this loopback port."""

@@ -127,3 +127,11 @@ class Prompt(Enum):
     CALLBACK_ASK_TIME = "callback_ask_time", "", 10.0
     CALLBACK_TIME_NOT_POSSIBLE = "callback_time_not_possible", "", 6.0
     CALLBACK_TIME_NOTED = "callback_time_noted", "", 8.0
+    CALLBACK_NOT_NOW = "callback_not_now", "", 9.0  # to a specialist who dials in at an hour when nobody is rung
+    CALLBACK_ENOUGH_TODAY = "callback_enough_today", "", 9.0  # the same, rung a moment ago or often enough
+    CALLBACK_IS_IT_YOURS = "callback_is_it_yours", "unit matter number", 24.0  # another caller left this number
+    CALLBACK_IS_IT_YOURS_UNSHOWN = "callback_is_it_yours_unshown", "unit matter", 24.0  # and showed none of their own
+    CALLBACK_NOT_YOURS_NOTED = "callback_not_yours_noted", "", 8.0
+    CALLBACK_NOT_THEIRS = "callback_not_theirs", "", 8.0  # to the specialist: who answered did not ask for it
+    CALLBACK_NOTE_MENU = "callback_note_menu", "", 9.0  # a note for the unit is all they may leave
+    TOO_MANY_TRIES = "too_many_tries", "", 7.0

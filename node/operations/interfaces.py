@@ -79,11 +79,17 @@ class Orders(Protocol):
     async def set_number(self, order_id: str, number: str, why: str, who: Actor) -> Order:
         """Enter the number that the enterprise is rung back at: somebody has found it out, and says how."""
 
-    async def ring_unit_now(self, order_id: str, who: Actor) -> Order:
-        """Begin the callback of an order now, as the timetable would; returns when the attempt has begun."""
+    async def ring_unit_now(self, order_id: str, who: Actor, overrule: str = "") -> Order:
+        """Begin the callback of an order now, as the timetable would; returns when the attempt has begun.
 
-    async def remind_leader(self, order_id: str, who: Actor) -> Order:
-        """Ring the leader of the unit (else the head of section) about an order; returns when that has begun."""
+        Not outside the hours, right after another one, or too often a day; a supervisor overrules that by a reason.
+        """
+
+    async def remind_leader(self, order_id: str, who: Actor, overrule: str = "") -> Order:
+        """Ring the leader of the unit (else the head of section) about an order; returns when that has begun.
+
+        `overrule` as with `ring_unit_now`.
+        """
 
     async def reassign(self, order_id: str, unit_id: str, why: str, who: Actor) -> Order:
         """改派: give an order to another unit, which is told; the deadline stays (design rule 19)."""

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import time
 from enum import Enum
 from typing import Any
 
 from callback_scheduler.errors import SchedulerError
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.actor import Actor
+from callback_scheduler.timetable.may_dial import DialFor, DialPast, DialReason
 from ivr.calls.cdr import LegRecord
 from ivr.calls.office import Office
 from ivr.calls.presence import Presence
 from ivr.calls.refusals import Refusal, refused
 from ivr.dispatch.outgoing import OutgoingCalls
-from routing.calendar import DayType
-from routing.clock import Clock, in_shanghai
+from routing.clock import Clock
 from routing.errors import UnknownUnit
 from routing.tiers import Specialist
-
-_FROM, _UNTIL = time(8), time(18)
-_WORKDAYS = (DayType.WORKDAY, DayType.MAKE_UP_WORKDAY)
 
 
 class CheckResult(Enum):
@@ -40,7 +36,7 @@ _BUSY, _WRONG, _NO_ANSWER = {486, 600}, {404, 410, 484, 604}, {408, 480, 487}
 
 
 class NumberCheck:
-    """Rings the numbers of a unit one after the other, on workdays from 8 to 18, one check a unit at a time."""
+    """Rings the numbers of a unit one after the other, at the hours of the gate, one check a unit at a time."""
 
     def __init__(
         self, callbacks: OutgoingCalls, *, office: Office, presence: Presence, ledger: Ledger, clock: Clock
@@ -61,7 +57,7 @@ class NumberCheck:
             tiers = self._office.directory.unit(unit_id).tiers
         except UnknownUnit as wrong:
             raise refused(Refusal.UNKNOWN_UNIT) from wrong
-        self._check_hour()
+        self._check_hour(unit_id)
         if unit_id in self._running:
             raise refused(Refusal.CHECK_RUNS)
         if self._callbacks.free_lines() < 1:
@@ -93,15 +89,23 @@ class NumberCheck:
         found = self._last.get(unit_id)
         return None if found is None else found | {"is_running": unit_id in self._running}
 
-    def _check_hour(self) -> None:
-        at = in_shanghai(self._clock.now())
-        is_workday = self._office.calendar.day(at.date()).day_type in _WORKDAYS
-        if not is_workday or not _FROM <= at.time() < _UNTIL:
-            raise refused(Refusal.NOT_AT_THIS_HOUR)
+    def _check_hour(self, unit_id: str) -> None:
+        """Refuse a check at an hour when nobody is rung by hand, or right after the last one of the unit."""
+        last = self._last.get(unit_id)
+        past = DialPast(rung_at=(last["at"],) if last and unit_id not in self._running else ())
+        people = [person for tier in self._office.directory.unit(unit_id).tiers for person in tier.specialists]
+        for person in people[:1]:
+            refusal = self._office.may_dial_now(unit_id, person.number, DialFor.NUMBER_CHECK, past)
+            if refusal is not None and refusal.reason is DialReason.HOURS:
+                raise refused(Refusal.NOT_AT_THIS_HOUR)
+            if refusal is not None and refusal.reason is DialReason.PAUSE:
+                raise refused(Refusal.CHECKED_JUST_NOW)
 
     async def _check(self, unit_id: str, person: Specialist, tier: int) -> dict[str, Any]:
         leg: LegRecord | None = None
-        if not self._presence.is_free(person.number):
+        if not self._office.dial_rules.may_dial(person.number):
+            result = CheckResult.REFUSED
+        elif not self._presence.is_free(person.number):
             result = CheckResult.IN_CALL
         else:
             leg = await self._callbacks.check_number(unit_id, person.name, person.number)
@@ -126,7 +130,7 @@ def result_of(leg: LegRecord) -> CheckResult:
         return CheckResult.WRONG_NUMBER
     if leg.cause == "no answer" or leg.sip_status in _NO_ANSWER:
         return CheckResult.NO_ANSWER
-    is_refused = 400 <= leg.sip_status < 500 or leg.sip_status >= 600
+    is_refused = 300 <= leg.sip_status < 500 or leg.sip_status >= 600
     return CheckResult.REFUSED if is_refused else CheckResult.NO_SERVICE
 
 

@@ -30,6 +30,13 @@ class OrderRefusal(Reason):
     NO_LINE = "lines.none_free", "现在没有空闲线路，请稍后再试。"
     UNKNOWN_MATTER = "matter.unknown", "没有这个事项，或者不由本热线受理。"
     NOT_DIALABLE = "number.not_dialable", "这个号码不能回拨。"
+    DIAL_NUMBER = "dial.number", "这个号码不能呼叫，请先更正号码。"
+    DIAL_HELD = "dial.held", "这张工单须先由人工核对回电号码，核对后由督办人员写明理由再拨。"
+    DIAL_HOURS = "dial.hours", "现在不是拨打时段。请在工作日{starts}至{ends}再拨；确有急需，请督办人员写明理由后拨打。"
+    DIAL_PAUSE = "dial.pause", "刚刚拨打过，请{wait}秒后再试。"
+    DIAL_ORDER_CAP = "dial.order_cap", "这张工单今天的拨打次数已满，请明天再拨；确有急需，请督办人员写明理由后拨打。"
+    DIAL_NUMBER_CAP = "dial.number_cap", "这个号码今天的拨打次数已满，请明天再拨；确有急需，请督办人员写明理由后拨打。"
+    OVERRULE_NOT_YOURS = "dial.overrule_not_yours", "只有督办人员可以写明理由、越过拨打限制。"
     UNKNOWN_WISH = "online.unknown_wish", "只能要求立即通话或回电。"
 
 

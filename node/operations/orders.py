@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +25,7 @@ from ivr.calls.office import Office
 from ivr.calls.presence import Presence
 from ivr.dispatch.outgoing import OutgoingCalls
 from ivr.refused import OperationRefused
+from node.operations.dial_gate import DialGate
 from node.operations.order_refusals import EVENT_WORDS, OrderRefusal
 from routing.clock import Clock
 from routing.dial_rules import DialRules, dial_rules
@@ -50,6 +52,7 @@ class OrderOperations:
         self._ledger, self._timetable, self._ports, self._callbacks = ledger, timetable, ports, callbacks
         self._office, self._presence, self._clock, self._own_numbers = office, presence, clock, own_numbers
         self._rules = rules or dial_rules(Settings(sip=SipSettings(own_numbers=tuple(own_numbers))))
+        self._gate = DialGate(office, ledger, clock)
         self._reminding: set[str] = set()
         self._under_way: set[Deferred[None]] = set()
 
@@ -121,6 +124,7 @@ class OrderOperations:
             raise OrderRefusal.FOREIGN_NUMBER.error()
         if not self._presence.is_free(number):
             raise OrderRefusal.PHONE_BUSY.error()
+        self._gate.pass_phone(order.unit_id, number, who)
         return await self._dial(order, CallbackRequest(BegunBy.UNIT, str(who), "单位点击回电", number), who)
 
     async def set_number(self, order_id: str, number: str, why: str, who: Actor) -> Order:
@@ -140,8 +144,11 @@ class OrderOperations:
 
     # -- what supervisors do ----------------------------------------------------------------------------------------
 
-    async def ring_unit_now(self, order_id: str, who: Actor) -> Order:
-        """Begin the callback of an order now, as the timetable would; returns when the attempt has begun."""
+    async def ring_unit_now(self, order_id: str, who: Actor, overrule: str = "") -> Order:
+        """Begin the callback of an order now, as the timetable would; returns when the attempt has begun.
+
+        Hours, pauses and daily caps are the gate's (`may_dial`); a supervisor overrules them by a reason.
+        """
         order = await self._own(order_id, who)
         tiers = self._office.unit_tiers(self._unit(order.unit_id).unit_id)
         phones = {person.number for tier in tiers for person in tier.specialists}
@@ -149,12 +156,12 @@ class OrderOperations:
             raise OrderRefusal.NOBODY_THERE.error()
         if not any(self._presence.is_free(phone) for phone in phones):
             raise OrderRefusal.UNIT_BUSY.error()
-        return await self._dial(order, CallbackRequest(BegunBy.TIMETABLE, str(who), "人工要求立即拨打"), who)
+        return await self._dial(order, CallbackRequest(BegunBy.TIMETABLE, str(who), "人工要求立即拨打"), who, overrule)
 
-    async def remind_leader(self, order_id: str, who: Actor) -> Order:
+    async def remind_leader(self, order_id: str, who: Actor, overrule: str = "") -> Order:
         """Ring the leader of the unit (else the head of section) about an order; returns when that has begun.
 
-        What they did with it is noted in the order afterwards.
+        What they did with it is noted in the order afterwards. `overrule` as with `ring_unit_now`.
         """
         order = await self._own(order_id, who)
         if not order.state.is_open:
@@ -167,10 +174,12 @@ class OrderOperations:
             raise OrderRefusal.PHONE_BUSY.error()
         if self._ports.free_lines() <= 0:
             raise OrderRefusal.NO_LINE.error()
+        why = self._gate.pass_leader(order, number, who, overrule) or "督办提醒负责人"
+        self._gate.note_leader(number)
         self._reminding.add(order.order_id)  # before anything is waited for: nobody is rung twice
         try:
             noted = await self._ledger.orders.note_order(
-                order.order_id, "leader_reminder_begun", who=str(who), why="督办提醒负责人", at=self._clock.now()
+                order.order_id, "leader_reminder_begun", who=str(who), why=why, at=self._clock.now()
             )
         except BaseException:
             self._reminding.discard(order.order_id)
@@ -250,9 +259,13 @@ class OrderOperations:
 
     # -- ringing ----------------------------------------------------------------------------------------------------
 
-    async def _dial(self, order: Order, request: CallbackRequest, who: Actor) -> Order:
+    async def _dial(self, order: Order, request: CallbackRequest, who: Actor, overrule: str = "") -> Order:
         self._check_may_be_dialled(order)
-        has_begun = await self._timetable.dial_now(order.order_id, self._may_be_dialled(order), request)
+        overruled = await self._gate.pass_callback(order, who, overrule)
+        if overruled:
+            request = replace(request, why=overruled)
+        may = self._may_be_dialled(order, who, is_overruled=bool(overruled))
+        has_begun = await self._timetable.dial_now(order.order_id, may, request)
         if not has_begun:
             raise OrderRefusal.TAKEN.error()
         return await self._own(order.order_id, who)
@@ -271,13 +284,14 @@ class OrderOperations:
         if self._ports.free_lines() <= 0:
             raise OrderRefusal.NO_LINE.error()
 
-    def _may_be_dialled(self, seen: Order) -> Callable[[Order], bool]:
+    def _may_be_dialled(self, seen: Order, who: Actor, *, is_overruled: bool) -> Callable[[Order], bool]:
         """Return what tells, under the lease, whether the order is still what was asked about."""
 
         def may(order: Order) -> bool:
             is_possible = (order.state, OrderEvent.ATTEMPT_BEGUN) in TRANSITIONS
             is_same = (order.unit_id, order.callback_number) == (seen.unit_id, seen.callback_number)
-            return is_possible and is_same and not _may_be_talking(order, self._clock.now())
+            passes = is_overruled or self._gate.still_passes(order, who)
+            return is_possible and is_same and passes and not _may_be_talking(order, self._clock.now())
 
         return may
 

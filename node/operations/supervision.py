@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from callback_scheduler.orders.actor import Actor
+from callback_scheduler.timetable.may_dial import DialFor
 from ivr.calls.cdr import PartyRole
 from ivr.calls.office import Office
 from ivr.calls.refusals import Refusal, refused
@@ -27,7 +28,7 @@ class SupervisionOperations:
         if call.supervision is not None:
             raise refused(Refusal.SUPERVISED_ALREADY)
         number = self._office.dial_rules.house(supervisor_number)
-        if number is None:
+        if number is None or self._office.may_dial_now(call.record.unit_id, number, DialFor.OWN_PHONE) is not None:
             raise refused(Refusal.WRONG_NUMBER)
         if not call.presence.is_free(number):
             raise refused(Refusal.SUPERVISOR_BUSY)

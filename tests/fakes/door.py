@@ -11,6 +11,7 @@ from twisted.internet.error import DNSLookupError
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
+from config.bounds import BoundSettings
 from config.settings import SipSettings
 from ivr.door.door import Door, IncomingCall
 from ivr.sip.message import SipMessage, read
@@ -202,14 +203,19 @@ def connect_to(factory: Any, peer: tuple[str, int]) -> tuple[Stream, StringTrans
 class World:
     """A started door with `free` lines and one trunk; what it sends is read with `to_network` and `to_line`."""
 
-    def __init__(self, *, free: int = 4, trunk: dict[str, Any] | None = None, **sip: Any) -> None:
+    def __init__(
+        self, *, free: int = 4, trunk: dict[str, Any] | None = None, bounds: BoundSettings | None = None,
+        line_count: int = 0, others: tuple[dict[str, Any], ...] = (), **sip: Any,
+    ) -> None:  # fmt: skip
         self.log = EventLog()
         self.reactor = Reactor(self.log)
         self.lines = FakeLines(free, self.log)
         self.calls: list[tuple[FakeSlot, IncomingCall]] = []
         first = {"name": "carrier", "host": "198.51.100.1:5060", "allow": ["198.51.100.0/24"], **(trunk or {})}
-        settings = SipSettings.model_validate({"listen": f"{DOOR}:5060", "trunks": [first], **sip})
-        self.door = Door(settings, self.lines, self.reactor, self._on_call)
+        settings = SipSettings.model_validate({"listen": f"{DOOR}:5060", "trunks": [first, *others], **sip})
+        self.door = Door(
+            settings, self.lines, self.reactor, self._on_call, bounds=bounds, line_count=line_count
+        )
         done = ensureDeferred(self.door.start())
         assert done.called
         (self._outer, self._outer_transport), (self._inner, self._inner_transport) = self.reactor.datagrams

@@ -10,6 +10,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock as VirtualTime
 
+from callback_scheduler.timetable.may_dial import DialFor
 from config.settings import Settings
 from ivr.calls.call import Call
 from ivr.calls.cdr import CallRecord, new_call_id
@@ -51,6 +52,7 @@ class Behaviour:
     presses_after_s: float = 1.0
     hangs_up_after_s: float | None = None
     refuses_with: int = 0
+    redirects_to: str = ""
 
 
 Phones = dict[str, Behaviour]
@@ -118,7 +120,9 @@ class FakeSlot:
         self.live.add(command.leg)
         self.rung[command.leg] = number
         phone = self.phones.get(number, Behaviour(answers_after_s=None))
-        if phone.refuses_with:
+        if phone.redirects_to:
+            self.time.callLater(0.1, self.end, command.leg, 302, True, phone.redirects_to)
+        elif phone.refuses_with:
             self.time.callLater(0.1, self.end, command.leg, phone.refuses_with)
         elif phone.answers_after_s is not None:
             self.time.callLater(phone.answers_after_s, self._picked_up, command.leg, phone)
@@ -140,14 +144,14 @@ class FakeSlot:
             self._over(play, finished=False)
         self.tell(m.KeyPressed(leg, digit))
 
-    def end(self, leg: int, sip_status: int = 200, by_remote: bool = True) -> None:
+    def end(self, leg: int, sip_status: int = 200, by_remote: bool = True, redirected_to: str = "") -> None:
         if leg not in self.live:
             return
         self.live.discard(leg)
         self.up.discard(leg)
         for play in [play for play in self._plays.values() if play.leg == leg]:
             self._over(play, finished=False)
-        self.tell(m.LegEnded(leg, sip_status, by_remote=by_remote))
+        self.tell(m.LegEnded(leg, sip_status, by_remote=by_remote, redirected_to=redirected_to))
 
     def _hangup(self, command: m.Hangup) -> None:
         self.time.callLater(0.01, self.end, command.leg, 200, False)
@@ -243,13 +247,13 @@ class Story:
         services = self.services = CallServices(
             self.time, self.clock, FakePrompts(), phone, self.presence, folder,  # type: ignore[arg-type]
             lambda number: (f"sip:{number}@127.0.0.1", "12345"), self.time.seconds,
+            may_ring=lambda number: office.may_dial_now("", number, DialFor.LIVE) is None,
         )
         at = self.clock.now()
         record = CallRecord(new_call_id(at), "sip-call-id", caller, "12345", offered_at=at)
         self.call = Call(self.slot, services, record)
-        self.done: Deferred[None] = ensureDeferred(
-            run_call(self.call, office, Orders(self.ledger, office))  # type: ignore[arg-type]
-        )
+        self.orders = Orders(self.ledger, office)  # type: ignore[arg-type]
+        self.done: Deferred[None] = ensureDeferred(run_call(self.call, office, self.orders))
         self.slot.tell(m.LegIncoming(CALLER_LEG, "sip-call-id", f"sip:{caller}@x", "sip:12345@x"))
 
     @property

@@ -86,11 +86,11 @@ class FakeOrders(_Part):
     async def set_number(self, order_id: str, number: str, why: str, who: Actor) -> Order:
         return self._act("set_number", order_id, number, why, str(who))
 
-    async def ring_unit_now(self, order_id: str, who: Actor) -> Order:
-        return self._act("ring_unit_now", order_id, str(who))
+    async def ring_unit_now(self, order_id: str, who: Actor, overrule: str = "") -> Order:
+        return self._act("ring_unit_now", order_id, str(who), *([overrule] if overrule else []))
 
-    async def remind_leader(self, order_id: str, who: Actor) -> Order:
-        return self._act("remind_leader", order_id, str(who))
+    async def remind_leader(self, order_id: str, who: Actor, overrule: str = "") -> Order:
+        return self._act("remind_leader", order_id, str(who), *([overrule] if overrule else []))
 
     async def reassign(self, order_id: str, unit_id: str, why: str, who: Actor) -> Order:
         return self._act("reassign", order_id, unit_id, why, str(who))

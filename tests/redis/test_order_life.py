@@ -107,6 +107,18 @@ def test_an_order_that_is_kept_carries_who_did_what_when(order: OneOrder) -> Non
     assert due(order.node) == []
 
 
+def test_why_an_order_waits_for_a_person_is_kept_from_its_first_moment_and_goes_when_one_has_looked(
+    node: Node,
+) -> None:
+    node.start(node_number=2)
+    held = OneOrder(node, hold_reason="other_numbers_of_caller", caller_number="13500000001")
+    assert held.now().hold_reason == "other_numbers_of_caller"
+    assert held.now().is_for_another_number
+    assert OneOrder(node, "13800000002").now().hold_reason == ""
+    assert held.note("released", changes={"hold_reason": ""}).hold_reason == ""
+    assert held.now().hold_reason == ""
+
+
 def test_the_timeline_tells_every_event_from_to_and_why(order: OneOrder) -> None:
     order.node.open_order("13800000001", call_id="again")
     order.happens(E.SENT)

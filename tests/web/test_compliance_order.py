@@ -242,6 +242,24 @@ def test_what_the_node_refuses_is_told_in_its_words(house: Supervised, superviso
     assert "All phones of the unit are busy." in text(in_english)
 
 
+def test_a_bound_on_dialling_is_told_at_the_field_of_the_reason_that_overrules_it(
+    house: Supervised, supervisor: Visitor
+) -> None:
+    order = house.put(due_today())
+    path = f"/orders/{order.order_id}/act/ring"
+    assert 'name="why"' in text(supervisor.get(path))
+    house.operations.answers["orders.ring_unit_now"] = OperationRefused("现在不是拨打时段。", "dial.hours")
+    answer = supervisor.post(path)
+    assert answer.status == 409
+    assert "现在不是拨打时段。" in text(answer).partition('name="why"')[2]
+    assert house.audit.acts[-1].result == "409 refused.dial.hours"
+    assert "Nobody is rung at this hour." in text(supervisor.post(f"{path}?lang=en"))
+    house.operations.answers["orders.ring_unit_now"] = order
+    assert supervisor.post(path, {"why": "企业要求今晚回电"}).status == 303
+    assert house.operations.acts[-1][1] == (order.order_id, "supervisor:supervisor", "企业要求今晚回电")
+    assert house.audit.acts[-1].why == "企业要求今晚回电"
+
+
 def test_what_the_state_does_not_allow_is_said_before_anything_is_typed(
     house: Supervised, supervisor: Visitor
 ) -> None:

@@ -304,3 +304,28 @@ def test_a_unit_hears_where_its_own_callbacks_are_without_a_number_and_nothing_o
     assert '["2"]' not in tax.heard
     assert "event: call\n" not in tax.heard + market.heard
     assert "event: callback" not in market.heard
+
+
+def test_a_bound_on_dialling_is_told_beside_the_button_and_a_unit_is_given_no_way_round_it(
+    house: House, clerk: Visitor
+) -> None:
+    put(house, "1")
+    house.operations.answers["orders.ring_back"] = OperationRefused("刚刚拨打过，请40秒后再试。", "dial.pause")
+    refused = clerk.post("/unit/orders/1/ring-back")
+    assert refused.status == 409
+    button = text(refused).partition('id="ring-back"')[2]
+    assert "刚刚拨打过，请40秒后再试。" in button.partition("</form>")[0]
+    assert "Somebody was rung a moment ago." in text(clerk.post("/unit/orders/1/ring-back?lang=en"))
+    assert 'name="overrule"' not in text(refused)
+
+
+def test_a_number_another_caller_left_and_an_order_that_waits_for_a_person_are_marked(
+    house: House, clerk: Visitor
+) -> None:
+    put(house, "1", caller_number="13812345678")
+    assert "非来电号码" not in text(clerk.get("/unit"))
+    put(house, "2", caller_number="13500000001")
+    put(house, "3", caller_number="13500000001", hold_reason="other_numbers_of_caller")
+    page = text(clerk.get("/unit"))
+    assert (page.count("非来电号码"), page.count("待人工核对")) == (2, 1)
+    assert "一小时内多次留下他人的号码" in text(clerk.get("/unit/orders/3"))

@@ -159,11 +159,13 @@ class TownSlot(FakeSlot):
             self.saw("pressed", leg, key=digit)
         super().press(leg, digit)
 
-    def end(self, leg: int, sip_status: int = 200, by_remote: bool = True) -> None:
+    def end(
+        self, leg: int, sip_status: int = 200, by_remote: bool = True, redirected_to: str = ""
+    ) -> None:
         if leg in self.live:
             self._note_talk()
             self.saw("ended", leg)
-        super().end(leg, sip_status, by_remote)
+        super().end(leg, sip_status, by_remote, redirected_to)
         if len(self.joined_now()) < 2:
             self._joined_at = None
 

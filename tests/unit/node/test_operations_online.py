@@ -34,7 +34,8 @@ class Chat(Desk):
         promises: Any = SimpleNamespace(
             allowed=lambda number: number if number.startswith("1") else None, open_request=self._open
         )
-        self.office.opening = lambda: SimpleNamespace(is_open=self.is_open)
+        office: Any = self.office
+        office.opening = lambda: SimpleNamespace(is_open=self.is_open)
         ledger: Any = self.ledger
         self.online = OnlineOperations(
             self.orders, promises=promises, ledger=ledger, timetable=self.timetable_made, office=self.office,

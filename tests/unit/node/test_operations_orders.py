@@ -13,9 +13,13 @@ from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import AttemptOutcome, Order
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.timetable.ports import Note, Ports
+from config.hours import HoursSettings
+from config.settings import Settings
+from ivr.calls.office import Office
 from ivr.calls.presence import Presence
 from ivr.refused import OperationRefused
 from node.operations.orders import OrderOperations
+from routing.hours import Hours
 from tests.fakes.orders import CALENDAR, DIRECTORY, REACHED, World, an_order
 
 SUPERVISOR, TAX, MARKET = map(Actor.read, ("supervisor:王督办", "unit:tax:李四", "unit:market:赵六"))
@@ -32,9 +36,7 @@ class Desk(World):
         self.was_noted: list[bool] = []
         ports = Ports(ring_back=self._ring_back, remind_leader=self._remind_leader, notices=self,
                       free_lines=lambda: self.free_lines)
-        office: Any = SimpleNamespace(
-            directory=DIRECTORY, calendar=CALENDAR, unit_tiers=lambda unit: DIRECTORY.unit_tiers(unit, self.clock.now())
-        )
+        office = Office(Settings(), DIRECTORY, CALENDAR, Hours(HoursSettings()), self.clock)
         self.office = office
         ledger: Any = self.ledger
         callbacks: Any = SimpleNamespace(remind_leader=self._reminded)
@@ -236,6 +238,8 @@ def test_a_leader_is_rung_once_and_what_he_did_is_noted(desk: Desk) -> None:
     assert [note["why"] for note in desk.ledger.notes(order.order_id, "leader_reminded")] == [
         "督办提醒负责人：已按键确认"
     ]
+    assert desk.refusal("remind_leader", order, SUPERVISOR) == "dial.pause"
+    desk.time.advance(60)
     desk.do("remind_leader", order, SUPERVISOR)
     assert len(desk.reminded) == 2
 
@@ -258,4 +262,5 @@ def test_whoever_rings_a_leader_learns_that_the_acknowledgement_could_not_be_kep
     assert desk.was_noted == [False]
     assert not desk.ledger.notes(order.order_id, "leader_reminded")
     desk.ledger.is_away = False
+    desk.time.advance(60)
     desk.do("remind_leader", order, SUPERVISOR)

@@ -9,6 +9,7 @@ from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
+from config.bounds import BoundSettings
 from ivr.sip.sockets import IDLE_S, MAX_CONNECTIONS, PARTIAL_MESSAGE_S
 from tests.fakes.door import (
     DOOR,
@@ -130,10 +131,11 @@ def test_a_connection_without_a_word_is_closed_in_the_end() -> None:
 
 
 def test_there_is_an_end_to_connections() -> None:
-    world = World()
+    world = World(bounds=BoundSettings(connections_per_source=4096))
     for port in range(MAX_CONNECTIONS):
-        assert world.connect(("198.51.100.1", 1000 + port))
+        assert world.connect(("198.51.100.1", port)) is not None
     assert world.connect(("198.51.100.1", 999)) is None
+    assert world.door.status()["streams"] == MAX_CONNECTIONS
 
 
 def test_one_message_too_long_is_refused_and_the_calls_of_its_connection_live_on() -> None:

@@ -282,7 +282,7 @@ def test_star_in_the_menu_leads_to_an_order_by_its_number(tell: Tell, ledger: Fa
     story = tell(caller="13800138000").until_heard(Prompt.MENU).caller_presses("*")
     story.until_heard(Prompt.CALLBACK_ASK_ORDER).caller_presses(ORDER + "#")
     story.until_heard(Prompt.CALLBACK_ASK_LAST_FOUR).caller_presses(CALLER_NUMBER[-4:])
-    story.until_heard(Prompt.CALLBACK_ORDER_STATE).until_heard(Prompt.CALLBACK_ORDER_MENU).caller_presses("0")
+    story.until_heard(Prompt.CALLBACK_ORDER_STATE).until_heard(Prompt.CALLBACK_NOTE_MENU).caller_presses("0")
     story.until_heard(Prompt.MENU)
 
 
