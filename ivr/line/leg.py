@@ -268,6 +268,14 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
         except (pj.Error, ValueError):
             return None
 
+    def rtp_named(self) -> tuple[str, int]:
+        """Return host and port where SDP says that its sound is."""
+        try:
+            host, _, port = self.getStreamInfo(0).remoteRtpAddress.rpartition(":")
+            return host, int(port)
+        except (pj.Error, ValueError):
+            return "", 0
+
     @survived
     def onCallSdpCreated(self, prm: Any) -> None:
         # pjmedia offers telephone-event as 120; some phones know 101 alone, whatever they are offered

@@ -219,7 +219,7 @@ class Line:
         """The sound of a leg has come up, changed or gone."""
         if leg.is_over:
             return
-        self._taps.set(leg.leg_id, leg.rtp_port(), by_tones=not leg.has_key_events)
+        self._taps.set(leg.leg_id, leg.rtp_port(), leg.rtp_named(), by_tones=not leg.has_key_events)
         if media is None:
             self._board.forget(("leg", leg.leg_id))
         else:

@@ -1,8 +1,14 @@
-"""The RTP sockets of the legs, looked into before pjmedia reads them: it tells less of keys than their packets do."""
+"""The RTP sockets of the legs, looked into before pjmedia reads them: keys, signs of life, and who may send.
+
+pjmedia sends its sound to whoever has sent it ten packets, so a stranger who finds the port would hear a caller who is
+silent, and press keys for them. A connected UDP socket is filtered by the kernel: the first who talks from the address
+that SDP named has the leg, and nobody else until SDP names another.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import socket
 from collections.abc import Callable
@@ -15,26 +21,32 @@ _LARGEST_EVENT = 64  # header, sources, a small extension, four bytes: what is l
 # The kernel goes on where a look ended: one that reads half a packet would take the rest for the next.
 _buffer = bytearray(65536)
 _MOST_IN_A_LOOK = 64
+# Behind some gateways sound comes from another host than SDP names: from it alone, and for half a second.
+_STRANGERS_FOR_AN_OWNER = 25
+_AF_UNSPEC = bytes(16)
+_libc = ctypes.CDLL(None, use_errno=True)
 _LOOK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 _DECODERS = {8: decoder("A"), 0: decoder("u")}
 
 
 class Tap:
-    """One leg's RTP socket. The descriptor is pjmedia's: it is never closed here.
+    """One leg's RTP socket. The descriptor is pjmedia's: it is never closed here. `named` is the host in its SDP.
 
     With `by_tones` the leg has agreed upon no telephone-event, and its keys are looked for in its sound.
     """
 
-    def __init__(self, descriptor: int, *, by_tones: bool = False) -> None:
-        self.descriptor = descriptor
+    def __init__(self, descriptor: int, named: tuple[str, int], *, by_tones: bool = False) -> None:
+        self.descriptor, self.named = descriptor, named
+        self.packets = 0
         self._keys = EventPackets()
         self._tones = ToneKeys() if by_tones else None
         self._sound: list[int] = []
-        self._owner: object = None
-        self.packets = 0
+        self._owner: tuple[str, int] | None = None
+        self._strangers: dict[tuple[str, int], int] = {}
         self._socket = socket.socket(fileno=descriptor)
         # each look begins after what was seen in the one before, until that is read
         self._socket.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, 0)
+        self._unlock()  # whom it was locked to before belongs to another SDP
 
     def look(self) -> list[str]:
         """Return the keys in packets that have come in since the last look; nothing is taken from pjmedia."""
@@ -44,17 +56,35 @@ class Tap:
                 size, source = self._socket.recvfrom_into(_buffer, 0, _LOOK)
             except OSError:
                 break
+            if source != self._owner and not self._takes(source):
+                continue
             self.packets += 1
-            if size >= _LARGEST_EVENT:
-                self._owner = self._owner or source
-                if self._tones is not None and source == self._owner:
-                    digits += self._in_sound(bytes(_buffer[:size]))
-            elif source == (self._owner or source):
+            if size < _LARGEST_EVENT:
                 digit = self._keys.digit_of(bytes(_buffer[:size]))
-                if digit is not None:
-                    self._owner = source
-                    digits.append(digit)
+                digits += [digit] if digit is not None else []
+            elif self._tones is not None:
+                digits += self._in_sound(bytes(_buffer[:size]))
         return digits
+
+    def _unlock(self) -> None:
+        here = self._socket.getsockname()
+        _libc.connect(self.descriptor, _AF_UNSPEC, len(_AF_UNSPEC))
+        if self._socket.getsockname()[1] == 0:  # a port that the system had chosen is given up with the connection
+            self._socket.bind(here)
+
+    def _takes(self, source: tuple[str, int]) -> bool:
+        """Lock the socket to a source, if it is the one to talk on this leg; tell whether it is."""
+        if self._owner is not None:
+            return False
+        if source[0] != self.named[0]:
+            if len(self._strangers) < _MOST_IN_A_LOOK:
+                self._strangers[source] = self._strangers.get(source, 0) + 1
+            if self._strangers.get(source, 0) < _STRANGERS_FOR_AN_OWNER:
+                return False
+        self._owner = source
+        with contextlib.suppress(OSError):
+            self._socket.connect(source)
+        return True
 
     def _in_sound(self, packet: bytes) -> list[str]:
         decode = _DECODERS.get(packet[1] & 0x7F)
@@ -91,15 +121,18 @@ class RtpTaps:
         """The RTP sockets of this moment."""
         return {tap.descriptor for tap in self._taps.values()}
 
-    def set(self, leg: int, port: int | None, *, by_tones: bool = False) -> None:
-        """A leg's sound has come up, changed or gone: its RTP is received at the local `port`."""
-        tap = self._taps.pop(leg, None)
-        if tap is not None:
-            tap.let_go()
+    def set(self, leg: int, port: int | None, named: tuple[str, int] = ("", 0), *, by_tones: bool = False) -> None:
+        """A leg's sound has come up, changed or gone: it is received at the local `port`, from whom SDP has `named`."""
         descriptor = _bound_to(port) if port else None
+        tap = self._taps.get(leg)
+        if tap is not None and (tap.descriptor, tap.named) == (descriptor, named):
+            return  # the same talk goes on, and its owner stays
+        if tap is not None:
+            del self._taps[leg]
+            tap.let_go()
         if descriptor is not None:
             with contextlib.suppress(OSError):
-                self._taps[leg] = Tap(descriptor, by_tones=by_tones)
+                self._taps[leg] = Tap(descriptor, named, by_tones=by_tones)
 
     def look(self) -> None:
         """Tell the keys that have come in."""

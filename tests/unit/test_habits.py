@@ -74,7 +74,7 @@ def test_missing_test_tools_are_named_where_they_may_not_be_installed(tmp_path: 
         env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False,
     )
     assert done.returncode == 0
-    assert "not installed: sip-tester redis-server" in done.stderr
+    assert "not installed: sip-tester baresip-core redis-server" in done.stderr
 
 
 def run_of(folder: Path, tests: str, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -61,9 +61,9 @@ def test_nobody_else_overrules(act: str, who: Actor) -> None:
 def test_a_number_that_may_not_be_rung_is_not_overruled() -> None:
     desk = Desk("03-04 09:30")
     order = desk.put(callback_number="16812345678")
-    assert desk.refusal("ring_unit_now", order, SUPERVISOR, overrule="急") == "dial.number"
-    assert desk.refusal("ring_back", order, "6101", TAX) == "dial.number"
-    assert desk.refusal("ring_back", desk.put(), "110", TAX, own_number="110") == "dial.number"
+    assert desk.refusal("ring_unit_now", order, SUPERVISOR, overrule="急") == "number.not_dialable"
+    assert desk.refusal("ring_back", order, "6101", TAX) == "number.not_dialable"
+    assert desk.refusal("ring_back", desk.put(), "110", TAX, own_number="110") == "number.not_of_unit"
 
 
 def test_a_second_click_waits_a_minute_after_the_first_call_has_ended() -> None:

@@ -128,7 +128,9 @@ def test_a_callback_to_it_is_called_off_before_the_unit_is_rung(site: Site, tmp_
 
 
 def test_keys_of_an_extension_are_pressed_once_the_switchboard_has_answered(site: Site, tmp_path: Path) -> None:
-    story = callback_story(site, tmp_path, **{"02162345678": ANSWERS}).ring_back(callback_number="02162345678-803")
+    story = callback_story(site, tmp_path, **{"02162345678": ANSWERS}).ring_back(
+        callback_number="02162345678-803", caller_number="02162345678-803"
+    )
     story.until_heard(Prompt.CALLBACK_INTRODUCTION, "02162345678")
     (keys,) = [command for command in story.slot.sent if isinstance(command, SendKeys)]
     assert (keys.leg, keys.keys) == (story.leg("02162345678"), "803")
