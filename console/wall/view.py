@@ -26,7 +26,7 @@ _MISSES_SHOWN, _MISSES_DAYS = 6, 3
 STAGES = tuple(stage.value for stage in Stage)
 SEAT_STATES = ("ready", "ringing", "talking", "wrap_up", "away")
 NOT_OFFERED = ("in_call", "ringing", "away", "calls_not_answered", "wrap_up")
-TRUNK_STATES = ("trying", "registered", "refused", "unreachable", "stopped", "unasked")
+TRUNK_STATES = ("trying", "registered", "refused", "unreachable", "stopped", "unasked", "faulty")
 MODES = ("listen", "whisper", "barge")
 
 

@@ -29,6 +29,7 @@ from ivr.door.own_requests import OwnRequests
 from ivr.door.registration import Registration
 from ivr.door.relay import Premises, Relay
 from ivr.door.resolver import Resolver
+from ivr.door.trunk_health import TrunkHealth
 from ivr.sip.fields import BadMessage, host_port, written
 from ivr.sip.message import SipMessage, read
 from ivr.sip.sockets import Hop, Sockets, is_numeric
@@ -71,6 +72,8 @@ class Door:
         self._from_network = FromNetwork(here, self._relay, self._farewell, self._admission)
         self._from_line = FromLine(here, self._relay, self._admission)
         self.on_trunk_changed: Callable[[], None] = lambda: None
+        self._health = TrunkHealth(sip.trunks, reactor.seconds, self._trunk_changed)
+        here.note_answer_to_call = self._health.note
         self._registrations = [
             Registration(trunk, reactor, here, self._trunk_changed) for trunk in sip.trunks if trunk.registers
         ]
@@ -145,9 +148,10 @@ class Door:
         return self._admission.waiting
 
     def trunks(self) -> dict[str, Any]:
-        """Return how the registration at each trunk stands, {} for one that wants none."""
+        """Return how each trunk stands: its registration, {} for one that wants none, and whether it is at fault."""
         registered = {registration.name: registration.status() for registration in self._registrations}
-        return {trunk.name: registered.get(trunk.name, {}) for trunk in self._sip.trunks}
+        names = [trunk.name for trunk in self._sip.trunks]
+        return {name: {**registered.get(name, {}), **self._health.of(name)} for name in names}
 
     def _trunk_changed(self) -> None:
         self.on_trunk_changed()

@@ -11,6 +11,7 @@ from ivr.door.counters import Counters
 from ivr.door.dialogs import Dialog, DialogMatch, DialogState, DialogTable, Talk, contact_uri, note_answer
 from ivr.door.own_requests import OwnRequests
 from ivr.door.resolver import Resolver
+from ivr.door.trunk_health import UNREACHABLE
 from ivr.sip.answers import Header, after_invite, answer, own_tag
 from ivr.sip.fields import BadMessage, address
 from ivr.sip.message import SipMessage, read
@@ -30,6 +31,7 @@ class Premises:
     own: OwnRequests
     counters: Counters
     secret: bytes
+    note_answer_to_call: Callable[[str, int], None] = lambda _host, _status: None  # see TrunkHealth.note
     shown: outward.Shown = field(default_factory=lambda: outward.Shown("", 0))
     addresses: forwarding.Addresses = field(default_factory=lambda: forwarding.Addresses("", 0, 0, frozenset()))
 
@@ -130,6 +132,7 @@ class Relay:
             if match.talk is not None and target and message.status >= 200:
                 match.talk.target = target
             return
+        here.note_answer_to_call(dialog.peer.host, message.status)
         note_answer(dialog, message, target, forwarding.routes_beyond(message))
         self._note_status(dialog, message.status)
 
@@ -242,6 +245,7 @@ class Relay:
         here.counters.count("unreachable", method=message.method)
         here.refuse_line(message, 503, dialog.line_port)
         if message.method == "INVITE" and dialog.state is DialogState.EARLY:
+            here.note_answer_to_call(dialog.peer.host, UNREACHABLE)
             here.table.end(dialog)
 
     # -- both ways

@@ -80,6 +80,7 @@ class FakeSlot:
         self._plays: dict[int, m.Play] = {}
         self._recordings: dict[int, tuple[m.Record, float]] = {}
         self._packets: dict[int, int] = {}
+        self.dark: set[int] = set()  # phones that have lost power: they send nothing, and say nothing
         self._beat()
 
     @property
@@ -195,8 +196,9 @@ class FakeSlot:
 
     def _beat(self) -> None:
         for leg in self.up & self.live:
-            self._packets[leg] = self._packets.get(leg, 0) + 50
-        self.tell(m.Heartbeat(dict(self._packets), monotonic_s=self.time.seconds()))
+            self._packets[leg] = self._packets.get(leg, 0) + (0 if leg in self.dark else 50)
+        counts = dict(self._packets)
+        self.tell(m.Heartbeat(counts, counts, monotonic_s=self.time.seconds()))
         self.time.callLater(1.0, self._beat)
 
     def _soon(self, delay_s: float, event: m.Event) -> None:
