@@ -41,7 +41,7 @@ class Trunk(Strict):
     password from the environment (`password_env`) or a file (`password_file`). `caller_from` are the headers that a
     caller's number is looked for in, the best first; `number_form` how numbers are written to and fro. A trunk that
     lets its callers write whatever number they like has `trusts_caller_id: false`: then nobody changes an order by the
-    number they show.
+    number they show. `shows_caller` is where seats and specialists are shown whom they are rung for.
     """
 
     name: str = Field(min_length=1)
@@ -57,6 +57,7 @@ class Trunk(Strict):
     caller_from: tuple[CallerHeader, ...] = Field(default=CALLER_FROM, min_length=1)
     number_form: NumberForm = NumberForm()
     trusts_caller_id: bool = True
+    shows_caller: Literal["p_asserted_identity", "from", "no"] = "p_asserted_identity"
 
     @property
     def address(self) -> tuple[str, int]:

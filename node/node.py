@@ -73,9 +73,10 @@ class Node:
         self._office = Office(settings, site.directory, site.calendar, site.hours, clock)
         self._orders = Orders(self._ledger, self._office)
         self._feed = HappeningsFeed()
+        way_out = WayOut(settings)
         services = CallServices(
-            reactor, clock, self._prompts, settings.phone, Presence(), self._recordings, WayOut(settings).uri,
-            may_ring=lambda number: self._office.may_dial_now("", number, DialFor.LIVE) is None,
+            reactor, clock, self._prompts, settings.phone, Presence(), self._recordings, way_out.uri,
+            shows=way_out.shows, may_ring=lambda number: self._office.may_dial_now("", number, DialFor.LIVE) is None,
             tell=self._feed.on_call,
         )  # fmt: skip
         self._desk = IncomingCalls(services, self._office, self._orders)

@@ -11,14 +11,16 @@ import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from callback_scheduler.orders.evidence import LEAST_TALK_S
+from ivr.calls.arrival import Arrival
 from ivr.calls.cdr import CallRecord, LegRecord, PartyRole
 from ivr.calls.errors import CallEnded, CallError, LineLost, NumberRefused
 from ivr.calls.happenings import Happening, Happenings
 from ivr.calls.leg import Leg, fail_all
 from ivr.calls.liveness import NO_SOUND, Liveness
 from ivr.calls.recordings import Recordings
-from ivr.calls.redirects import follows
+from ivr.calls.redirects import follows, redirect
 from ivr.calls.request import Request
+from ivr.calls.ring_command import ring_command
 from ivr.calls.seat_talk import SeatTalk
 from ivr.calls.services import CallServices
 from ivr.calls.slot import Slot
@@ -56,10 +58,10 @@ class Call:
         self.presence = services.presence
         self.request = Request(caller_number=record.caller_number)
         self.is_caller_trusted = True  # False: the trunk shows whatever number its callers write
+        self.is_caller_hidden = False  # their number is to be shown to nobody
         self.legs: dict[int, Leg] = {}
         self.joined: tuple[Leg, ...] = ()
         self.line_lost = self.is_released = False
-        self.was_refused = False  # by the SIP of its line, before it was a call
         self.talk_began_at: datetime | None = None
         self.log = structlog.get_logger().bind(call_id=record.call_id)
         self.happenings = Happenings()
@@ -70,7 +72,7 @@ class Call:
         self.supervision: Supervision | None = None
         self._caller: Leg | None = None
         self._waits: list[Deferred[Any]] = []
-        self._arrival: Deferred[None] | None = None  # while somebody waits for it: a call that we place has none
+        self.arrival = Arrival(self.reactor)
         self._farewells: list[Deferred[Any]] = []
         self._alone: Deferred[None] | None = None
         self._cleared: Deferred[None] | None = None
@@ -123,7 +125,7 @@ class Call:
         if isinstance(event, LineDied):
             self._line_died()
         elif isinstance(event, CallRefused):
-            self._refused(event.sip_status)
+            self.arrival.refused(event.sip_status)
         elif isinstance(event, messages.Heartbeat):
             self._beat(event)
         elif isinstance(event, messages.LegIncoming):
@@ -141,14 +143,7 @@ class Call:
         self._caller = self.principal = self._add(record)
         if identifies(record.number):
             self.presence.take(record.number, self)  # a person on the phone with us is not rung
-        if self._arrival is not None and not self._arrival.called:
-            self._arrival.callback(None)
-
-    def _refused(self, sip_status: int) -> None:
-        self.was_refused = True
-        self.record.cause = f"the line refused the call with {sip_status}"
-        if self._arrival is not None and not self._arrival.called:
-            self._arrival.errback(CallEnded(self.record.cause))
+        self.arrival.reached()
 
     def _beat(self, event: messages.Heartbeat) -> None:
         before_s = self.talked_s
@@ -189,25 +184,9 @@ class Call:
             leg.on_play_ended(event.play, event.finished)
         elif isinstance(event, messages.LegEnded):
             if event.redirected_to and follows(self, leg, event):
-                leg.follow_redirect(self._add_redirected(leg))
+                leg.follow_redirect(redirect(self, leg))
             else:
                 self._leg_ended(leg, event)
-
-    def _add_redirected(self, leg: Leg) -> LegRecord:
-        """Ring where a phone redirects to, in place of it: whoever waits for the leg goes on waiting for it."""
-        before, now = leg.record, self.clock.now()
-        uri, from_number = self.services.dial_uri(before.redirected_to)
-        record = LegRecord(
-            self.new_id(), before.role, before.number, before.name, started_at=now, redirected_to=before.redirected_to
-        )
-        self.record.legs.append(record)
-        del self.legs[before.leg_id]
-        self.legs[record.leg_id] = leg
-        self.presence.take(record.redirected_to, self)
-        self.send(messages.Ring(record.leg_id, uri, from_number=from_number))
-        self.log.info("leg_redirected", leg_id=before.leg_id, to_leg_id=record.leg_id, role=leg.role.value)
-        self.services.tell("changed", self)
-        return record
 
     def _leg_ended(self, leg: Leg, event: messages.LegEnded | None) -> None:
         if leg.is_gone:
@@ -230,16 +209,12 @@ class Call:
 
     def _line_died(self) -> None:
         self.line_lost = True
-        if self._arrival is not None and not self._arrival.called:
-            self._arrival.errback(self._died_before_arrival())
+        self.arrival.line_died()
         self.recordings.on_line_died()
         self._fail_waits()
         for leg in sorted(self.legs.values(), key=lambda leg: leg is not self.principal):
             self._leg_ended(leg, None)
         self._check_cleared()
-
-    def _died_before_arrival(self) -> LineLost:
-        return LineLost("the line died before the call arrived")
 
     def _add(self, record: LegRecord) -> Leg:
         leg = self.legs[record.leg_id] = Leg(self, record)
@@ -270,22 +245,6 @@ class Call:
     def follow(self, leg: Leg) -> None:
         """From now on the call is over when `leg` goes."""
         self.principal = leg
-
-    async def arrived(self, timeout_s: float) -> None:
-        """Wait until the caller's leg has reached the line; CallEnded if it does not within `timeout_s`."""
-        if self._caller is not None:
-            return
-        if self.line_lost:
-            raise self._died_before_arrival()
-        if self.was_refused:
-            raise CallEnded(self.record.cause)
-        self._arrival = Deferred()
-        timer = self.reactor.callLater(timeout_s, self._arrival.errback, CallEnded("the call never reached its line"))
-        try:
-            await self._arrival
-        finally:
-            if timer.active():
-                timer.cancel()
 
     async def answer(self) -> None:
         """Answer the caller."""
@@ -318,7 +277,7 @@ class Call:
             leg.record.cause, leg.record.sip_status = "number refused", _FORBIDDEN
             self.reactor.callLater(0, self._leg_ended, leg, None)
         else:
-            self.send(messages.Ring(leg.leg_id, uri, from_number=from_number))
+            self.send(ring_command(self, leg.record, uri, from_number))
             self.log.info("leg_rung", leg_id=leg.leg_id, role=role.value)
         self.services.tell("changed", self)
         return leg

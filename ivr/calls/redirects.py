@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from typing import Any, Protocol
 
-from ivr.calls.cdr import REDIRECTED, PartyRole
+from ivr.calls.cdr import REDIRECTED, CallRecord, LegRecord, PartyRole
 from ivr.calls.leg import Leg
 from ivr.calls.presence import Presence
+from ivr.calls.ring_command import ring_command
 from ivr.calls.services import CallServices
 from ivr.calls.slot import Slot
-from ivr.line.messages import LegEnded
+from ivr.line.messages import Command, LegEnded
 from routing.clock import Clock
 
 _FOLLOWED_FOR = (PartyRole.SEAT, PartyRole.SPECIALIST)
@@ -24,9 +25,15 @@ class CallOfRedirect(Protocol):
     presence: Presence
     clock: Clock
     slot: Slot
+    record: CallRecord
+    legs: dict[int, Leg]
+    log: Any
+    is_caller_hidden: bool
 
     @property
     def is_over(self) -> bool: ...
+    def new_id(self) -> int: ...
+    def send(self, command: Command) -> None: ...
 
 
 def target_number(uri: str) -> str:
@@ -57,3 +64,21 @@ def follows(call: CallOfRedirect, leg: Leg, event: LegEnded) -> bool:
     elif not record.cause:
         record.cause = "redirected, not followed"
     return is_followed
+
+
+def redirect(call: CallOfRedirect, leg: Leg) -> LegRecord:
+    """Ring where a phone redirects to, in place of it: whoever waits for the leg goes on waiting for it."""
+    before = leg.record
+    uri, from_number = call.services.dial_uri(before.redirected_to)
+    record = LegRecord(
+        call.new_id(), before.role, before.number, before.name,
+        started_at=call.clock.now(), redirected_to=before.redirected_to,
+    )  # fmt: skip
+    call.record.legs.append(record)
+    del call.legs[before.leg_id]
+    call.legs[record.leg_id] = leg
+    call.presence.take(record.redirected_to, call)
+    call.send(ring_command(call, record, uri, from_number))
+    call.log.info("leg_redirected", leg_id=before.leg_id, to_leg_id=record.leg_id, role=leg.role.value)
+    call.services.tell("changed", call)
+    return record

@@ -21,8 +21,7 @@ class WayOut:
         """
         if not self._rules.may_dial(number):
             raise NumberRefused("this number is not dialled")
-        sip = self._sip
-        host = (sip.public_address or sip.listen).rpartition(":")[0] or sip.public_address
+        sip, host = self._sip, self._host
         shown = next(iter(sip.own_numbers), "12345")
         if number.startswith("sip:"):
             return number, f"sip:{shown}@{host}"
@@ -30,3 +29,19 @@ class WayOut:
         transport = ";transport=tcp" if trunk.transport == "tcp" else ""
         user = self._rules.dialled(number, trunk.number_form)
         return f"sip:{user}@{trunk.host}{transport}", f"sip:{trunk.caller_id or shown}@{host}"
+
+    def shows(self, caller: str) -> tuple[str, dict[str, str]]:
+        """Return how a seat's or specialist's phone is shown that it is rung for `caller`: a From URI, and headers.
+
+        "" and {} where the trunk is told nothing of callers, and where there is no number to show.
+        """
+        trunk = next(iter(self._sip.trunks), None)
+        if trunk is None or trunk.shows_caller == "no" or self._rules.callback(caller) is None:
+            return "", {}
+        uri = f"sip:{self._rules.dialled(caller, trunk.number_form)}@{self._host}"
+        return (uri, {}) if trunk.shows_caller == "from" else ("", {"P-Asserted-Identity": f"<{uri}>"})  # RFC 3325
+
+    @property
+    def _host(self) -> str:
+        sip = self._sip
+        return (sip.public_address or sip.listen).rpartition(":")[0] or sip.public_address or ""

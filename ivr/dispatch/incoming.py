@@ -37,7 +37,7 @@ class IncomingCalls:
         caller = self._caller_of(incoming)
         record = CallRecord(new_call_id(at), incoming.sip_call_id, caller, incoming.called, offered_at=at)
         call = Call(slot, self._services, record)
-        call.is_caller_trusted = incoming.is_caller_trusted
+        call.is_caller_trusted, call.is_caller_hidden = incoming.is_caller_trusted, incoming.is_caller_hidden
         call.log.info("call_offered", trunk=incoming.trunk, caller=masked(caller))
         running = ensureDeferred(run_call(call, self._office.as_it_is(), self._orders))
         self._running[call.call_id] = call, running

@@ -30,7 +30,7 @@ async def run_call(call: Call, office: Office, orders: Orders) -> None:
 
 async def _through_flows(call: Call, office: Office, orders: Orders) -> CallOutcome:
     try:
-        await call.arrived(_ARRIVAL_S)
+        await call.arrival.wait(_ARRIVAL_S)
         return await reception(call, office, orders)
     except CallEnded as end:
         call.record.cause = call.record.cause or str(end)
@@ -48,7 +48,7 @@ async def _broken_off(call: Call, orders: Orders) -> CallOutcome:
     request = call.request
     if call.line_lost:
         request.wants_answer = True
-    if call.was_refused:
+    if call.arrival.was_refused:
         return CallOutcome.REFUSED
     if call.record.direction is not Direction.IN:
         return CallOutcome.SERVED if call.talked_s >= LEAST_TALK_S else CallOutcome.NOT_REACHED

@@ -31,7 +31,7 @@ class IncomingCall:
     """A call that came in: who rings, what was dialled, and through whom.
 
     `caller_numbers` is all that its headers say of the caller, the best first; `is_caller_trusted` says whether the
-    trunk answers for the number it shows.
+    trunk answers for the number it shows, `is_caller_hidden` whether it is to be shown to nobody (RFC 3323).
     """
 
     sip_call_id: str
@@ -41,6 +41,7 @@ class IncomingCall:
     trunk: str
     caller_numbers: tuple[str, ...] = ()
     is_caller_trusted: bool = True
+    is_caller_hidden: bool = False
 
 
 class SlotForCaller(Protocol):
@@ -303,7 +304,13 @@ def _described(message: SipMessage, source: Hop, trunk: Trunk) -> IncomingCall:
         trunk.name,
         callers,
         trunk.trusts_caller_id,
+        _is_hidden(message),
     )
+
+
+def _is_hidden(message: SipMessage) -> bool:
+    wishes = {wish.strip().lower() for value in message.every(b"privacy") for wish in value.split(b";")}
+    return bool(wishes - {b"none", b""})
 
 
 def _user(value: bytes) -> str:
