@@ -107,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     notices = add("notices", _notices, "say how far every receiver has been told, and list what they refused")
     notices.add_argument("--retry", metavar="ID", help="send a dead letter once more, or all of them: all")
     notices.add_argument("--json", action="store_true")
+    drained = add("drain", _drain, "let the running node take no more calls, and end when the last one is over")
+    drained.add_argument("--json", action="store_true")
     for name, listing, help_text in (
         ("orders", _orders, "list the latest work orders of the running node"),
         ("calls", _calls, "list the latest calls of the running node"),
@@ -238,6 +240,12 @@ def _notices(options: argparse.Namespace) -> int:
     from node.listings import notices  # noqa: PLC0415
 
     return notices(_control(options), retry=options.retry, as_json=options.json)
+
+
+def _drain(options: argparse.Namespace) -> int:
+    from node.listings import drain  # noqa: PLC0415
+
+    return drain(_control(options), as_json=options.json)
 
 
 def _orders(options: argparse.Namespace) -> int:

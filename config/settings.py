@@ -185,6 +185,7 @@ class Settings(Strict):
 
     data_dir: Path = Path("var")
     node_number: int = Field(default=1, ge=1, le=9)
+    drain_s: float = Field(default=60.0, ge=0, le=3600)  # how long a node that is to end waits for its calls
     redis_url: str | None = None
     redis_password_env: str = ""
     redis_password_file: OptionalPath = None

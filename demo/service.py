@@ -65,6 +65,7 @@ class Service:
             settings[key] = str((base.parent / settings.get(key, usual)).resolve())
         prompts = settings.setdefault("prompts", {})
         prompts["directory"] = str((base.parent / prompts.get("directory", "prompts")).resolve())
+        settings["drain_s"] = 0  # whoever plays scenes ends them before the service
         for section, values in changes.items():
             settings[section] = settings.get(section, {}) | values if isinstance(values, dict) else values
         path = self.folder / "hotline.yaml"
@@ -156,6 +157,11 @@ class Service:
                 return
             time.sleep(0.05)
         raise ServiceBroken(f"still busy after {timeout_s} s: {self.ask('status')}")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process has not ended."""
+        return self._process.poll() is None
 
     def kill(self) -> None:
         """End the node with kill -9."""

@@ -10,7 +10,7 @@ class NodeLines:
 
     def __init__(self, pool: LinePool) -> None:
         self._pool = pool
-        self._is_open = self._was_closed = False
+        self._is_open = self._was_closed = self._is_draining = False
 
     def open(self) -> None:
         """Give out lines from now on."""
@@ -20,13 +20,18 @@ class NodeLines:
         """Give out none any more; conversations go on until the pool stops."""
         self._is_open, self._was_closed = False, True
 
+    def drain(self) -> None:
+        """Begin no callback any more; whoever is in a conversation may still ring others."""
+        self._is_draining = True
+
     def take(self, for_callback: bool = False) -> LineSlot | None:
         """Return a slot for a conversation; None while there is none."""
-        return self._pool.take(for_callback) if self._is_open else None
+        is_given = self._is_open and not (for_callback and self._is_draining)
+        return self._pool.take(for_callback) if is_given else None
 
     def free_for_callbacks(self) -> int:
         """Return how many callbacks may begin now."""
-        return self._pool.free_for_callbacks() if self._is_open else 0
+        return self._pool.free_for_callbacks() if self._is_open and not self._is_draining else 0
 
     @property
     def is_growing(self) -> bool:

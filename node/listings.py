@@ -1,4 +1,4 @@
-"""hotline orders, calls, notices: what a running node says over its operator's socket, printed."""
+"""hotline orders, calls, notices, drain: what a running node says over its operator's socket, printed."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ def calls(socket: Path, *, limit: int, as_json: bool) -> int:
             f"transfer {call['transfer']}", f"talked {call['two_way_s']} s", f"{len(call['legs'])} legs",
             " ".join(call["order_ids"]),
         )
+    return 0
+
+
+def drain(socket: Path, *, as_json: bool) -> int:
+    """Let a node take no more calls, and end when the last is over; print how many there are."""
+    status: dict[str, Any] = ask(socket, "drain")
+    if as_json:
+        print(json.dumps(status))
+    else:
+        print(f"draining: {status['calls']} calls go on; the node ends after the last, or in {status['left_s']} s")
     return 0
 
 

@@ -32,6 +32,7 @@ from ivr.speech.prompts import Prompt, PromptBook
 from node.console_port import OpenConsole, WebConsole
 from node.control import Control
 from node.control_answers import answerers
+from node.drain import Drain
 from node.lines import NodeLines
 from node.operations.call_view import CallView
 from node.operations.calls import CallOperations
@@ -100,9 +101,8 @@ class Node:
         self.operations = self._make_operations(services, ports)
         self._ledger.watch(self.operations.on_event)
         self._door.on_trunk_changed = self._on_lines_changed
-        self._control = Control(
-            self._data_dir / "control.sock", reactor, answerers(self.operations, self._ledger, self._notices, clock)
-        )
+        asked = answerers(self.operations, self._ledger, self._notices, clock)
+        self._control = Control(self._data_dir / "control.sock", reactor, {**asked, "drain": self._drain_asked})
 
     def _make_ports(self) -> Ports:
         return Ports(
@@ -128,8 +128,10 @@ class Node:
             presence, manners=services.manners, office=office, ledger=ledger, feed=self._feed, clock=clock,
             reactor=reactor,
         )  # fmt: skip
+        self.drain = Drain(reactor, settings.drain_s, close=self._let_nobody_in, calls=lambda: len(running.all()))
         status = NodeStatus(
-            office=office, desk=self._desk, callbacks=self._callbacks, seats=seats, lines=self._lines, door=self._door,
+            drain=self.drain, office=office, desk=self._desk, callbacks=self._callbacks, seats=seats,
+            lines=self._lines, door=self._door,
             ledger=ledger, timetable=self._timetable, notices=self._notices, clock=clock,
         )  # fmt: skip
         site = SiteOperations(
@@ -225,8 +227,18 @@ class Node:
             return None
         return self._open_console(self.operations, self._ledger.expiring_texts("console"), self._settings, reactor)
 
+    def _let_nobody_in(self) -> None:
+        self._door.drain()
+        self._lines.drain()
+        self._on_lines_changed()
+
+    async def _drain_asked(self) -> dict[str, Any]:
+        status: dict[str, Any] = self.drain.begin()
+        return status
+
     async def stop(self) -> None:
         """Let nobody in, release the callers, write everything, end every process."""
+        self.drain.stop()
         self._lines.close()
         await self._begun.aclose()
         log.info("service_stopped")

@@ -69,6 +69,15 @@ def serve(
             stopping[0].addErrback(lambda failure: log.error("stop_failed", error=str(failure)))
             stopping[0].addBoth(lambda _: reactor.stop())
 
+    node.drain.end = stop
+
+    def end() -> None:
+        """End when the last call is over; asked once more, at once."""
+        if node.drain.has_begun:
+            stop()
+        else:
+            node.drain.begin()
+
     def ready(_: object) -> None:
         print(json.dumps({"event": "service_started", "sip": site.settings.sip.listen, "pid": os.getpid()}), flush=True)
 
@@ -81,7 +90,7 @@ def serve(
 
     def start() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: reactor.callFromThread(stop))
+            signal.signal(number, lambda *_: reactor.callFromThread(end))
         if ends_with_stdin:
             StandardIO(_EndsWithStdin(stop), reactor=reactor)
         ensureDeferred(node.start()).addCallbacks(ready, broken)

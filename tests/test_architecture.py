@@ -28,8 +28,8 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("rendering", "http"), ("people",), ("errors",),
     ),
     "node": (
-        ("serve",), ("node",), ("console_port", "control_answers"), ("operations",), ("control", "listings", "lines"),
-        ("control_client", "error_texts", "readiness", "ways_out"),
+        ("serve",), ("node",), ("console_port", "control_answers"), ("operations",),
+        ("control", "listings", "lines", "drain"), ("control_client", "error_texts", "readiness", "ways_out"),
     ),
     "ivr": (("dispatch",), ("flows",), ("calls",), ("door", "pool", "speech"), ("sip", "line", "refused")),
     "callback_scheduler": (

@@ -27,11 +27,11 @@ class Readiness(Answer):
 
     is_ready: bool
     reasons: list[str] = Field(
-        description="Why not: door.closed, trunks.none_registered, lines.none, lines.all_in_use, journal.closed, "
-        "journal.stuck, redis.away, clock. Without Redis callers are still served and orders are on disk, but nobody "
-        "can be shown or dialled, so another node should take the calls where there is one. clock: it has jumped by "
-        "more than two hours since the node was started; no reminder is given and no breach frozen until it is right "
-        "again, or the node was started anew by a clock that is."
+        description="Why not: draining, door.closed, trunks.none_registered, lines.none, lines.all_in_use, journal.closed, "
+        "journal.stuck, redis.away, clock. Without Redis callers are still served and orders are on disk, but "
+        "nobody can be shown or dialled, so another node should take the calls where there is one. clock: it has "
+        "jumped by more than two hours since the node was started; no reminder is given and no breach frozen "
+        "until it is right again, or the node was started anew by a clock that is."
     )
 
 
@@ -58,6 +58,7 @@ async def readyz(visit: Visit) -> Response:
 def _checks(status: Mapping[str, Any]) -> Iterator[_Check]:
     trunks, lines, ledger = dict(status["trunks"]), status["lines"], status["ledger"]
     journal = ledger.get("journal", {})
+    yield _Check("draining", bool(status.get("drain", {}).get("is_draining", False)))
     yield _Check("door.closed", not status["door"].get("listen"))
     states = [trunk.get("state") for trunk in trunks.values()]
     yield _Check("trunks.none_registered", bool(states) and "registered" not in states)

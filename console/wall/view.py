@@ -77,7 +77,11 @@ async def figures(visit: Visit) -> dict[str, Any]:
     at = visit.now()
     today = Question(at, OWN_RULE, since=at.date(), until=at.date())
     lately = Question(at, OWN_RULE, since=at.date() - timedelta(days=_MISSES_DAYS), until=at.date())
-    clock = {"is_clock_doubted": visit.operations.status()["timetable"].get("is_clock_doubted", False)}
+    status = visit.operations.status()
+    clock = {
+        "is_clock_doubted": status["timetable"].get("is_clock_doubted", False),
+        "drain": status.get("drain", {}),
+    }
     try:
         counted = await visit.operations.report(today)
         missed = (await visit.operations.report(lately)).misses

@@ -77,6 +77,7 @@ class Admission:
         self._on_call, self._seconds, self._later = on_call, reactor.seconds, reactor.callLater
         self._farewell, self._bounds = farewell, bounds
         self._looks: dict[tuple[bytes, bytes], Any] = {}
+        self.is_draining = False  # nobody is let in any more
         self._room = WaitingRoom(reactor, premises, self._turn_away)
         self._refused: OrderedDict[tuple[bytes, bytes, bytes], tuple[float, bytes]] = OrderedDict()
         self._transports = {trunk.address: trunk.transport for trunk in sip.trunks}
@@ -156,6 +157,9 @@ class Admission:
         )
 
     def _admit(self, message: SipMessage, source: Hop, trunk: Trunk) -> None:
+        if self.is_draining:
+            self._turn_away(message)
+            return
         refusal = self._too_much(message, trunk) or self._why_not(message)
         if refusal is not None:
             self._refuse(message, *refusal)
@@ -180,6 +184,10 @@ class Admission:
     def _turn_away(self, message: SipMessage) -> None:
         self._premises.counters.count("rejected_full")
         self._refuse(message, 503, self._retry_after())
+
+    def unavailable(self) -> tuple[int, tuple[Header, ...]]:
+        """Return the refusal of whoever comes while nobody is let in: another node may take the call."""
+        return 503, self._retry_after()
 
     def _retry_after(self) -> tuple[Header, ...]:
         return ((b"Retry-After", b"%d" % self._sip.retry_after_s),)

@@ -138,6 +138,11 @@ class Door:
             except Exception as wrong:  # the others must still hear of it
                 self._premises.counters.count("failed", error=repr(wrong), exc_info=True)
 
+    def drain(self) -> None:
+        """Let nobody in any more, and say so to whoever asks; calls go on."""
+        self._admission.is_draining = True
+        self._admission.close()
+
     def line_ready(self) -> None:
         """Let a call that waits for a line have it: one has become free."""
         self._admission.line_ready()

@@ -87,7 +87,8 @@ class FromNetwork:
             here.refuse(message, refusal)
         elif message.method == "OPTIONS":
             here.counters.count("options_answered")
-            here.refuse(message, *own_answers.to_options())
+            is_open = not self._admission.is_draining
+            here.refuse(message, *(own_answers.to_options() if is_open else self._admission.unavailable()))
         elif message.method == "CANCEL":
             self._cancel(message, source)
         elif message.method != "INVITE":

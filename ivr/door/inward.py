@@ -16,6 +16,7 @@ from ivr.sip.fields import BadMessage, address, uri, written
 from ivr.sip.message import SipMessage
 
 INNER_HOST = b"127.0.0.1"
+SESSION_EXPIRES_S = 600  # RFC 4028: should we be gone, the trunk ends a call that nobody refreshes
 _EXPIRES = re.compile(rb"\s*(\d{1,7})\s*(?:;.*)?", re.DOTALL)
 _REFRESHER = re.compile(rb";\s*refresher\s*=\s*(uac|uas)\b", re.IGNORECASE)
 _NUMBER = re.compile(rb"\s*(\d{1,7})\b.*", re.DOTALL)
@@ -112,6 +113,8 @@ def _session(message: SipMessage) -> _Headers:
         refresher = _REFRESHER.search(message.first(b"session-expires") or b"")
         text = expires[1] + (b";refresher=" + refresher[1].lower() if refresher else b"")
         headers.append((b"Session-Expires", text))
+    elif message.method == "INVITE" and b"timer" in words(message, b"supported"):
+        headers.append((b"Session-Expires", b"%d" % SESSION_EXPIRES_S))  # asked for in the name of one who can
     for name in (b"supported", b"require"):
         if b"timer" in words(message, name):
             headers.append((name.capitalize(), b"timer"))

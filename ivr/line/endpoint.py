@@ -8,6 +8,7 @@ import pjsua2 as pj
 
 from ivr.line.messages import LineConfig
 
+SESSION_EXPIRES_S = 600
 _CODECS = {"PCMA/8000/1": 255, "PCMU/8000/1": 254}
 
 
@@ -69,6 +70,8 @@ def account_config(line: LineConfig, sip_port: int) -> Any:
         credentials = pj.AuthCredInfoVector()
         credentials.append(pj.AuthCredInfo("digest", line.auth_realm, line.auth_username, 0, line.auth_password))
         config.sipConfig.authCreds = credentials
+    # asked for in each call (RFC 4028): should we be gone, the trunk ends it when nobody refreshes it
+    config.callConfig.timerSessExpiresSec = SESSION_EXPIRES_S
     config.natConfig.iceEnabled = False
     config.natConfig.sipOutboundUse = False
     transport = config.mediaConfig.transportConfig

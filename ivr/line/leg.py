@@ -20,6 +20,7 @@ _NAME_ADDR = re.compile(r'^\s*(?:"((?:[^"\\]|\\.)*)"|([^<"]*?))\s*<([^>]*)>')
 _EVENTS = re.compile(r"(?m)^a=rtpmap:(\d+) telephone-event/8000")
 _RTPMAP_101 = re.compile(r"(?m)^a=rtpmap:101 ")
 _LONGEST_URI = 512
+_LONGEST_RIGHT_S = 600
 _SENT_BY_INFO = 1  # PJSUA_DTMF_METHOD_SIP_INFO
 
 
@@ -188,10 +189,11 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
     def signs_of_life(self, rtp_packets: int) -> int:
         """Return how much has come from this leg so far, RTP of any kind and RTCP.
 
-        Each second in which it need not send, on hold or listening only, counts as one sign: its silence says nothing.
+        Each second in which it need not send, on hold or listening only, counts as one sign: its silence says nothing,
+        up to ten minutes in all, when it has surely left.
         """
         self._signs.read(rtp_packets)
-        self._silent_by_right += not self._has_to_send
+        self._silent_by_right += not self._has_to_send and self._silent_by_right < _LONGEST_RIGHT_S
         return self._signs.total + self._rtcp.total + self._silent_by_right
 
     # -- callbacks --------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from ivr.calls.office import Office
 from ivr.dispatch.incoming import IncomingCalls
 from ivr.dispatch.outgoing import OutgoingCalls
 from ivr.door.door import Door
+from node.drain import Drain
 from node.lines import NodeLines
 from node.operations.seats import SeatOperations
 from routing.clock import Clock
@@ -20,9 +21,10 @@ class NodeStatus:
     """Asks every room how it is; see `Operations.status` for the shape."""
 
     def __init__(
-        self, *, office: Office, desk: IncomingCalls, callbacks: OutgoingCalls, seats: SeatOperations,
+        self, *, drain: Drain, office: Office, desk: IncomingCalls, callbacks: OutgoingCalls, seats: SeatOperations,
         lines: NodeLines, door: Door, ledger: Ledger, timetable: Timetable, notices: Notices, clock: Clock,
     ) -> None:  # fmt: skip
+        self._drain = drain
         self._office, self._desk, self._callbacks, self._seats = office, desk, callbacks, seats
         self._lines, self._door, self._clock = lines, door, clock
         self._ledger, self._timetable, self._notices = ledger, timetable, notices
@@ -41,6 +43,7 @@ class NodeStatus:
             "calls": calls,
             # of calls that are over
             "records_unwritten": len(self._desk.calls()) + len(self._callbacks.calls()) - len(calls),
+            "drain": self._drain.status(),
             "seats": self._seats.statuses(),
             "lines": self.lines(),
             "door": door,

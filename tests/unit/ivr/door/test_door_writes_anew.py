@@ -258,3 +258,25 @@ def test_a_bye_goes_back_to_the_source_when_the_contact_is_junk() -> None:
     ((data, address),) = world.sent_out()
     assert message(data).method == "BYE"
     assert address == ("198.51.100.7", 5066)
+
+
+def test_a_door_that_drains_lets_nobody_in_and_says_so_and_calls_go_on() -> None:
+    world = World()
+    world.answered_call()
+    world.door.drain()
+    world.from_network(invite("late", branch="z9hG4bKlate", tag="lt2"))
+    answer = message(world.to_network())
+    assert (answer.status, answer.first(b"retry-after")) == (503, b"10")
+    ping = in_dialog("OPTIONS", "ping", tags=("pt", ""), branch="z9hG4bKp")
+    world.from_network(ping)
+    assert message(world.to_network()).status == 503
+    world.from_network(in_dialog("BYE", cseq=2, branch="z9hG4bKb2"))
+    assert message(world.to_line()).method == "BYE"
+
+
+def test_a_session_timer_is_asked_for_in_the_name_of_a_caller_who_can() -> None:
+    for headers, asked in (("Supported: timer", b"600"), ("Supported: timer\nSession-Expires: 1800;refresher=UAC",
+                           b"1800;refresher=uac"), ("Supported: 100rel", None)):  # fmt: skip
+        world = World()
+        world.from_network(invite(extra=headers))
+        assert message(world.to_line()).first(b"session-expires") == asked
