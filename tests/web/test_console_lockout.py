@@ -178,6 +178,28 @@ def test_known_devices_and_usual_addresses_outlive_a_restart(house: House) -> No
     assert not KnownDevices(file, house.clock, 60).known(cookie, account), "the key is what makes it ours"
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"key": "zz"}', b'{"format": 2, "key": "00"}', b"[" * 100_000])
+def test_a_damaged_key_keeps_no_console_from_starting(house: House, content: bytes) -> None:
+    file = house.folder / "console" / "devices.json"
+    file.write_bytes(content)
+    house.people.devices.load()
+    again = KnownDevices(file, house.clock, 60)
+    again.load()
+    account = house.account(Role.SEAT, "li")
+    assert again.known(house.people.devices.cookie("", account), account), "a new key took its place"
+
+
+def test_a_full_disk_keeps_no_console_from_starting(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr("console.people.json_file.os.fsync", full)
+    house.people.devices.load()
+    account = house.people.accounts.find("li")
+    assert account is not None
+    assert house.people.devices.known(house.people.devices.cookie("", account), account)
+
+
 def test_the_administrator_sees_who_is_shut_out_and_that_usual_devices_get_in(house: House) -> None:
     attack(house, "li")
     page = text(house.visitor(Role.ADMIN, "chen").get("/accounts"))
