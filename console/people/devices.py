@@ -57,7 +57,7 @@ class KnownDevices:
         plain = f"{_owner(account)}.{made_at}.{secrets.token_hex(4)}"
         return _BETWEEN.join([*others[-(_MOST_ACCOUNTS - 1) :], f"{plain}.{self._signature(plain, account)}"])
 
-    def known(self, cookie: str, account: Account) -> str:
+    def recognise(self, cookie: str, account: Account) -> str:
         """Return what names the browser if its cookie is from an earlier log-in of the account, "" otherwise."""
         for one in cookie.split(_BETWEEN)[:_MOST_ACCOUNTS]:
             plain, _, signature = one.rpartition(".")
@@ -80,10 +80,10 @@ def _owner(account: Account) -> str:
 def network_of(address: str) -> str:
     """Return an address as it is remembered and counted: an IPv4 address, or the network of an IPv6 subscriber."""
     try:
-        known = ip_address(address.partition("%")[0])
+        ip = ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if isinstance(known, IPv6Address):
-        mapped = known.ipv4_mapped
-        return str(mapped) if mapped else str(ip_network((known, _IPV6_PREFIX), strict=False))
-    return str(known)
+    if isinstance(ip, IPv6Address):
+        mapped = ip.ipv4_mapped
+        return str(mapped) if mapped else str(ip_network((ip, _IPV6_PREFIX), strict=False))
+    return str(ip)

@@ -174,8 +174,8 @@ def test_known_devices_and_usual_addresses_outlive_a_restart(house: House) -> No
     assert account is not None
     assert account.usual_addresses == ("10.0.0.5",)
     cookie = seat.cookies[house.console.security.device_cookie]
-    assert again.known(cookie, account)
-    assert not KnownDevices(file, house.clock, 60).known(cookie, account), "the key is what makes it ours"
+    assert again.recognise(cookie, account)
+    assert not KnownDevices(file, house.clock, 60).recognise(cookie, account), "the key is what makes it ours"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"key": "zz"}', b'{"format": 2, "key": "00"}', b"[" * 100_000])
@@ -186,7 +186,7 @@ def test_a_damaged_key_keeps_no_console_from_starting(house: House, content: byt
     again = KnownDevices(file, house.clock, 60)
     again.load()
     account = house.account(Role.SEAT, "li")
-    assert again.known(house.people.devices.cookie("", account), account), "a new key took its place"
+    assert again.recognise(house.people.devices.cookie("", account), account), "a new key took its place"
 
 
 def test_a_full_disk_keeps_no_console_from_starting(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +197,7 @@ def test_a_full_disk_keeps_no_console_from_starting(house: House, monkeypatch: p
     house.people.devices.load()
     account = house.people.accounts.find("li")
     assert account is not None
-    assert house.people.devices.known(house.people.devices.cookie("", account), account)
+    assert house.people.devices.recognise(house.people.devices.cookie("", account), account)
 
 
 def test_the_administrator_sees_who_is_shut_out_and_that_usual_devices_get_in(house: House) -> None:
