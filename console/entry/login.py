@@ -6,6 +6,7 @@ from console.entry.recognition import remember, try_of, wait_for_pause
 from console.http.messages import Cookie, Response
 from console.http.routes import route
 from console.people.accounts import Account, normalised
+from console.people.lockout import Standing
 from console.people.roles import ALL_ROLES
 from console.people.sessions import Session
 from console.visit import Visit
@@ -29,7 +30,8 @@ async def login(visit: Visit) -> Response:
     account = visit.people.accounts.find(name)
     may = account is not None and account.is_active
     password_hash = account.password_hash if account and may else ""
-    fits = await visit.people.passwords.fits(password_hash, visit.form.get("password", ""))
+    is_stranger = attempt.standing is Standing.STRANGER
+    fits = await visit.people.passwords.fits(password_hash, visit.form.get("password", ""), is_stranger=is_stranger)
     # tries that were checked at the same time count all the same
     wait_for_pause(visit, attempt)
     if account is None or not fits:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred, ensureDeferred
 
+from console.errors import TooMany
 from console.http.messages import Response
 from console.people.accounts import Accounts
 from console.people.devices import KnownDevices, network_of
+from console.people.passwords import Passwords
 from console.people.roles import Role
 from tests.web.visitors import PASSWORD, House, Visitor, at_once, finished, header, text
 
@@ -152,6 +156,36 @@ def test_who_is_logged_in_changes_a_password_though_strangers_shut_the_account(h
     moved(seat, "10.0.0.6")
     wrong = {"password": "wrong", "new_password": "another good password", "password_again": "another good password"}
     assert [seat.post("/me/password", wrong).status for _ in range(6)] == [400] * 5 + [429], "but does not guess it"
+
+
+def test_a_flood_of_strangers_leaves_room_for_who_logged_in_before() -> None:
+    slow: Any = Deferred()
+    passwords = Passwords(lambda work: slow)
+    flood = [ensureDeferred(passwords.fits("", f"guess {number}", is_stranger=True)) for number in range(40)]
+    for one in flood:
+        one.addErrback(lambda refused: refused.trap(TooMany))
+    assert sum(one.called for one in flood) == 25, "15 wait"
+    known = ensureDeferred(passwords.fits("", PASSWORD))
+    assert not known.called, "it waits, too, and is not refused"
+    slow.callback(False)
+
+
+def test_a_stranger_is_one_to_the_passwords_and_who_is_known_is_none(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    async def fits(password_hash: str, password: str, *, is_stranger: bool = False) -> bool:
+        asked.append(is_stranger)
+        return password == PASSWORD
+
+    monkeypatch.setattr(house.people.passwords, "fits", fits)
+    seat = at(house, "10.0.0.5")
+    log_in(seat, "li")
+    seat.post("/logout")
+    log_in(seat, "li")
+    log_in(at(house, "10.0.0.6"), "nobody", "wrong")
+    assert asked == [True, False, True]
 
 
 def test_wrong_tokens_shut_an_address_and_nobody_elsewhere(house: House) -> None:
