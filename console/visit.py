@@ -19,6 +19,7 @@ from console.http.events import Hub
 from console.http.idempotency import Idempotency
 from console.http.jobs import Jobs
 from console.http.messages import JSON, Response, Upload
+from console.http.ranges import keep_plain_range
 from console.http.routes import Route, navigation
 from console.http.security import Security
 from console.people.accounts import Account
@@ -215,7 +216,12 @@ class Visit:
         served.type, served.encoding = content_type, None
         name = download_as.replace('"', "").replace("\\", "").encode("ascii", "replace").decode()
         headers = (("Content-Disposition", f'attachment; filename="{name}"'),) if name else ()
-        return Response(content_type=content_type, headers=headers, stream=served.render_GET)
+
+        def stream(request: Any) -> Any:
+            keep_plain_range(request, served.getsize() if served.exists() else 0)
+            return served.render_GET(request)
+
+        return Response(content_type=content_type, headers=headers, stream=stream)
 
 
 def _plain(value: Any) -> Any:

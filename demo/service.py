@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from config import yaml_lines
 from node.control_client import ask
 
 _START_S = 60.0  # the first start speaks every prompt
@@ -54,7 +55,7 @@ class Service:
         self._process = self._start(at)
 
     def _write_config(self, base: Path, trunk_port: int, changes: dict[str, Any]) -> Path:
-        settings: dict[str, Any] = yaml.safe_load(base.read_text(encoding="utf-8"))
+        settings: dict[str, Any] = yaml_lines.read(base).content
         settings["sip"]["listen"] = f"127.0.0.1:{self.sip_port}"
         settings["sip"]["trunks"] = [
             {"name": "switchboard", "host": f"127.0.0.1:{trunk_port}", "allow": ["127.0.0.0/8"], "caller_id": "12345"}

@@ -19,7 +19,7 @@ from config.fields import split_address
 from config.settings import Settings
 from config.yaml_lines import Document, Key
 
-Found = tuple[Key, str]
+Missing = tuple[Key, str]
 _IPV6 = 6
 _IPV4_ONLY = "is IPv6, and lines speak IPv4 only: no call could use it"
 
@@ -36,12 +36,12 @@ def check_ready(settings: Settings, document: Document) -> None:
         raise ConfigError(faults)
 
 
-def _trunks(settings: Settings) -> Iterator[Found]:
+def _trunks(settings: Settings) -> Iterator[Missing]:
     if not settings.sip.trunks:
         yield ("sip", "trunks"), "no trunk is named: no call could come in, and nobody be rung"
 
 
-def _families(settings: Settings) -> Iterator[Found]:
+def _families(settings: Settings) -> Iterator[Missing]:
     """Yield addresses that no call can use."""
     sip = settings.sip
     named: list[tuple[Key, str]] = [(("sip", "listen"), sip.listen), (("sip", "media_address"), sip.media_address)]
@@ -54,7 +54,7 @@ def _families(settings: Settings) -> Iterator[Found]:
                 yield ("sip", "trunks", place, "allow", at), _IPV4_ONLY
 
 
-def _addresses(settings: Settings) -> Iterator[Found]:
+def _addresses(settings: Settings) -> Iterator[Missing]:
     """Yield addresses at which this machine cannot listen."""
     sip, console, city = settings.sip, settings.console, settings.notices.city_status
     named: list[tuple[Key, str]] = [(("sip", "listen"), sip.host), (("sip", "media_address"), sip.media_address)]
@@ -65,7 +65,7 @@ def _addresses(settings: Settings) -> Iterator[Found]:
             yield key, message
 
 
-def _certificate(settings: Settings) -> Iterator[Found]:
+def _certificate(settings: Settings) -> Iterator[Missing]:
     console = settings.console
     if not console.enabled or console.tls_certificate is None or console.tls_key is None:
         return
@@ -87,7 +87,7 @@ def _certificate(settings: Settings) -> Iterator[Found]:
         )
 
 
-def _authorities(settings: Settings) -> Iterator[Found]:
+def _authorities(settings: Settings) -> Iterator[Missing]:
     notices = settings.notices
     named: list[tuple[Key, Path | None]] = [
         (("notices", "webhooks", place, "ca_file"), one.ca_file) for place, one in enumerate(notices.webhooks)
@@ -99,7 +99,7 @@ def _authorities(settings: Settings) -> Iterator[Found]:
             yield key, message
 
 
-def _data_dir(settings: Settings) -> Iterator[Found]:
+def _data_dir(settings: Settings) -> Iterator[Missing]:
     folder = settings.data_dir.absolute()
     above = next(one for one in (folder, *folder.parents) if one.exists())
     if not above.is_dir():
@@ -108,7 +108,7 @@ def _data_dir(settings: Settings) -> Iterator[Found]:
         yield ("data_dir",), f"this user may not write in {above}: chown it to them, or name another folder"
 
 
-CHECKS: tuple[Callable[[Settings], Iterator[Found]], ...] = (
+CHECKS: tuple[Callable[[Settings], Iterator[Missing]], ...] = (
     _trunks, _families, _addresses, _certificate, _authorities, _data_dir,
 )  # fmt: skip
 

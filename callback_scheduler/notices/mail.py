@@ -28,6 +28,7 @@ from callback_scheduler.orders.words import KINDS, STATES, matter_name, shanghai
 from config.notices import Mailbox, MailSettings
 from routing.clock import SHANGHAI
 from routing.directory import Directory
+from routing.visible import visible_line
 
 SUPERVISORS = "supervisors"
 _ORDERS_IN_A_LETTER = 200
@@ -114,7 +115,7 @@ class Mail:
                 order = await self._order(order_id)
                 lines.append("  " + (self._line(order) if order else order_id))
                 if cause:
-                    lines.append("    " + disclosed(cause, self._settings.phone_numbers))
+                    lines.append("    " + visible_line(disclosed(cause, self._settings.phone_numbers)))
             if len(said) > _ORDERS_IN_A_LETTER:
                 lines.append(f"  其余{len(said) - _ORDERS_IN_A_LETTER}件请登录系统查看")
             lines.append("")
@@ -125,7 +126,8 @@ class Mail:
         due = f"{order.due_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}前回电"
         provisional = "（暂定）" if order.deadline.is_provisional else ""
         fields = (
-            order.order_id, due + provisional, matter_name(self._directory, order.matter_id), order.company,
+            order.order_id, due + provisional, matter_name(self._directory, order.matter_id),
+            visible_line(disclosed(order.company, self._settings.phone_numbers)),
             number and f"联系电话 {number}", STATES[order.state.value],
         )
         return "  ".join(filter(None, fields))

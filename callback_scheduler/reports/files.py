@@ -21,6 +21,7 @@ from callback_scheduler.reports.table import (
     VERDICT_WORDS,
     row_name,
 )
+from routing.masking import masked_text
 from routing.visible import visible
 
 Cell = str | int | float | None
@@ -116,7 +117,7 @@ def miss_lines(report: Report, units: Mapping[str, str]) -> Iterator[Sequence[Ce
             fields["due_at"],
             VERDICT_WORDS[miss.verdict],
             miss.cause,
-            "\n".join(f"{moment.at:%Y-%m-%d %H:%M:%S} {moment.what}" for moment in miss.timeline),
+            "\n".join(f"{moment.at:%Y-%m-%d %H:%M:%S} {masked_text(moment.what)}" for moment in miss.timeline),
         )
 
 

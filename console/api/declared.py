@@ -28,11 +28,11 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
 
 
-def _written(given: Any) -> Any:
+def _written(content: Any) -> Any:
     """Refuse seconds since 1970, which pydantic would take, too."""
-    if not isinstance(given, str) or not _DAY.match(given):
+    if not isinstance(content, str) or not _DAY.match(content):
         raise ValueError("ISO 8601, such as 2026-03-10 or 2026-03-10T09:00:00+08:00")
-    return given
+    return content
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_written)]
@@ -166,9 +166,9 @@ def _body(visit: Visit, model: type[Body]) -> BaseModel:
     return _checked(model, visit.json, "body")
 
 
-def _checked(model: type[BaseModel], given: Any, where: str) -> BaseModel:
+def _checked(model: type[BaseModel], content: Any, where: str) -> BaseModel:
     try:
-        return model.model_validate(given)
+        return model.model_validate(content)
     except ValidationError as wrong:
         faults = tuple(
             Fault(where="/".join([where, *(_plain(step) for step in error["loc"])])[:200], what=error["msg"])
@@ -183,7 +183,7 @@ def _plain(step: int | str) -> str:
 
 def path_id(visit: Visit, name: str) -> str:
     """Return an id from the path; NotFound if it cannot be one."""
-    given = visit.args[name]
-    if not _ID.fullmatch(given):
+    value = visit.args[name]
+    if not _ID.fullmatch(value):
         raise NotFound
-    return given
+    return value

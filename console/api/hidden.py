@@ -7,9 +7,9 @@ from routing.masking import masked_text
 from routing.phone_numbers import masked
 
 
-def number(request: ApiRequest, given: str) -> str:
+def number(request: ApiRequest, digits: str) -> str:
     """Return a phone number as this token may see it; "" stays so."""
-    return given if request.sees_numbers or not given else masked(given)
+    return digits if request.sees_numbers or not digits else masked(digits)
 
 
 def words(request: ApiRequest, text: str) -> str:

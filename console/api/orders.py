@@ -20,8 +20,8 @@ LIMIT = Field(default=50, ge=1, le=200, description="The most that a page holds.
 UNIT = Field(default=None, pattern=r"^[a-z0-9_]{1,64}$", description="A unit_id of the directory.")
 
 
-def _listed(given: Any) -> Any:
-    return given.split(",") if isinstance(given, str) else given
+def _listed(states: Any) -> Any:
+    return states.split(",") if isinstance(states, str) else states
 
 
 class OrdersQuery(Query):

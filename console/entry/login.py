@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from console.entry.known import remembered, try_of, wait_for_pause
+from console.entry.recognition import remember, try_of, wait_for_pause
 from console.http.messages import Cookie, Response
 from console.http.routes import route
 from console.people.accounts import Account, normalised
+from console.people.lockout import Standing
 from console.people.roles import ALL_ROLES
 from console.people.sessions import Session
 from console.visit import Visit
@@ -23,17 +24,18 @@ async def login_page(visit: Visit) -> Response:
 async def login(visit: Visit) -> Response:
     """Check name and password; the same answer, after the same time, whatever was wrong."""
     name = normalised(visit.form.get("name", ""))[:100]
-    tried = try_of(visit, name)
-    wait_for_pause(visit, tried)
+    attempt = try_of(visit, name)
+    wait_for_pause(visit, attempt)
     visit.notes.name = name or "?"
     account = visit.people.accounts.find(name)
     may = account is not None and account.is_active
     password_hash = account.password_hash if account and may else ""
-    fits = await visit.people.passwords.fits(password_hash, visit.form.get("password", ""))
+    is_stranger = attempt.standing is Standing.STRANGER
+    fits = await visit.people.passwords.fits(password_hash, visit.form.get("password", ""), is_stranger=is_stranger)
     # tries that were checked at the same time count all the same
-    wait_for_pause(visit, tried)
+    wait_for_pause(visit, attempt)
     if account is None or not fits:
-        visit.people.failed_logins.note_failure(tried)
+        visit.people.failed_logins.note_failure(attempt)
         visit.note(result="login failed")
         return _login_page(visit, 401, visit.t("login.failed"))
     if account.totp_secret:
@@ -58,11 +60,11 @@ async def code(visit: Visit) -> Response:
     account = visit.people.accounts.find(session.name) if session and session.waits_for_code else None
     if session is None or account is None:
         return visit.go("/login")
-    tried = try_of(visit, account.name)
-    wait_for_pause(visit, tried)
+    attempt = try_of(visit, account.name)
+    wait_for_pause(visit, attempt)
     visit.notes.name = account.name
     if not await visit.people.second_factors.fits(account, visit.form.get("code", "")):
-        visit.people.failed_logins.note_failure(tried)
+        visit.people.failed_logins.note_failure(attempt)
         visit.note(result="code wrong")
         return visit.page("login/code.html", 401, wrong=visit.t("login.code_wrong"), next=_next(visit))
     return await _let_in(visit, account, session)
@@ -83,7 +85,7 @@ async def _let_in(visit: Visit, account: Account, waiting: Session | None = None
     visit.people.failed_logins.note_success(try_of(visit, account.name))
     visit.note(result="logged in")
     session_id, _ = await visit.people.sessions.rotate(waiting or visit.session, account)
-    return await remembered(visit, account, _with_session(visit, visit.go(_next(visit) or "/"), session_id))
+    return await remember(visit, account, _with_session(visit, visit.go(_next(visit) or "/"), session_id))
 
 
 def _with_session(visit: Visit, response: Response, session_id: str) -> Response:

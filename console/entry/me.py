@@ -8,7 +8,7 @@ import pyotp
 import qrcode
 from qrcode.image.svg import SvgPathImage
 
-from console.entry.known import remembered, try_of, wait_for_pause
+from console.entry.recognition import remember, try_of, wait_for_pause
 from console.errors import BadInput, NotFound
 from console.http.messages import Cookie, Response
 from console.http.routes import route
@@ -104,10 +104,10 @@ def _session(visit: Visit) -> Session:
 async def _proved(visit: Visit) -> Account:
     """Return the account once its present password was given: an open browser alone changes no password."""
     assert visit.account is not None
-    account, tried = visit.account, try_of(visit, visit.account.name)
-    wait_for_pause(visit, tried)
+    account, attempt = visit.account, try_of(visit, visit.account.name)
+    wait_for_pause(visit, attempt)
     if not await visit.people.passwords.fits(account.password_hash, visit.form.get("password", "")):
-        visit.people.failed_logins.note_failure(tried)
+        visit.people.failed_logins.note_failure(attempt)
         raise BadInput(key="me.password_wrong")
     return account
 
@@ -119,4 +119,4 @@ async def _changed(visit: Visit, flash: str, **changes: str) -> Response:
     session_id, session = await visit.people.sessions.rotate(visit.session, changed)
     await visit.people.sessions.flash(session, visit.t(flash))
     answer = visit.go("/me").with_cookie(Cookie(visit.console.security.session_cookie, session_id))
-    return await remembered(visit, changed, answer)
+    return await remember(visit, changed, answer)

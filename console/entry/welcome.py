@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from console.entry.known import remembered, wait_for_pause
+from console.entry.recognition import remember, wait_for_pause
 from console.errors import BadInput, ConsoleError, NotAllowed
 from console.http.messages import Cookie, Response
 from console.http.routes import route
@@ -45,15 +45,15 @@ async def welcome(visit: Visit) -> Response:
     session_id, _ = await visit.people.sessions.rotate(visit.session, account, waits_for_code)
     answer = visit.go("/login/code" if waits_for_code else "/")
     answer = answer.with_cookie(Cookie(visit.console.security.session_cookie, session_id))
-    return answer if waits_for_code else await remembered(visit, account, answer)
+    return answer if waits_for_code else await remember(visit, account, answer)
 
 
 def _token(visit: Visit, text: str) -> Token | None:
-    tried = Try("", visit.address)
-    wait_for_pause(visit, tried)
+    attempt = Try("", visit.address)
+    wait_for_pause(visit, attempt)
     token = visit.people.tokens.find(text, FIRST_ADMINISTRATOR, INVITATION)
     if token is None:
-        visit.people.failed_logins.note_failure(tried)
+        visit.people.failed_logins.note_failure(attempt)
     return token
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from twisted.web import http, server
 from twisted.web.resource import IResource
@@ -23,6 +24,7 @@ from console.http.security import HEADERS
 
 # For whoever reads an answer, or a recording, slowly. Event streams have a deadline of their own.
 _READS_S = 900.0
+_MOST_DIGITS = 18
 
 
 def _too_large(path: str) -> bytes:
@@ -66,6 +68,21 @@ class Channel(http.HTTPChannel):
             self.is_idle = False
             self.wait(self.site.settings.head_s)
         super().lineReceived(line)
+
+    def headerReceived(self, line: bytes) -> bool:
+        """Take a line of a head; a length of so many digits that Python would not read it is no length."""
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length" and len(value.strip()) > _MOST_DIGITS:
+            self._refuse()
+            return False
+        taken: bool = super().headerReceived(line)
+        return taken
+
+    def _refuse(self) -> None:
+        transport: Any = self.transport
+        if transport is not None:
+            transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+        self.loseConnection()
 
     def allHeadersReceived(self) -> None:
         """Begin to wait for the body, if there is one."""
@@ -137,6 +154,14 @@ class WebRequest(server.Request):
             return
         for name, value in HEADERS:  # also where something goes wrong before the gate
             self.setHeader(name.lower().encode(), value.encode())
+        try:
+            unquote_to_bytes(self.path).decode()
+        except UnicodeDecodeError:  # the router would answer as well, and log it as an error of ours
+            self.setResponseCode(400)
+            self.setHeader(b"content-type", b"text/plain")
+            self.write(b"The address is not UTF-8\n")
+            self.finish()
+            return
         super().process()
 
 

@@ -29,4 +29,4 @@ class RateLimit:
 
     def _forget(self, now: float) -> None:
         fills_s = self._burst / self._rate
-        self._left = {name: kept for name, kept in self._left.items() if now - kept[1] < fills_s}
+        self._left = {name: (left, at) for name, (left, at) in self._left.items() if now - at < fills_s}

@@ -8,9 +8,13 @@ from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
 
+import structlog
+
 from console.people import json_file
 from console.people.accounts import Account
 from routing.clock import Clock
+
+log = structlog.get_logger()
 
 _FORMAT = 1
 _KEY_BYTES = 32
@@ -31,14 +35,20 @@ class KnownDevices:
         self._key = secrets.token_bytes(_KEY_BYTES)
 
     def load(self) -> None:
-        """Read the key, or put a new one on disk; blocks. ValueError if the file is none of ours."""
-        content = json_file.read(self._path)
-        if content is None:
-            json_file.write(self._path, {"format": _FORMAT, "key": self._key.hex()})
+        """Read the key, or put a new one on disk; blocks, and never raises: calls do not wait for a cookie."""
+        try:
+            content = json_file.read(self._path)
+            key = bytes.fromhex(content["key"]) if content and content["format"] == _FORMAT else b""
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as wrong:
+            log.warning("known_devices_not_read", file=str(self._path), error=str(wrong))
+            key = b""
+        if len(key) == _KEY_BYTES:
+            self._key = key
             return
-        self._key = bytes.fromhex(content["key"])
-        if content["format"] != _FORMAT or len(self._key) != _KEY_BYTES:
-            raise ValueError(f"{self._path}: is no key of this version")
+        try:
+            json_file.write(self._path, {"format": _FORMAT, "key": self._key.hex()})
+        except OSError as wrong:  # devices are known until the next restart
+            log.warning("known_devices_not_written", file=str(self._path), error=str(wrong))
 
     def cookie(self, before: str, account: Account) -> str:
         """Return the cookie of a browser in which somebody logged in, with what it knew of others before."""
@@ -47,7 +57,7 @@ class KnownDevices:
         plain = f"{_owner(account)}.{made_at}.{secrets.token_hex(4)}"
         return _BETWEEN.join([*others[-(_MOST_ACCOUNTS - 1) :], f"{plain}.{self._signature(plain, account)}"])
 
-    def known(self, cookie: str, account: Account) -> str:
+    def recognise(self, cookie: str, account: Account) -> str:
         """Return what names the browser if its cookie is from an earlier log-in of the account, "" otherwise."""
         for one in cookie.split(_BETWEEN)[:_MOST_ACCOUNTS]:
             plain, _, signature = one.rpartition(".")
@@ -70,10 +80,10 @@ def _owner(account: Account) -> str:
 def network_of(address: str) -> str:
     """Return an address as it is remembered and counted: an IPv4 address, or the network of an IPv6 subscriber."""
     try:
-        known = ip_address(address.partition("%")[0])
+        ip = ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if isinstance(known, IPv6Address):
-        mapped = known.ipv4_mapped
-        return str(mapped) if mapped else str(ip_network((known, _IPV6_PREFIX), strict=False))
-    return str(known)
+    if isinstance(ip, IPv6Address):
+        mapped = ip.ipv4_mapped
+        return str(mapped) if mapped else str(ip_network((ip, _IPV6_PREFIX), strict=False))
+    return str(ip)

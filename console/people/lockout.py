@@ -40,7 +40,7 @@ class Try:
     device: str = ""
 
     @property
-    def counted(self) -> tuple[_Key, ...]:
+    def counters(self) -> tuple[_Key, ...]:
         """What a failure counts against."""
         address = network_of(self.address)
         if self.standing is Standing.KNOWN_DEVICE:
@@ -63,25 +63,25 @@ class FailedLogins:
         self._settings, self._clock = settings, clock
         self._failures: OrderedDict[_Key, _Failures] = OrderedDict()
 
-    def pause_s(self, tried: Try) -> int:
+    def pause_s(self, attempt: Try) -> int:
         """Return for how many seconds yet no such try is looked at; 0 if one is."""
-        return max(self._left_s(key) for key in tried.counted)
+        return max(self._left_s(key) for key in attempt.counters)
 
-    def note_failure(self, tried: Try) -> None:
+    def note_failure(self, attempt: Try) -> None:
         """Count a failure."""
-        for key in tried.counted:
+        for key in attempt.counters:
             failures = self._recent(key)
             self._failures[key] = _Failures(failures.count + 1 if failures else 1, self._clock.now())
             self._failures.move_to_end(key)
         while len(self._failures) > _MOST_KEPT:
             self._failures.popitem(last=False)
 
-    def note_success(self, tried: Try) -> None:
+    def note_success(self, attempt: Try) -> None:
         """Forget the failures of an account; those of the address stay, or one good account would free all guesses.
 
         What strangers did stays as well, unless it was a stranger who has the password.
         """
-        self._failures.pop(tried.counted[0], None)
+        self._failures.pop(attempt.counters[0], None)
 
     def locked(self) -> list[tuple[str, str, int]]:
         """Return what is locked now, for an administrator: account, usual, device or address, which, seconds left."""

@@ -14,6 +14,7 @@ from console.people.threads import InThread
 
 SHORTEST = 12
 _MOST_WAITING = 20
+_MOST_STRANGERS = 15  # of these: a flood of strangers leaves room for who logged in here before
 _COME_BACK_S = 5
 LONGEST = 200
 _FEWEST_LETTERS = 5
@@ -34,17 +35,18 @@ class Passwords:
             raise BadInput(key="login.password_length")
         if len(set(plain)) < _FEWEST_LETTERS or name.casefold() in plain.casefold():
             raise BadInput(key="login.password_simple")
-        made: str = await self._one_more(lambda: self._hasher.hash(plain))
+        made: str = await self._one_more(lambda: self._hasher.hash(plain), _MOST_WAITING)
         return made
 
-    async def fits(self, password_hash: str, password: str) -> bool:
+    async def fits(self, password_hash: str, password: str, *, is_stranger: bool = False) -> bool:
         """Whether a password is the one of a hash; with no hash, False after as long a time."""
-        checked: bool = await self._one_more(lambda: self._check(password_hash or self._nobody, password))
+        most = _MOST_STRANGERS if is_stranger else _MOST_WAITING
+        checked: bool = await self._one_more(lambda: self._check(password_hash or self._nobody, password), most)
         return checked and bool(password_hash)
 
-    async def _one_more(self, work: Callable[[], Any]) -> Any:
+    async def _one_more(self, work: Callable[[], Any], most: int) -> Any:
         """Work in a thread; TooMany if many wait already: a flood of log-ins takes no more than that of the machine."""
-        if self._waiting >= _MOST_WAITING:
+        if self._waiting >= most:
             raise TooMany(retry_after_s=_COME_BACK_S)
         self._waiting += 1
         try:

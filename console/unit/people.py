@@ -69,10 +69,10 @@ def _absences(visit: Visit, unit: Any) -> list[tuple[str, Any]]:
     """Return who is away within the next days: name and absence, the first to come first."""
     today = visit.now().date()
     people = [person for tier in (unit.tiers if unit else ()) for person in tier.specialists]
-    found = [
+    absences = [
         (person.name, absence)
         for person in people
         for absence in visit.operations.directory.absences.get(person.specialist_id, ())
         if absence.last_day >= today and absence.first_day <= today + timedelta(days=_DAYS_SHOWN)
     ]
-    return sorted(found, key=lambda one: one[1].first_day)
+    return sorted(absences, key=lambda one: one[1].first_day)

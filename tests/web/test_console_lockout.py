@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred, ensureDeferred
 
+from console.errors import TooMany
 from console.http.messages import Response
 from console.people.accounts import Accounts
 from console.people.devices import KnownDevices, network_of
+from console.people.passwords import Passwords
 from console.people.roles import Role
 from tests.web.visitors import PASSWORD, House, Visitor, at_once, finished, header, text
 
@@ -154,6 +158,36 @@ def test_who_is_logged_in_changes_a_password_though_strangers_shut_the_account(h
     assert [seat.post("/me/password", wrong).status for _ in range(6)] == [400] * 5 + [429], "but does not guess it"
 
 
+def test_a_flood_of_strangers_leaves_room_for_who_logged_in_before() -> None:
+    slow: Any = Deferred()
+    passwords = Passwords(lambda work: slow)
+    flood = [ensureDeferred(passwords.fits("", f"guess {number}", is_stranger=True)) for number in range(40)]
+    for one in flood:
+        one.addErrback(lambda refused: refused.trap(TooMany))
+    assert sum(one.called for one in flood) == 25, "15 wait"
+    known = ensureDeferred(passwords.fits("", PASSWORD))
+    assert not known.called, "it waits, too, and is not refused"
+    slow.callback(False)
+
+
+def test_a_stranger_is_one_to_the_passwords_and_who_is_known_is_none(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    async def fits(password_hash: str, password: str, *, is_stranger: bool = False) -> bool:
+        asked.append(is_stranger)
+        return password == PASSWORD
+
+    monkeypatch.setattr(house.people.passwords, "fits", fits)
+    seat = at(house, "10.0.0.5")
+    log_in(seat, "li")
+    seat.post("/logout")
+    log_in(seat, "li")
+    log_in(at(house, "10.0.0.6"), "nobody", "wrong")
+    assert asked == [True, False, True]
+
+
 def test_wrong_tokens_shut_an_address_and_nobody_elsewhere(house: House) -> None:
     guesser = at(house, "203.0.113.9")
     assert {guesser.get(f"/welcome?token=wrong{number}").status for number in range(20)} == {403}
@@ -174,8 +208,30 @@ def test_known_devices_and_usual_addresses_outlive_a_restart(house: House) -> No
     assert account is not None
     assert account.usual_addresses == ("10.0.0.5",)
     cookie = seat.cookies[house.console.security.device_cookie]
-    assert again.known(cookie, account)
-    assert not KnownDevices(file, house.clock, 60).known(cookie, account), "the key is what makes it ours"
+    assert again.recognise(cookie, account)
+    assert not KnownDevices(file, house.clock, 60).recognise(cookie, account), "the key is what makes it ours"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"key": "zz"}', b'{"format": 2, "key": "00"}', b"[" * 100_000])
+def test_a_damaged_key_keeps_no_console_from_starting(house: House, content: bytes) -> None:
+    file = house.folder / "console" / "devices.json"
+    file.write_bytes(content)
+    house.people.devices.load()
+    again = KnownDevices(file, house.clock, 60)
+    again.load()
+    account = house.account(Role.SEAT, "li")
+    assert again.recognise(house.people.devices.cookie("", account), account), "a new key took its place"
+
+
+def test_a_full_disk_keeps_no_console_from_starting(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr("console.people.json_file.os.fsync", full)
+    house.people.devices.load()
+    account = house.people.accounts.find("li")
+    assert account is not None
+    assert house.people.devices.recognise(house.people.devices.cookie("", account), account)
 
 
 def test_the_administrator_sees_who_is_shut_out_and_that_usual_devices_get_in(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from console.http.messages import Response
 from console.people.accounts import Account, Accounts
 from console.people.roles import Role
 from console.people.second_factors import SecondFactors
-from console.people.tokens import API, INVITATION
+from console.people.tokens import API, INVITATION, Tokens
 from tests.web.visitors import PASSWORD, House, Visitor, at_once, finished, header, text
 
 NEW = "another good password"
@@ -215,3 +216,20 @@ def test_a_clock_that_was_a_year_ahead_locks_no_second_factor_out(house: House) 
     account, code = with_second_factor(house)
     assert finished(house.people.accounts.use_step("li", 10**9, 10**9))
     assert finished(house.people.second_factors.fits(account, code))
+
+
+def test_accounts_and_tokens_of_an_earlier_version_are_read(house: House) -> None:
+    folder = house.folder / "console"
+    folder.mkdir(exist_ok=True)
+    account = {"name": "li", "role": "seat", "password_hash": "x", "generation": 3, "totp_secret": "ABC"}
+    (folder / "accounts.json").write_text(json.dumps({"accounts": [account]}), encoding="utf-8")
+    accounts = Accounts(folder / "accounts.json", at_once)
+    accounts.load()
+    read = accounts.find("li")
+    assert read is not None
+    assert (read.totp_used_step, read.usual_addresses, read.generation) == (0, (), 3)
+    token = {"key": "k", "kind": "api", "name": "chat", "expires_at": "2030-01-01T00:00:00+00:00", "scopes": []}
+    (folder / "tokens.json").write_text(json.dumps({"tokens": [token]}), encoding="utf-8")
+    tokens = Tokens(folder / "tokens.json", at_once, house.clock, accounts.vouches)
+    tokens.load()
+    assert [tokens.is_vouched_for(one) for one in tokens.of_kind(API)] == [True], "nobody was noted as its maker then"

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callback_scheduler.orders.call_facts import CallFacts, SurveyFacts
+from callback_scheduler.orders.causes import Moment
 from callback_scheduler.orders.order import AttemptOutcome
 from callback_scheduler.orders.verdict import Facts, Try, Verdict, judge, milliseconds
 from callback_scheduler.reports.calls import total_calls
@@ -256,6 +258,15 @@ def test_no_cell_of_a_csv_is_a_formula(cell: str) -> None:
     written = as_csv([("单位",), (cell,)])
     assert written.startswith("\ufeff单位")
     assert list(csv.reader(io.StringIO(written, newline="")))[1] == [f"'{cell}"]
+
+
+def test_what_somebody_typed_stands_in_a_file_without_the_numbers_in_it() -> None:
+    report = report_of([order(1)])
+    moment = Moment(report.misses[0].due_at, "书面答复：请改拨 138-0000-1234")
+    report = replace(report, misses=(replace(report.misses[0], timeline=(moment,)),))
+    written = as_csv(miss_lines(report, UNITS))
+    assert "请改拨 138****1234" in written
+    assert "0000-1234" not in written
 
 
 def test_a_workbook_is_made_of_control_characters_too_and_obeys_none(tmp_path: Path) -> None:

@@ -20,20 +20,20 @@ def try_of(visit: Visit, name: str) -> Try:
     if session is not None and visit.account is not None and visit.account.name == account.name:
         return Try(account.name, visit.address, Standing.KNOWN_DEVICE, session.key)
     cookie = visit.cookies.get(visit.console.security.device_cookie, "")
-    if device := visit.people.devices.known(cookie, account):
+    if device := visit.people.devices.recognise(cookie, account):
         return Try(account.name, visit.address, Standing.KNOWN_DEVICE, device)
     is_usual = network_of(visit.address) in account.usual_addresses
     return Try(account.name, visit.address, Standing.USUAL_ADDRESS if is_usual else Standing.STRANGER)
 
 
-def wait_for_pause(visit: Visit, tried: Try) -> None:
+def wait_for_pause(visit: Visit, attempt: Try) -> None:
     """Raise TooMany while no such try is looked at."""
-    pause_s = visit.people.failed_logins.pause_s(tried)
+    pause_s = visit.people.failed_logins.pause_s(attempt)
     if pause_s:
         raise TooMany(key="login.paused", retry_after_s=pause_s)
 
 
-async def remembered(visit: Visit, account: Account, response: Response) -> Response:
+async def remember(visit: Visit, account: Account, response: Response) -> Response:
     """Remember the address of somebody who logged in, and return the answer with what their browser is known by."""
     with suppress(NotStored):  # the operator has heard of it; it keeps nobody out
         await visit.people.accounts.note_address(account.name, network_of(visit.address))
