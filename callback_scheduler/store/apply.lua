@@ -359,6 +359,7 @@ local function forget_records(kind, before_ms)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', key(kind .. 's'), '-inf', '(' .. before_ms)) do
     redis.call('DEL', key(kind, id))
     redis.call('HDEL', key(kind .. '_facts'), id)
+    if kind == 'survey' then redis.call('HDEL', key('followed_up'), id) end
     redis.call('ZREM', key(kind .. 's'), id)
   end
 end
@@ -432,6 +433,10 @@ local handlers = {
   survey_answered = function(payload)
     keep_survey_facts(payload)
     keep('survey', event_id, true)
+  end,
+  survey_followed_up = function(payload)
+    assert(type(payload.survey_id) == 'string', 'not about a survey')
+    redis.call('HSET', key('followed_up'), payload.survey_id, payload_json)
   end,
 }
 

@@ -63,6 +63,7 @@ class Orders:
             "is_solved": is_solved,
             "matter_id": call.request.matter_id,
             "unit_id": call.request.unit_id,
+            "order_id": order_id,
         }
         await self._ledger.write("survey_answered", payload, call.clock.now())
         if order_id:

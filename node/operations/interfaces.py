@@ -187,6 +187,20 @@ class Supervision(Protocol):
         """Take the supervisor out of the call; the others notice nothing."""
 
 
+class FollowUps(Protocol):
+    """Ratings that somebody must see to, whatever call they ended."""
+
+    async def waiting(self) -> list[dict[str, Any]]:
+        """Return what nobody has seen to yet, newest first.
+
+        survey_id, at (aware), level (0: none given), is_solved, call_id, order_id ("" if it followed no callback),
+        unit_id, matter_id, and call, the record of the call (None if it is not kept).
+        """
+
+    async def settle(self, survey_id: str, why: str, who: Actor) -> None:
+        """Note what was done about a rating: it waits no longer."""
+
+
 class NumberChecks(Protocol):
     """号码检查: rings the numbers of a unit, before somebody waits for them."""
 
@@ -217,6 +231,9 @@ class Operations(Protocol):
 
     @property
     def supervision(self) -> Supervision: ...
+
+    @property
+    def follow_ups(self) -> FollowUps: ...
 
     @property
     def number_check(self) -> NumberChecks: ...

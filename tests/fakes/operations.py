@@ -191,6 +191,18 @@ class FakeSupervision(_Part):
         self._do("stop", supervision_id, str(who))
 
 
+class FakeFollowUps(_Part):
+    """Ratings that somebody must see to."""
+
+    name = "follow_ups"
+
+    async def waiting(self) -> list[dict[str, Any]]:
+        return list(self._do("waiting") or ())
+
+    async def settle(self, survey_id: str, why: str, who: Actor) -> None:
+        self._do("settle", survey_id, why, str(who))
+
+
 class FakeNumberCheck(_Part):
     """Checks of the numbers of units."""
 
@@ -218,6 +230,7 @@ class FakeOperations:
         self.call_view = FakeCallView(self)
         self.seats = FakeSeats(self)
         self.supervision = FakeSupervision(self)
+        self.follow_ups = FakeFollowUps(self)
         self.number_check = FakeNumberCheck(self)
         self.site = FakeSite(self)
         self.clock = MovableClock(at, monotonic=lambda: 0.0)
