@@ -62,8 +62,8 @@ T = TypeVar("T")
 _PASSWORDS_AT_ONCE = 1
 # each registers its routes when it is imported; a new page is added here
 PAGES = (
-    home, login, welcome, me, accounts, audit_log, compliance, orders, order, order_acts, recordings, calls, follow_ups, month,
-    wall, seat,
+    home, login, welcome, me, accounts, audit_log, compliance, orders, order, order_acts, recordings, calls, month,
+    follow_ups, wall, seat,
     unit, unit_people, admin, admin_calendar, admin_hours, admin_hours_edit, admin_directory, admin_prompts,
     admin_trial, api_tokens, api_rooms,
 )  # fmt: skip

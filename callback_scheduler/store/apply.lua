@@ -244,6 +244,9 @@ local function open_order(opened)
     take_over_facts(order)
     order.merged = order.merged or {}
     order.merged[#order.merged + 1] = opened
+    for _, name in ipairs({'company', 'contact'}) do -- who says it later says it for the order
+      if (given(order[name]) or '') == '' and (given(opened[name]) or '') ~= '' then order[name] = opened[name] end
+    end
     give_number(number, order.order_id)
     save(order)
     tell_of_call(order.order_id, opened)
@@ -271,12 +274,28 @@ local growing = {
   messages = function(before, paths)
     for _, path in ipairs(paths) do before[#before + 1] = path end
   end,
+  -- the same text sent again says nothing new
+  written_requests = function(before, texts)
+    local known = {}
+    for _, text in ipairs(before) do known[text] = true end
+    for _, text in ipairs(texts) do
+      if not known[text] then before[#before + 1] = text end
+      known[text] = true
+    end
+  end,
 }
 
 local function merge(order, changes)
   if changes.unit_id and changes.unit_id ~= order.unit_id then
     order.units_before = order.units_before or {}
     order.units_before[#order.units_before + 1] = order.unit_id
+  end
+  if given(changes.written_request) then -- an earlier version kept only the last one, and names only that
+    local texts = order.written_requests or {}
+    local before = given(order.written_request) or ''
+    if #texts == 0 and before ~= '' then texts[1] = before end
+    order.written_requests = texts
+    changes.written_requests = given(changes.written_requests) or {changes.written_request}
   end
   for name, value in pairs(changes) do
     if value == cjson.null then

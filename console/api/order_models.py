@@ -54,7 +54,8 @@ class OrderAnswer(Answer):
     unit_id: str
     units_before: list[str]
     matter_id: str
-    company: str
+    company: str = Field(description="The enterprise's name; empty if nobody has entered it.")
+    contact: str = Field(description="Whom to ask for there.")
     caller_number: str
     callback_number: str = Field(description="The number to ring; empty if there is none.")
     call_id: str
@@ -80,7 +81,8 @@ class OrderAnswer(Answer):
     closed_at: datetime | None
     survey_level: int = Field(ge=0, le=5, description="0 if it was not rated.")
     is_solved: bool | None
-    written_request: str
+    written_request: str = Field(description="What was typed last to the online assistant.")
+    written_requests: list[str] = Field(description="All that was typed, oldest first: repeated requests are merged.")
     written_answer: str
     written_answer_at: datetime | None
     written_answer_by: str
@@ -124,7 +126,7 @@ _PLAIN = (
     "first_response_at", "version",
 )  # fmt: skip
 _WORDS = (
-    "company", "acknowledged_by", "self_reported_by", "self_report", "return_reason", "written_request",
+    "company", "contact", "acknowledged_by", "self_reported_by", "self_report", "return_reason", "written_request",
     "written_answer", "written_answer_by",
 )  # fmt: skip
 
@@ -138,6 +140,7 @@ def order_fields(request: ApiRequest, order: Order) -> dict[str, Any]:
         "verdict": verdict(order, request.visit.now()),
         "counted_as": deadline.counted_as,
         "units_before": list(order.units_before),
+        "written_requests": [words(request, text) for text in order.requests],
         "caller_number": number(request, order.caller_number),
         "callback_number": number(request, order.callback_number),
         "due_at": deadline.due_at,

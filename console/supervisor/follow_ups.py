@@ -11,10 +11,12 @@ from console.visit import Visit
 @route("/follow-ups", roles=SUPERVISORS, nav="nav.follow_ups", nav_order=13)
 async def follow_ups(visit: Visit) -> Response:
     """List what nobody has seen to yet, each with its call."""
+    waiting = await visit.operations.follow_ups.waiting()
+    wrap_ups = await visit.operations.seats.wrap_ups_of([one["call_id"] for one in waiting])
     matters = {matter.matter_id: matter.name for matter in visit.operations.directory.matters}
     return visit.page(
-        "orders/follow_ups.html", waiting=await visit.operations.follow_ups.waiting(), matters=matters,
-        unit_name=unit_names(visit).get, say=visit.speaker(),
+        "orders/follow_ups.html", waiting=waiting, matters=matters,
+        wrap_ups=wrap_ups, unit_name=unit_names(visit).get, say=visit.speaker(),
     )  # fmt: skip
 
 

@@ -132,6 +132,8 @@ class Orders:
             callback_number=number,
             matter_id=matter.matter_id,
             unit_id=self._office.directory.unit_of(matter).unit_id,
+            company=request.company,
+            contact=request.contact,
             key_path=request.key_path,
             message_path=request.message_path,
             deadline=self._office.deadline(at, missed_in_hours=not request.was_closed),

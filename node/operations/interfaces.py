@@ -7,7 +7,7 @@ raise OperationRefused (with a text and a key) when they are not possible now, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -69,6 +69,9 @@ class Orders(Protocol):
     async def write_answer(self, order_id: str, text: str, who: Actor) -> Order:
         """Keep what the unit answers in writing (答复) with the order; the last one counts, all are in the journal."""
 
+    async def name_enterprise(self, order_id: str, company: str, contact: str, who: Actor) -> Order:
+        """Keep the name of the enterprise and whom to ask for there; "" leaves what is known."""
+
     async def ring_back(self, order_id: str, number: str, who: Actor, own_number: str = "") -> Order:
         """Ring `number` at the unit, and once 1 is pressed there the enterprise; returns when the attempt has begun.
 
@@ -96,7 +99,7 @@ class Online(Protocol):
     """Opens orders for chats, and measures the time up to the first response."""
 
     async def open_for_online(
-        self, matter_id: str, number: str, text: str, wants: Wish, who: Actor
+        self, matter_id: str, number: str, text: str, wants: Wish, who: Actor, *, company: str = "", contact: str = ""
     ) -> dict[str, Any]:
         """Open an order, and in hours begin its callback at once if the chat wants a call now.
 
@@ -169,6 +172,12 @@ class Seats(Protocol):
 
     async def wrap_up(self, seat_number: str, text: str, who: Actor) -> None:
         """Store what a seat writes about the call it is in, or was in last; a seat in wrap-up is ready thereby."""
+
+    async def name_enterprise(self, seat_number: str, company: str, contact: str, who: Actor) -> None:
+        """Keep who is calling with the call a seat is in, or was in last, and with the orders it has led to."""
+
+    async def wrap_ups_of(self, call_ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return the same of several calls, by call; those about which nothing was written are left out."""
 
     async def wrap_ups(self, call_id: str) -> list[dict[str, Any]]:
         """Return what was written about a call, oldest first: at, seat_number, text, who."""

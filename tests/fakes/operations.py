@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -80,6 +80,9 @@ class FakeOrders(_Part):
     async def write_answer(self, order_id: str, text: str, who: Actor) -> Order:
         return self._act("write_answer", order_id, text, str(who))
 
+    async def name_enterprise(self, order_id: str, company: str, contact: str, who: Actor) -> Order:
+        return self._act("name_enterprise", order_id, company, contact, str(who))
+
     async def ring_back(self, order_id: str, number: str, who: Actor, own_number: str = "") -> Order:
         return self._act("ring_back", order_id, number, str(who), *([own_number] if own_number else []))
 
@@ -111,9 +114,10 @@ class FakeOnline(_Part):
     name = "online"
 
     async def open_for_online(
-        self, matter_id: str, number: str, text: str, wants: Wish, who: Actor
+        self, matter_id: str, number: str, text: str, wants: Wish, who: Actor, *, company: str = "", contact: str = ""
     ) -> dict[str, Any]:
-        opened: dict[str, Any] = self._do("open_for_online", matter_id, number, text, wants, str(who))
+        named = [company, contact] if company or contact else []
+        opened: dict[str, Any] = self._do("open_for_online", matter_id, number, text, wants, str(who), *named)
         return opened
 
     async def first_response_s(self, order_id: str) -> float | None:
@@ -171,6 +175,12 @@ class FakeSeats(_Part):
 
     async def wrap_up(self, seat_number: str, text: str, who: Actor) -> None:
         self._do("wrap_up", seat_number, text, str(who))
+
+    async def name_enterprise(self, seat_number: str, company: str, contact: str, who: Actor) -> None:
+        self._do("name_enterprise", seat_number, company, contact, str(who))
+
+    async def wrap_ups_of(self, call_ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+        return dict(self._do("wrap_ups_of", sorted(call_ids)) or {})
 
     async def wrap_ups(self, call_id: str) -> list[dict[str, Any]]:
         return list(self._do("wrap_ups", call_id) or ())

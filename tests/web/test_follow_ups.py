@@ -39,5 +39,13 @@ def test_what_was_done_is_kept_under_the_supervisors_name() -> None:
     assert visitor.post("/follow-ups/s1/settle", {"why": ""}).status == 400
 
 
+def test_what_the_seat_wrote_about_the_call_is_read_there() -> None:
+    house = House()
+    house.operations.answers["follow_ups.waiting"] = [BAD]
+    note = {"call_id": BAD["call_id"], "text": "企业要求书面答复", "at": MORNING, "who": "seat:王"}
+    house.operations.answers["seats.wrap_ups_of"] = {BAD["call_id"]: [note]}
+    assert "企业要求书面答复" in text(house.visitor(Role.SUPERVISOR).get("/follow-ups"))
+
+
 def test_only_supervisors_see_it() -> None:
     assert House().visitor(Role.ADMIN).get("/follow-ups").status == 403
