@@ -29,9 +29,10 @@ CHANGEABLE = frozenset(
     {
         "callback_number", "unit_id", "company", "contact", "message_path", "sent_at", "acknowledged_at",
         "acknowledged_by", "reached_at", "self_reported_at", "self_reported_by", "self_report", "return_reason",
-        "returns", "overdue_at", "breach_cause", "steps_done", "promised_at", "promised_by", "dial_after", "preferred_at", "closed_at",
-        "messages", "survey_level", "is_solved", "original_due_at", "written_request", "written_requests",
-        "written_answer", "written_answer_at", "written_answer_by", "first_response_at", "deadline", *_DEADLINE,
+        "returns", "overdue_at", "breach_cause", "steps_done", "promised_at", "promised_by", "dial_after",
+        "preferred_at", "closed_at", "messages", "survey_level", "is_solved", "original_due_at", "written_request",
+        "written_requests", "written_answer", "written_answer_at", "written_answer_by", "first_response_at",
+        "deadline", *_DEADLINE,
     }
 )
 _STATES = {state.value: state for state in OrderState}

@@ -164,6 +164,13 @@ local function keep_past(order, was)
   if #(order.past or {}) > 0 then redis.call('HSET', key('order_past'), order.order_id, cjson.encode(order.past)) end
 end
 
+-- A request of a chat in working hours was missed by nobody. Told beside the facts, whose words an earlier version knows.
+local function keep_kind(order)
+  if order.kind == 'online' and order.counted_as == 'missed_in_hours' then
+    redis.call('HSET', key('order_counted'), order.order_id, 'online')
+  end
+end
+
 -- What a report asks of an order (verdict.Facts), short enough that it reads 100,000 of them in a moment.
 local function keep_facts(order)
   order.facts_at = order.version
@@ -196,6 +203,7 @@ end
 -- Everything about an event that may be wrong has been looked at before the first of these writes.
 local function save(order, indexed_before, filed_before)
   keep_facts(order)
+  keep_kind(order)
   file(order, filed_before)
   redis.call('SET', key('order', order.order_id), cjson.encode(order))
   local indexed = order.is_open and indexed_by(order) or {}
@@ -371,6 +379,7 @@ local function forget_order(number)
   redis.call('ZREM', key('reached'), number)
   redis.call('HDEL', key('order_facts'), number)
   redis.call('HDEL', key('order_past'), number)
+  redis.call('HDEL', key('order_counted'), number)
   redis.call('HDEL', key('epochs'), number)
 end
 

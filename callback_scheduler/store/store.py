@@ -10,7 +10,7 @@ Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind 
 as), `highest` sequences, `epochs`, `early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`,
 `calls`, `survey:<id>`, `surveys`, `followed_up` (what was done about a bad one),
 `applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`,
-`order_past` (what an order was before), `call_facts`, `survey_facts`;
+`order_past` (what an order was before), `order_counted`, `call_facts`, `survey_facts`;
 for lists `filed:<unit>|<state>`, `units` (all that ever had an order), `of_phone:<number>`.
 """
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from callback_scheduler.orders.evidence import proves
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, MergedCall, Order, OrderKind
 from callback_scheduler.orders.states import OrderState
-from callback_scheduler.orders.verdict import Verdict, verdict
+from callback_scheduler.orders.verdict import Verdict, counted_as, verdict
 from console.api.declared import Answer, ApiRequest
 from console.api.hidden import number, words
 
@@ -50,7 +50,7 @@ class OrderAnswer(Answer):
     state: OrderState
     verdict: Verdict = Field(description="Its class now, under its own deadline, as in the report.")
     kind: OrderKind
-    counted_as: Literal["after_hours", "missed_in_hours"]
+    counted_as: Literal["after_hours", "missed_in_hours", "online"]
     unit_id: str
     units_before: list[str]
     matter_id: str
@@ -138,7 +138,7 @@ def order_fields(request: ApiRequest, order: Order) -> dict[str, Any]:
         **{name: getattr(order, name) for name in _PLAIN},
         **{name: words(request, getattr(order, name)) for name in _WORDS},
         "verdict": verdict(order, request.visit.now()),
-        "counted_as": deadline.counted_as,
+        "counted_as": counted_as(order),
         "units_before": list(order.units_before),
         "written_requests": [words(request, text) for text in order.requests],
         "caller_number": number(request, order.caller_number),

@@ -136,6 +136,8 @@ class Orders:
             contact=request.contact,
             key_path=request.key_path,
             message_path=request.message_path,
-            deadline=self._office.deadline(at, missed_in_hours=not request.was_closed),
+            deadline=self._office.deadline(
+                at, missed_in_hours=not request.was_closed, is_online=kind is OrderKind.ONLINE
+            ),
         )
         return await self._ledger.open_order(draft)
