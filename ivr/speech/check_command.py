@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime, time
 
+from callback_scheduler.orders.closed_deadlines import closed_deadlines
 from ivr.speech.prompt_check import prompt_rows
 from ivr.speech.prompt_report import table
 from routing.calendar_file import strangers_in
-from routing.clock import SystemClock
+from routing.clock import SHANGHAI, SystemClock
 from routing.site import Site
 
 # The State Council gives its notice of the next year's holidays in the first half of November.
@@ -53,6 +54,12 @@ def warnings_of(site: Site, today: date) -> list[str]:
             f"the holidays of {next_year} are missing: deadlines in it are provisional until {next_year}.csv is in "
             f"{site.settings.calendar_dir}, or loaded under 日历 in the console"
         )
+    now = datetime.combine(today, time.min, SHANGHAI)
+    found += [
+        f"the closure {one.closure.reason!r} covers the deadline of {one.on} 10:00, which does not move by it"
+        + (f": if it shall, add {one.calendar_row!r} to {one.on.year}.csv" if one.calendar_row else "")
+        for one in closed_deadlines(site.settings.hours.closures, site.calendar, now)
+    ]
     if strangers := strangers_in(site.settings.calendar_dir):
         found.append(f"not read in {site.settings.calendar_dir}, only YYYY.csv is: {', '.join(strangers)}")
     return found

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from config.errors import ConfigError
+from config.hours import HoursSettings
 from ivr.speech.check_command import warnings_of
 from routing import calendar as calendars
 from routing.calendar import FIRST_PUBLISHED_YEAR, LAST_PUBLISHED_YEAR, Calendar, DayType, load_calendar
@@ -82,7 +83,8 @@ def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
 )
 def test_a_check_warns_in_time_that_holidays_are_missing(tmp_path: Path, today: str, is_warned: bool) -> None:
     (tmp_path / "README.md").write_text("how to")
-    site: Any = SimpleNamespace(calendar=load_calendar(tmp_path), settings=SimpleNamespace(calendar_dir=tmp_path))
+    settings = SimpleNamespace(calendar_dir=tmp_path, hours=HoursSettings())
+    site: Any = SimpleNamespace(calendar=load_calendar(tmp_path), settings=settings)
     assert [("2027" in one) for one in warnings_of(site, date.fromisoformat(today))] == [True] * is_warned
     (tmp_path / "2027.csv").write_bytes(as_excel_saves_it(NOTICE_OF_2027))
     (tmp_path / "2028.xlsx").write_text("x")
