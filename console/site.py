@@ -47,7 +47,7 @@ from console.rendering.templates import Templates
 from console.rendering.texts import Texts
 from console.seat import numbers as seat_numbers
 from console.seat import page as seat
-from console.supervisor import calls, compliance, month, order, order_acts, orders, recordings
+from console.supervisor import calls, compliance, follow_ups, month, order, order_acts, orders, recordings
 from console.unit import inbox as unit
 from console.unit import people as unit_people
 from console.visit import Console
@@ -66,7 +66,7 @@ _A_DAY_S = 86_400
 # each registers its routes when it is imported; a new page is added here
 PAGES = (
     home, login, welcome, me, accounts, audit_log, compliance, orders, order, order_acts, recordings, calls, month,
-    wall, seat, seat_numbers,
+    follow_ups, wall, seat, seat_numbers,
     unit, unit_people, admin, admin_calendar, admin_hours, admin_hours_edit, admin_directory, admin_prompts,
     admin_trial, api_tokens, api_rooms,
 )  # fmt: skip

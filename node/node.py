@@ -36,6 +36,7 @@ from node.drain import Drain
 from node.lines import NodeLines
 from node.operations.call_view import CallView
 from node.operations.calls import CallOperations
+from node.operations.follow_ups import FollowUps
 from node.operations.happenings import HappeningsFeed
 from node.operations.number_check import NumberCheck
 from node.operations.online import OnlineOperations
@@ -148,7 +149,7 @@ class Node:
             seats=seats, supervision=SupervisionOperations(running, office),
             number_check=NumberCheck(
                 self._callbacks, office=office, presence=presence, ledger=ledger, clock=clock
-            ), site=site,
+            ), site=site, follow_ups=FollowUps(ledger, clock),
         )  # fmt: skip
 
     def _make_timetable(self, site: Site, ports: Ports) -> Timetable:

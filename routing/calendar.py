@@ -4,7 +4,8 @@ Three sources, the first that speaks wins:
 
 1. CSV files of the site (`calendar/2027.csv`): the State Council's notice, loaded as soon as it is out.
 2. chinesecalendar, up to the last year it has a notice for.
-3. Weekends and statutory days: a guess, since the days moved around a holiday (调休) are not known. *Provisional*.
+3. Weekends, statutory days and the days in lieu of those on a weekend: a guess, since the days moved around a holiday
+   (调休) are not known. *Provisional*.
 
 Only `load_calendar` reads files; a `Calendar` is pure.
 """
@@ -20,9 +21,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import chinese_calendar
+import structlog
 
 from config.errors import ConfigError
-from routing.calendar_file import DayType, ListedDay, files_of, read_files, whole_years_only
+from routing.calendar_file import DayType, ListedDay, files_of, read_files, strangers_in, whole_years_only
+
+log = structlog.get_logger()
 
 _PUBLISHED_HOLIDAYS: Mapping[date, str] = chinese_calendar.constants.holidays
 _PUBLISHED_MAKE_UP_WORKDAYS: Mapping[date, str] = chinese_calendar.constants.workdays
@@ -31,6 +35,8 @@ LAST_PUBLISHED_YEAR = max(_PUBLISHED_HOLIDAYS).year
 _PUBLISHED = f"chinesecalendar {version('chinesecalendar')}"
 _GUESSED = "weekends and statutory days"
 _SATURDAY = 5
+# So near to the next holiday the day in lieu may be taken there: 中秋节 of 2015, a Sunday, before 国庆节.
+_TAKEN_TOGETHER = timedelta(days=7)
 
 __all__ = ["FIRST_PUBLISHED_YEAR", "LAST_PUBLISHED_YEAR", "Calendar", "Day", "DayType", "load_calendar"]
 
@@ -78,7 +84,7 @@ class Calendar:
             return _plain_day(on, self._listed_years[on.year], is_provisional=False)
         if FIRST_PUBLISHED_YEAR <= on.year <= LAST_PUBLISHED_YEAR:
             return _published_day(on)
-        name = _statutory_days(on.year).get(on)
+        name = _statutory_days(on.year).get(on) or _days_in_lieu(on.year).get(on)
         if name is not None:
             return Day(on, DayType.HOLIDAY, name, _GUESSED, is_provisional=True)
         return _plain_day(on, _GUESSED, is_provisional=True)
@@ -111,6 +117,9 @@ def load_calendar(*folders: Path) -> Calendar:
     Raises ConfigError with every bad row (file, line and key). The file of a year that chinesecalendar does not know
     must hold that year's statutory days: half a notice would be taken for a whole one.
     """
+    for folder in folders:
+        if strangers := strangers_in(folder):
+            log.warning("calendar_files_not_read", folder=str(folder), files=strangers, read="YYYY.csv only")
     files = files_of(folders)
     days, faults = read_files(files)
     years = {on.year: row.file for on, row in days.items() if not _is_published(on.year)}
@@ -146,3 +155,23 @@ def _statutory_days(year: int) -> Mapping[date, str]:
 
     by_law = holidays.country_holidays("CN", years=year, language="zh_CN", observed=False)
     return {on: name for on, name in by_law.items() if not name.startswith("休息日")}
+
+
+@lru_cache(maxsize=16)
+def _days_in_lieu(year: int) -> Mapping[date, str]:
+    """Return the workdays off in lieu of statutory days on a Saturday or Sunday, the first possible after each.
+
+    放假办法 art. 6 gives them; only the notice says which they are. A guess that is too early has a unit ring early,
+    one that is too late breaks a promise, so a day that may be taken elsewhere is not counted before.
+    """
+    by_law = {on: name for on, name in _statutory_days(year).items() if "延长" not in name}  # of 2020, by no law
+    in_lieu: dict[date, str] = {}
+    for on, name in sorted(by_law.items()):
+        if on.weekday() < _SATURDAY:
+            continue
+        day = on
+        while day.weekday() >= _SATURDAY or day in by_law or day in in_lieu:
+            after = [later for later in by_law if day < later <= day + _TAKEN_TOGETHER]
+            day = max(after, default=day) + timedelta(days=1)
+        in_lieu[day] = f"{name}补假"
+    return in_lieu

@@ -5,9 +5,10 @@
     2027-01-01,holiday,元旦
     2027-02-14,make_up_workday,春节
 
-Lines that start with `#` are comments. `type` is holiday, make_up_workday, workday or weekend, or in the notice's own
-words 放假, 上班 (on a weekend), 休息. Days that are not listed are what their weekday makes them (or, in a year that
-chinesecalendar knows, what it says).
+As a spreadsheet saves it, too: in GB18030, dates like 2027/1/1 or 2027年1月1日, empty cells at the end of a row, and
+the header in Chinese (日期,类型,名称). Lines that start with `#` are comments. `type` is holiday, make_up_workday,
+workday or weekend, or in the notice's own words 放假, 上班 (on a weekend), 休息. Days that are not listed are what
+their weekday makes them (or, in a year that chinesecalendar knows, what it says).
 """
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ class DayType(Enum):
 
 
 _COLUMNS = ["date", "type", "name"]
-_FILE_NAME = re.compile(r"(?P<year>\d{4})\.csv")
+_COLUMNS_IN_CHINESE = ["日期", "类型", "名称"]
+_FILE_NAME = re.compile(r"(?P<year>\d{4})\.csv", re.IGNORECASE)
+_DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?")
+# No order has a deadline outside of these, and beyond them days cannot be counted any more.
+FIRST_YEAR, LAST_YEAR = 2004, 2100
 _TYPES = {day_type.value: day_type for day_type in DayType} | {
     "放假": DayType.HOLIDAY,
     "上班": DayType.MAKE_UP_WORKDAY,
@@ -58,7 +63,28 @@ class ListedDay:
 
 def files_of(folders: Iterable[Path]) -> dict[str, Path]:
     """Return the CSV files of folders by name; one of a later folder stands in for that of the same name before."""
-    return {path.name: path for folder in folders for path in sorted(folder.glob("*.csv"))}
+    return {path.name.lower(): path for folder in folders for path in _in_folder(folder) if _is_csv(path)}
+
+
+def strangers_in(folder: Path) -> list[str]:
+    """Return the names of files in a folder of calendars that are none and are not read, such as 2027.xlsx."""
+    return [path.name for path in _in_folder(folder) if not _is_csv(path) and path.suffix.lower() != ".md"]
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def _is_csv(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
+
+
+def text_of(content: bytes) -> str:
+    """Return the text of a CSV file, in UTF-8 or as a Chinese spreadsheet saves it; ValueError if it is neither."""
+    try:
+        return content.decode("utf-8-sig")  # spreadsheets put a byte order mark in front
+    except UnicodeDecodeError:
+        return content.decode("gb18030")
 
 
 def read_files(files: Mapping[str, Path]) -> tuple[dict[date, ListedDay], list[Fault]]:
@@ -88,12 +114,12 @@ def _read_file(path: Path) -> dict[date, ListedDay]:
     if named is None:
         raise ConfigError([Fault(str(path), 0, "", "a calendar file is named by its year, such as 2027.csv")])
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a byte order mark in front
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise ConfigError([Fault(str(path), 0, "", f"cannot be read (UTF-8 expected): {wrong}")]) from wrong
+        text = text_of(path.read_bytes())
+    except (OSError, ValueError) as wrong:
+        raise ConfigError([Fault(str(path), 0, "", f"cannot be read (UTF-8 or GB18030 expected): {wrong}")]) from wrong
     rows = _rows(text)
     line, header = next(rows, (0, []))
-    if header != _COLUMNS:
+    if [name.lower() for name in header] not in (_COLUMNS, _COLUMNS_IN_CHINESE):
         raise ConfigError([Fault(str(path), line, "", f"the first row must be {','.join(_COLUMNS)}")])
     days: dict[date, ListedDay] = {}
     faults: list[Fault] = []
@@ -114,7 +140,11 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row with its line number, without comments and blank lines."""
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
-            yield number, [cell.strip() for cell in next(csv.reader([line]))]
+            cells = [cell.strip() for cell in next(csv.reader([line]))]
+            while cells and not cells[-1]:
+                cells.pop()  # a spreadsheet fills every row up to the longest
+            if cells and not cells[0].startswith("#"):
+                yield number, cells
 
 
 class _BadCell(ValueError):
@@ -125,13 +155,23 @@ class _BadCell(ValueError):
         self.column = column
 
 
+def _date(cell: str, year: int) -> date:
+    written = _DATE.fullmatch(cell)
+    try:
+        if written is None:
+            raise ValueError(cell)
+        on = date(*map(int, written.groups()))
+    except ValueError as wrong:
+        raise _BadCell("date", f"{cell!r} is no date such as {year}-10-01") from wrong
+    if not FIRST_YEAR <= on.year <= LAST_YEAR:
+        raise _BadCell("date", f"{cell} lies outside of the years {FIRST_YEAR} to {LAST_YEAR}")
+    return on
+
+
 def _day(row: list[str], file: str, year: int) -> ListedDay:
     if len(row) not in (2, 3):
         raise _BadCell("", f"expected {','.join(_COLUMNS)}, found {len(row)} columns")
-    try:
-        on = date.fromisoformat(row[0])
-    except ValueError as wrong:
-        raise _BadCell("date", f"{row[0]!r} is no date such as {year}-10-01") from wrong
+    on = _date(row[0], year)
     if on.year != year:
         raise _BadCell("date", f"{on} does not belong into {file}")
     if row[1] not in _TYPES:

@@ -190,6 +190,10 @@ class Ledger:
         """Return the last answers to the survey, newest first."""
         return await self._in_thread(self._store.records.surveys, limit)
 
+    async def bad_surveys(self, since: datetime) -> list[dict[str, Any]]:
+        """Return the answers to the survey from `since` on that somebody must see to and nobody has, newest first."""
+        return await self._in_thread(self._store.records.bad_surveys, since)
+
     async def read(self, work: Callable[[Store], _T]) -> _T:
         """Let `work` read the store in a thread, and return what it returns: a report, which looks at everything."""
         return await self._in_thread(work, self._store)

@@ -201,6 +201,7 @@ def _about(order: Order) -> dict[str, Any]:
         "unit_id": order.unit_id,
         "matter_id": order.matter_id,
         "company": order.company,
+        "contact": order.contact,
         "callback_number": order.callback_number,
         "opened_at": order.opened_at.astimezone(timezone.utc).isoformat(),
         "due_at": order.due_at.astimezone(timezone.utc).isoformat(),

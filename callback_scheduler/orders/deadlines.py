@@ -34,11 +34,11 @@ class Deadline:
     counted_as: CountedAs
 
 
-def deadline(calendar: Calendar, at: datetime, missed_in_hours: bool) -> Deadline:
+def deadline(calendar: Calendar, at: datetime, missed_in_hours: bool, *, is_online: bool = False) -> Deadline:
     """Return the deadline of an order whose call came in `at` (aware, any zone; ValueError if naive).
 
     Out of hours it is the first workday 10:00 strictly after the call; a call that was missed in working hours is
-    due at 10:00 of the next workday, even if it came before 10:00.
+    due at 10:00 of the next workday, even if it came before 10:00. So is what a chat asked for in them (`is_online`).
     """
     if at.tzinfo is None:
         raise ValueError(f"{at} has no time zone, so it is no instant")
@@ -49,7 +49,8 @@ def deadline(calendar: Calendar, at: datetime, missed_in_hours: bool) -> Deadlin
     is_provisional = _is_provisional(calendar, called_on.on, due_on.on)
     return Deadline(
         due_at=datetime.combine(due_on.on, DUE_TIME, SHANGHAI),
-        reason=_reason(called_at, called_on, due_on, missed_in_hours, is_provisional),
+        reason=_reason(called_at, called_on, due_on, missed_in_hours,
+                       is_provisional=is_provisional, is_online=is_online),
         is_provisional=is_provisional,
         rule_version=RULE_VERSION,
         calendar_version=calendar.version,
@@ -63,9 +64,11 @@ def _is_provisional(calendar: Calendar, first: date, last: date) -> bool:
     return any(calendar.day(first + timedelta(days=n)).is_provisional for n in days)
 
 
-def _reason(called_at: datetime, called_on: Day, due_on: Day, missed: bool, is_provisional: bool) -> str:
+def _reason(
+    called_at: datetime, called_on: Day, due_on: Day, missed: bool, *, is_provisional: bool, is_online: bool
+) -> str:
     """One Chinese sentence a unit and a caller can follow with a calendar in hand."""
-    when = "工作时段内无人接听" if missed else "非工作时段"
+    when = ("在线转入" if is_online else "工作时段内无人接听") if missed else "非工作时段"
     if called_on.on == due_on.on:
         due = "当日为工作日，应于当日10:00前回电"
     else:

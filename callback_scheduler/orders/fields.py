@@ -27,11 +27,12 @@ _DEADLINE = tuple(field.name for field in dataclasses.fields(Deadline))
 # What an event may change beside the state; `deadline` stands for all its fields.
 CHANGEABLE = frozenset(
     {
-        "callback_number", "unit_id", "company", "message_path", "sent_at", "acknowledged_at", "acknowledged_by",
-        "reached_at", "self_reported_at", "self_reported_by", "self_report", "return_reason", "returns", "overdue_at",
-        "breach_cause", "steps_done", "promised_at", "promised_by", "dial_after", "preferred_at", "closed_at",
-        "messages", "survey_level", "is_solved", "original_due_at", "written_request", "written_answer",
-        "written_answer_at", "written_answer_by", "first_response_at", "hold_reason", "deadline", *_DEADLINE,
+        "callback_number", "unit_id", "company", "contact", "message_path", "sent_at", "acknowledged_at",
+        "acknowledged_by", "reached_at", "self_reported_at", "self_reported_by", "self_report", "return_reason",
+        "returns", "overdue_at", "breach_cause", "steps_done", "promised_at", "promised_by", "dial_after",
+        "preferred_at", "closed_at", "messages", "survey_level", "is_solved", "original_due_at", "written_request",
+        "written_requests", "written_answer", "written_answer_at", "written_answer_by", "first_response_at",
+        "hold_reason", "deadline", *_DEADLINE,
     }
 )
 _STATES = {state.value: state for state in OrderState}
@@ -94,7 +95,8 @@ def from_fields(fields: Mapping[str, Any]) -> Order:
         callback_number=fields["callback_number"],
         matter_id=fields["matter_id"],
         unit_id=fields["unit_id"],
-        company=fields["company"],
+        company=fields.get("company", ""),
+        contact=fields.get("contact", ""),
         key_path=fields["key_path"],
         message_path=fields["message_path"],
         is_direct=fields["is_direct"],
@@ -125,6 +127,7 @@ def _life(fields: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {name: instant(fields[name]) for name in _LIFE_INSTANTS if name in fields}
     found |= {name: fields[name] for name in _LIFE_PLAIN if name in fields}
     found |= {name: tuple(fields[name]) for name in ("units_before", "messages") if name in fields}
+    found["written_requests"] = tuple(fields.get("written_requests", ()))
     found["past"] = tuple(map(tuple, fields.get("past", ())))
     if "steps_done" in fields:
         found["steps_done"] = frozenset(fields["steps_done"])

@@ -71,7 +71,8 @@ class OrderDraft:
     """What a flow knows of an order before it has a number.
 
     `opened_at` is aware; `callback_number` is the number to ring ("" if none); `message_path` is the recording the
-    caller left ("" if none); `key_path` the digits that led here; `is_direct` that the matter needs no seat.
+    caller left ("" if none); `company` the name of the enterprise, `contact` whom to ask for; `key_path` the digits
+    that led here; `is_direct` that the matter needs no seat.
     `hold_reason` is why a person must look at the order before it is dialled, one of `holds.Hold`; "" if nobody must.
     """
 
@@ -84,6 +85,7 @@ class OrderDraft:
     unit_id: str
     deadline: Deadline
     company: str = ""
+    contact: str = ""
     key_path: str = ""
     message_path: str = ""
     is_direct: bool = False
@@ -150,7 +152,8 @@ class Order(OrderDraft):
     `merged_calls` and `attempts` come oldest first. `reached_at` is when the talk of the proving attempt began;
     `overdue_at` the frozen breach; `promised_at` when a ten-minute promise is due; `dial_after` the earliest next
     dial; `original_due_at` the deadline before it was re-dated; `messages` recordings added later; `survey_level`
-    1 to 5 (0: none). `written_request` is what was typed to the online assistant, `written_answer` what the unit typed
+    1 to 5 (0: none). `written_request` is what was typed last to the online assistant, `written_requests`
+    all that was, oldest first; `written_answer` what the unit typed
     (答复); `first_response_at` when somebody first reacted to an order from there. `past` is what it
     was before (`verdict.Past`). `version` counts the events applied.
     """
@@ -182,6 +185,7 @@ class Order(OrderDraft):
     is_solved: bool | None = None
     original_due_at: datetime | None = None
     written_request: str = ""
+    written_requests: tuple[str, ...] = ()
     written_answer: str = ""
     written_answer_at: datetime | None = None
     written_answer_by: str = ""
@@ -199,6 +203,11 @@ class Order(OrderDraft):
         """Whether no call about the order came from the number it is to be rung back at, as far as is shown."""
         callers = (self.caller_number, *(call.caller_number for call in self.merged_calls))
         return bool(self.callback_number) and not any(is_same_number(one, self.callback_number) for one in callers)
+
+    @property
+    def requests(self) -> tuple[str, ...]:
+        """Return all that was typed to the online assistant, oldest first; an earlier version kept only the last."""
+        return self.written_requests or ((self.written_request,) if self.written_request else ())
 
     @property
     def stamp(self) -> str:

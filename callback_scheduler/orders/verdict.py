@@ -26,7 +26,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from callback_scheduler.orders.evidence import proves
-from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
+from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order, OrderKind
 from callback_scheduler.orders.states import OrderState
 
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=timezone.utc), timedelta(milliseconds=1)
@@ -86,7 +86,7 @@ class Facts(NamedTuple):
 
     order_id: str
     unit_id: str
-    counted_as: str  # after_hours or missed_in_hours
+    counted_as: str  # after_hours, missed_in_hours or online
     state: str
     opened_ms: int
     due_ms: int
@@ -135,7 +135,7 @@ def facts_of(order: Order) -> Facts:
     return Facts(
         order_id=order.order_id,
         unit_id=order.unit_id,
-        counted_as=order.deadline.counted_as,
+        counted_as=counted_as(order),
         state=order.state.value,
         opened_ms=milliseconds(order.opened_at),
         due_ms=milliseconds(order.deadline.due_at),
@@ -163,6 +163,12 @@ def known_at(facts: Facts, at_ms: int) -> Facts:
 def _as_of(facts: Facts, at_ms: int) -> Facts:
     past = next((past for past in facts.past if past.until_ms > at_ms), None)
     return facts if past is None else facts._replace(**{k: v for k, v in past._asdict().items() if k != "until_ms"})
+
+
+def counted_as(order: Order) -> str:
+    """Return among which orders it is counted: nobody missed a call when a chat asked for one in working hours."""
+    was_in_hours = order.deadline.counted_as == "missed_in_hours"
+    return "online" if was_in_hours and order.kind is OrderKind.ONLINE else order.deadline.counted_as
 
 
 def try_of(attempt: Attempt) -> Try:

@@ -6,7 +6,9 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from callback_scheduler.orders.verdict import Stage, Verdict
 from callback_scheduler.reports.calls import RATE_WORDS, total_calls
@@ -21,10 +23,12 @@ from callback_scheduler.reports.table import (
     VERDICT_WORDS,
     row_name,
 )
+from routing.clock import in_shanghai
 from routing.masking import masked_text
 from routing.visible import visible
 
-Cell = str | int | float | None
+Cell = str | int | float | datetime | None
+_IN_CSV, _IN_EXCEL = "%Y-%m-%d %H:%M", "yyyy-mm-dd hh:mm"
 # OWASP, CSV injection: a cell that begins with one of these is a formula to a spreadsheet.
 # Their full-width forms are taken for the same, and so are signs behind a blank or another mark.
 _FORMULA_STARTS = tuple("=+-@＝＋－＠")
@@ -42,7 +46,7 @@ def as_csv(lines: Iterable[Sequence[Cell]]) -> str:
     """Return lines of cells as CSV with a byte order mark; text that a spreadsheet would run is quoted by `'`."""
     out = io.StringIO(newline="")
     out.write(_BOM)
-    csv.writer(out).writerows([safe(cell) for cell in line] for line in lines)
+    csv.writer(out).writerows([safe(_as_text(cell)) for cell in line] for line in lines)
     return out.getvalue()
 
 
@@ -55,10 +59,22 @@ def safe(cell: Cell) -> Cell:
     return f"'{shown}" if is_formula else shown
 
 
+def _as_text(cell: Cell) -> Cell:
+    """Return a time as a spreadsheet reads it, on Shanghai's clock; anything else as it is."""
+    return f"{in_shanghai(cell):{_IN_CSV}}" if isinstance(cell, datetime) else cell
+
+
 def save_xlsx(report: Report, units: Mapping[str, str], path: Path) -> None:
     """Write a workbook with a sheet each for orders, calls and misses; OSError if it cannot be written."""
     # slow to import, and only wanted here
     from openpyxl import Workbook  # noqa: PLC0415
+    from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
+
+    def dated(sheet: Any, at: datetime) -> Any:
+        # a workbook knows no zones: it says what Shanghai's clock said
+        cell = WriteOnlyCell(sheet, in_shanghai(at).replace(tzinfo=None, second=0, microsecond=0))
+        cell.number_format = _IN_EXCEL
+        return cell
 
     with path.open("wb") as file:
         book = Workbook(write_only=True)
@@ -71,7 +87,7 @@ def save_xlsx(report: Report, units: Mapping[str, str], path: Path) -> None:
             sheet.freeze_panes = "A2"
             for line in lines:
                 # openpyxl makes a formula of text that begins with =
-                sheet.append([safe(cell) for cell in line])
+                sheet.append([dated(sheet, cell) if isinstance(cell, datetime) else safe(cell) for cell in line])
         book.save(file)
 
 
@@ -108,13 +124,12 @@ def miss_lines(report: Report, units: Mapping[str, str]) -> Iterator[Sequence[Ce
     """Yield a head, then a line for each order that is late or missed."""
     yield ("工单编号", "承办单位", "类别", "来电时间", "办理截止时间", "结论", "原因", "经过")
     for miss in report.misses:
-        fields = miss.as_fields()
         yield (
             miss.facts.order_id,
             row_name(miss.facts.unit_id, units),
             COUNTED_AS_WORDS[miss.facts.counted_as],
-            fields["opened_at"],
-            fields["due_at"],
+            miss.opened_at,
+            miss.due_at,
             VERDICT_WORDS[miss.verdict],
             miss.cause,
             "\n".join(f"{moment.at:%Y-%m-%d %H:%M:%S} {masked_text(moment.what)}" for moment in miss.timeline),

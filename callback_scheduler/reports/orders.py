@@ -13,7 +13,7 @@ from callback_scheduler.orders.verdict import Facts, Rule, Stage, Verdict, first
 from callback_scheduler.reports.figures import Rate, percentile
 from routing.working_time import MINUTE_MS, WorkingTime, date_of, day_of
 
-COUNTED_AS = ("after_hours", "missed_in_hours")
+COUNTED_AS = ("after_hours", "missed_in_hours", "online")
 
 
 class By(Enum):

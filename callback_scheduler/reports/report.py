@@ -56,6 +56,11 @@ class Miss:
     timeline: tuple[Moment, ...] = ()
 
     @property
+    def opened_at(self) -> datetime:
+        """Return when the call came."""
+        return _instant(self.facts.opened_ms)
+
+    @property
     def due_at(self) -> datetime:
         """Return by when it should have been settled."""
         return _instant(self.due_ms)

@@ -26,7 +26,8 @@ STAGE_WORDS = {
     Stage.NOT_JOINED: "应答未接通",
     Stage.JOINED: "已接通",
 }
-COUNTED_AS_WORDS = {"after_hours": "非工作时段工单（次紧急）", "missed_in_hours": "工作时段未接通工单"}
+COUNTED_AS_WORDS = {"after_hours": "非工作时段工单（次紧急）", "missed_in_hours": "工作时段未接通工单",
+                    "online": "工作时段在线转入工单"}
 BY_WORDS = {By.UNIT: "承办单位", By.DAY: "日期", By.MONTH: "月份"}
 TOTAL = "合计"
 _WAIT_WORDS = {

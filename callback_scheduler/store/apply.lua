@@ -164,6 +164,13 @@ local function keep_past(order, was)
   if #(order.past or {}) > 0 then redis.call('HSET', key('order_past'), order.order_id, cjson.encode(order.past)) end
 end
 
+-- A request of a chat in working hours was missed by nobody. Told beside the facts, whose words an earlier version knows.
+local function keep_kind(order)
+  if order.kind == 'online' and order.counted_as == 'missed_in_hours' then
+    redis.call('HSET', key('order_counted'), order.order_id, 'online')
+  end
+end
+
 -- What a report asks of an order (verdict.Facts), short enough that it reads 100,000 of them in a moment.
 local function keep_facts(order)
   order.facts_at = order.version
@@ -196,6 +203,7 @@ end
 -- Everything about an event that may be wrong has been looked at before the first of these writes.
 local function save(order, indexed_before, filed_before)
   keep_facts(order)
+  keep_kind(order)
   file(order, filed_before)
   redis.call('SET', key('order', order.order_id), cjson.encode(order))
   local indexed = order.is_open and indexed_by(order) or {}
@@ -244,6 +252,9 @@ local function open_order(opened)
     take_over_facts(order)
     order.merged = order.merged or {}
     order.merged[#order.merged + 1] = opened
+    for _, name in ipairs({'company', 'contact'}) do -- who says it later says it for the order
+      if (given(order[name]) or '') == '' and (given(opened[name]) or '') ~= '' then order[name] = opened[name] end
+    end
     give_number(number, order.order_id)
     save(order)
     tell_of_call(order.order_id, opened)
@@ -271,12 +282,28 @@ local growing = {
   messages = function(before, paths)
     for _, path in ipairs(paths) do before[#before + 1] = path end
   end,
+  -- the same text sent again says nothing new
+  written_requests = function(before, texts)
+    local known = {}
+    for _, text in ipairs(before) do known[text] = true end
+    for _, text in ipairs(texts) do
+      if not known[text] then before[#before + 1] = text end
+      known[text] = true
+    end
+  end,
 }
 
 local function merge(order, changes)
   if changes.unit_id and changes.unit_id ~= order.unit_id then
     order.units_before = order.units_before or {}
     order.units_before[#order.units_before + 1] = order.unit_id
+  end
+  if given(changes.written_request) then -- an earlier version kept only the last one, and names only that
+    local texts = order.written_requests or {}
+    local before = given(order.written_request) or ''
+    if #texts == 0 and before ~= '' then texts[1] = before end
+    order.written_requests = texts
+    changes.written_requests = given(changes.written_requests) or {changes.written_request}
   end
   for name, value in pairs(changes) do
     if value == cjson.null then
@@ -352,6 +379,7 @@ local function forget_order(number)
   redis.call('ZREM', key('reached'), number)
   redis.call('HDEL', key('order_facts'), number)
   redis.call('HDEL', key('order_past'), number)
+  redis.call('HDEL', key('order_counted'), number)
   redis.call('HDEL', key('epochs'), number)
 end
 
@@ -359,6 +387,7 @@ local function forget_records(kind, before_ms)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', key(kind .. 's'), '-inf', '(' .. before_ms)) do
     redis.call('DEL', key(kind, id))
     redis.call('HDEL', key(kind .. '_facts'), id)
+    if kind == 'survey' then redis.call('HDEL', key('followed_up'), id) end
     redis.call('ZREM', key(kind .. 's'), id)
   end
 end
@@ -432,6 +461,10 @@ local handlers = {
   survey_answered = function(payload)
     keep_survey_facts(payload)
     keep('survey', event_id, true)
+  end,
+  survey_followed_up = function(payload)
+    assert(type(payload.survey_id) == 'string', 'not about a survey')
+    redis.call('HSET', key('followed_up'), payload.survey_id, payload_json)
   end,
 }
 

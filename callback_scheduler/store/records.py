@@ -11,11 +11,14 @@ from typing import Any
 
 import orjson
 
+from callback_scheduler.orders.rating import is_bad
 from callback_scheduler.store.connection import Connection, milliseconds
 from callback_scheduler.store.slices import TimeSlices
+from routing.clock import SHANGHAI
 
 _FACTS_SCRIPT = Path(__file__).with_name("facts.lua").read_text(encoding="utf-8")
 _ADDED_MEANWHILE = 20
+_CHUNK = 1000
 
 
 class StoredRecords:
@@ -38,6 +41,28 @@ class StoredRecords:
     def surveys(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last answers to the survey, newest first; they name no call record's phone number."""
         return self._records("survey", limit)
+
+    def bad_surveys(self, since: datetime) -> list[dict[str, Any]]:
+        """Return the answers from `since` on that somebody must see to and nobody has, newest first.
+
+        Each has `survey_id` and `at` beside what was answered.
+        """
+        name, least = self._key("surveys"), milliseconds(since)
+        scores = dict(self._ask(lambda redis: redis.zrevrangebyscore(name, "+inf", least, withscores=True)))
+        found: list[dict[str, Any]] = []
+        for ids in _in_chunks(list(scores)):
+            kept, done = self._answers(ids)
+            for survey_id, record, settled in zip(ids, kept, done, strict=True):
+                answer = json.loads(record) if record is not None and settled is None else {}
+                if is_bad(answer.get("level") or 0, answer.get("is_solved")):
+                    at = datetime.fromtimestamp(scores[survey_id] / 1000, SHANGHAI)
+                    found.append({"order_id": "", **answer, "survey_id": survey_id, "at": at})
+        return found
+
+    def _answers(self, survey_ids: list[str]) -> tuple[list[str | None], list[str | None]]:
+        """Return the answers with these ids, and what was done about each."""
+        names, followed_up = [self._key("survey", one) for one in survey_ids], self._key("followed_up")
+        return self._ask(lambda redis: redis.mget(names)), self._ask(lambda redis: redis.hmget(followed_up, survey_ids))
 
     def facts(self, kind: str, since: datetime, until: datetime) -> Iterator[list[Any]]:
         """Yield what a report asks of every order, call or survey (`kind`) of a period, oldest first.
@@ -67,3 +92,8 @@ class StoredRecords:
             return []
         ids = list(self._ask(lambda redis: redis.zrevrange(name, rank, rank + limit + _ADDED_MEANWHILE)))
         return ids[ids.index(after) + 1 :][:limit] if after in ids else []
+
+
+def _in_chunks(ids: Sequence[str]) -> Iterator[list[str]]:
+    for first in range(0, len(ids), _CHUNK):
+        yield list(ids[first : first + _CHUNK])

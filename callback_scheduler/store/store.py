@@ -8,8 +8,9 @@ Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind 
 `order:<number>:events` list, `orders` by time opened, `due` by deadline and `stamps` of the same, `reached` by time,
 `open:<number>|<matter>` and `open_by_phone:<number>` open orders, `numbers` (every number ever given -> order it counts
 as), `highest` sequences, `epochs`, `early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`,
-`calls`, `survey:<id>`, `surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`,
-`order_past` (what an order was before), `call_facts`, `survey_facts`;
+`calls`, `survey:<id>`, `surveys`, `followed_up` (what was done about a bad one),
+`applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`,
+`order_past` (what an order was before), `order_counted`, `call_facts`, `survey_facts`;
 for lists `filed:<unit>|<state>`, `units` (all that ever had an order), `of_phone:<number>`.
 """
 

@@ -14,6 +14,7 @@ from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.ledger.retention import recordings_of
 from callback_scheduler.orders.actor import TIMETABLE
 from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.rating import is_bad
 from callback_scheduler.orders.states import OrderEvent
 from callback_scheduler.timetable.ports import Notices
 from config.keeping import KeepingSettings
@@ -25,7 +26,6 @@ _CHANGED_MEANWHILE = (StaleOrder, IllegalTransition, UnknownOrder)
 _EVER = datetime(1970, 1, 2, tzinfo=SHANGHAI)
 # A node that was started with the wrong year must not delete on its word.
 _LONGEST_SILENCE = timedelta(days=31)
-_BAD = (1, 2)  # 差评: 不满意 and 非常不满意 (domain.md)
 
 
 class Housekeeping:
@@ -93,7 +93,7 @@ class Housekeeping:
 
 def has_bad_rating(order: Order) -> bool:
     """Whether the enterprise said that its matter is not solved, or rated the service 不满意 or worse."""
-    return order.is_solved is False or order.survey_level in _BAD
+    return is_bad(order.survey_level, order.is_solved)
 
 
 def why_closed(order: Order, at: datetime, after_days: int) -> str:

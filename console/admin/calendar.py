@@ -13,18 +13,18 @@ from console.http.messages import Response
 from console.http.routes import route
 from console.visit import Visit
 from routing.calendar import Day, DayType
+from routing.calendar_file import FIRST_YEAR, LAST_YEAR, text_of
 from routing.from_outside import whole_number
 
 _LARGEST = 2_500_000
 _SPECIAL = (DayType.HOLIDAY, DayType.MAKE_UP_WORKDAY)
-_EARLIEST, _LATEST = 2004, 2100
 
 
 @route("/admin/calendar", roles=ADMINS, nav="nav.calendar", nav_order=20)
 async def calendar(visit: Visit) -> Response:
     """Show a year: ?year=2027."""
     today = visit.now().date()
-    shown = whole_number(visit.args.get("year", str(today.year)), _EARLIEST, _LATEST)
+    shown = whole_number(visit.args.get("year", str(today.year)), FIRST_YEAR, LAST_YEAR)
     if shown is None:
         raise NotFound
     days = [visit.operations.calendar.day(date(shown, 1, 1) + timedelta(days=n)) for n in range(366)]
@@ -77,8 +77,8 @@ def _notice(visit: Visit) -> str:
     if upload is None or not upload.content:
         return visit.needed("csv")
     try:
-        return upload.content.decode("utf-8-sig")
-    except UnicodeDecodeError as wrong:
+        return text_of(upload.content)
+    except ValueError as wrong:
         raise BadInput(key="admin.not_utf8") from wrong
 
 

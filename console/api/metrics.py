@@ -26,7 +26,7 @@ from node.operations.interfaces import Operations
 
 Values = dict[tuple[str, ...], float]
 _SEAT_STATES = ("ringing", "talking", *(state.value for state in SeatState))
-_COUNTED_AS = ("after_hours", "missed_in_hours")
+_COUNTED_AS = ("after_hours", "missed_in_hours", "online")
 
 
 @route("/metrics", scope=METRICS)

@@ -24,6 +24,8 @@ class OnlineRequest(Body):
     text: str = Field(default="", max_length=4000, description="What the enterprise typed; kept with the order.")
     number: str = Field(min_length=5, max_length=64, description="The phone to ring, in any form.")
     wants: Literal["call_now", "callback"]
+    company: str = Field(default="", max_length=100, description="The enterprise's name.")
+    contact: str = Field(default="", max_length=100, description="Whom to ask for there.")
 
     @model_validator(mode="after")
     def _has_matter(self) -> OnlineRequest:
@@ -99,7 +101,7 @@ async def ask_online(request: ApiRequest) -> OnlineOpened:
     if request.unit_id and not any(one.matter_id == matter_id for one in _matters(request)):
         raise NotAllowed(key="api.other_unit")
     opened = await visit.operations.online.open_for_online(
-        matter_id, wish.number, wish.text, wish.wants, visit.actor
+        matter_id, wish.number, wish.text, wish.wants, visit.actor, company=wish.company, contact=wish.contact
     )
     visit.note(about=opened["order_id"])
     return OnlineOpened(matter_id=matter_id, **opened)

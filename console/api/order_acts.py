@@ -50,6 +50,13 @@ class Reassign(Why):
     unit_id: str = Field(pattern=r"^[a-z0-9_]{1,64}$")
 
 
+class Enterprise(Body):
+    """Who is to be rung back; what is empty stays as it is known."""
+
+    company: str = Field(default="", max_length=100)
+    contact: str = Field(default="", max_length=100, description="Whom to ask for.")
+
+
 Act = Callable[[Orders, str, Any, Actor], Awaitable[Order]]  # operations on orders, order_id, body, who
 
 
@@ -98,6 +105,12 @@ _ACTS = (
     _Declared(
         "answer", "answer_order", "Write the answer (答复)", "The last one counts; all are in the journal.",
         lambda orders, one, body, who: orders.write_answer(one, body.text, who), Told, is_for_units=True,
+    ),
+    _Declared(
+        "enterprise", "name_enterprise", "Enter the enterprise's name and contact person",
+        "What is empty stays as it is known.",
+        lambda orders, one, body, who: orders.name_enterprise(one, body.company, body.contact, who), Enterprise,
+        is_for_units=True,
     ),
     _Declared(
         "reassign", "reassign", "Give the order to another unit (改派)", "The deadline stays; the unit is told.",

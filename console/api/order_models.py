@@ -11,7 +11,7 @@ from pydantic import Field
 from callback_scheduler.orders.evidence import proves
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, MergedCall, Order, OrderKind
 from callback_scheduler.orders.states import OrderState
-from callback_scheduler.orders.verdict import Verdict, verdict
+from callback_scheduler.orders.verdict import Verdict, counted_as, verdict
 from console.api.declared import Answer, ApiRequest
 from console.api.hidden import number, words
 
@@ -50,11 +50,12 @@ class OrderAnswer(Answer):
     state: OrderState
     verdict: Verdict = Field(description="Its class now, under its own deadline, as in the report.")
     kind: OrderKind
-    counted_as: Literal["after_hours", "missed_in_hours"]
+    counted_as: Literal["after_hours", "missed_in_hours", "online"]
     unit_id: str
     units_before: list[str]
     matter_id: str
-    company: str
+    company: str = Field(description="The enterprise's name; empty if nobody has entered it.")
+    contact: str = Field(description="Whom to ask for there.")
     caller_number: str
     callback_number: str = Field(description="The number to ring; empty if there is none.")
     call_id: str
@@ -80,7 +81,8 @@ class OrderAnswer(Answer):
     closed_at: datetime | None
     survey_level: int = Field(ge=0, le=5, description="0 if it was not rated.")
     is_solved: bool | None
-    written_request: str
+    written_request: str = Field(description="What was typed last to the online assistant.")
+    written_requests: list[str] = Field(description="All that was typed, oldest first: repeated requests are merged.")
     written_answer: str
     written_answer_at: datetime | None
     written_answer_by: str
@@ -126,7 +128,7 @@ _PLAIN = (
     "first_response_at", "is_for_another_number", "hold_reason", "version",
 )  # fmt: skip
 _WORDS = (
-    "company", "acknowledged_by", "self_reported_by", "self_report", "return_reason", "written_request",
+    "company", "contact", "acknowledged_by", "self_reported_by", "self_report", "return_reason", "written_request",
     "written_answer", "written_answer_by",
 )  # fmt: skip
 
@@ -138,8 +140,9 @@ def order_fields(request: ApiRequest, order: Order) -> dict[str, Any]:
         **{name: getattr(order, name) for name in _PLAIN},
         **{name: words(request, getattr(order, name)) for name in _WORDS},
         "verdict": verdict(order, request.visit.now()),
-        "counted_as": deadline.counted_as,
+        "counted_as": counted_as(order),
         "units_before": list(order.units_before),
+        "written_requests": [words(request, text) for text in order.requests],
         "caller_number": number(request, order.caller_number),
         "callback_number": number(request, order.callback_number),
         "due_at": deadline.due_at,

@@ -11,7 +11,7 @@ from callback_scheduler.orders.verdict import Verdict
 from callback_scheduler.reports.orders import By
 from console.api.declared import Answer
 
-CountedAs = Literal["after_hours", "missed_in_hours"]
+CountedAs = Literal["after_hours", "missed_in_hours", "online"]
 RuleName = Literal["own", "workday-10:00", "city-24h"]
 
 
@@ -67,10 +67,11 @@ class OrderRows(Answer):
 
 
 class OrderFigures(Answer):
-    """Orders left after hours and orders missed in working hours are counted apart."""
+    """Orders left after hours, orders missed in working hours, and those a chat asked for in them, counted apart."""
 
     after_hours: OrderRows
     missed_in_hours: OrderRows
+    online: OrderRows
 
 
 class CallRow(Answer):

@@ -84,6 +84,14 @@ async def wrap_up(visit: Visit) -> Response:
     return _done(visit, "seat.said.noted")
 
 
+@route("/seat/enterprise", methods=("POST",), roles=_SEAT)
+async def name_enterprise(visit: Visit) -> Response:
+    """Keep who is calling: the enterprise's name, and whom to ask for there."""
+    company, contact = visit.form.get("company", ""), visit.form.get("contact", "")
+    await visit.operations.seats.name_enterprise(_number(visit), company, contact, visit.actor)
+    return _done(visit, "seat.said.named")
+
+
 @route("/seat/state", methods=("POST",), roles=_SEAT)
 async def set_state(visit: Visit) -> Response:
     """Be offered calls, or none, with a reason."""

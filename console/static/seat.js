@@ -71,7 +71,7 @@
     button.disabled = true;
     const isDone = await act(form.getAttribute("action"), new FormData(form));
     button.disabled = false;
-    if (isDone && form.dataset.empties) form.elements[form.dataset.empties].value = "";
+    if (isDone && form.dataset.empties) for (const name of form.dataset.empties.split(" ")) form.elements[name].value = "";
   });
 
   // -- search: type, arrows, Enter

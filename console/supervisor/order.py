@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from callback_scheduler.orders.actor import Actor, ActorRole
@@ -58,6 +59,7 @@ async def order_of(visit: Visit) -> Order:
 async def _page(visit: Visit, order: Order, *, is_unmasked: bool = False) -> Response:
     operations, now = visit.operations, visit.now()
     calls = await operations.calls_of(order.order_id)
+    written = await operations.seats.wrap_ups_of([call["call_id"] for call in calls])
     events = await operations.orders.events(order.order_id)
     at_ms = milliseconds(now)
     facts = known_at(facts_of(order), at_ms)
@@ -68,6 +70,7 @@ async def _page(visit: Visit, order: Order, *, is_unmasked: bool = False) -> Res
         "orders/order.html", **shared(visit, Filters("today", now.date(), now.date())), order=order, verdict=verdict,
         cause=why_missed, entries=story(order, events, calls), risk=risk,
         recordings=recordings(order, calls), acts=_ordered_acts(order, risk), matter=matter_name(visit, order),
+        wrap_ups=sorted(chain.from_iterable(written.values()), key=lambda one: one["at"]),
         is_unmasked=is_unmasked, at=now, person=_namer(visit),
     )  # fmt: skip
 

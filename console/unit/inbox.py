@@ -122,6 +122,16 @@ async def answer(visit: Visit) -> Response:
     return visit.go(f"/unit/orders/{order.order_id}").saying(visit.t("unit.said.answer"))
 
 
+@route("/unit/orders/<order_id>/enterprise", methods=("POST",), roles=UNITS)
+async def name_enterprise(visit: Visit) -> Response:
+    """Keep the enterprise's name, and whom to ask for there."""
+    order, form = await own_order(visit), visit.form
+    await visit.operations.orders.name_enterprise(
+        order.order_id, form.get("company", ""), form.get("contact", ""), visit.actor
+    )
+    return visit.go(f"/unit/orders/{order.order_id}").saying(visit.t("unit.said.name_enterprise"))
+
+
 # -- inside -----------------------------------------------------------------------------------------------------------
 
 

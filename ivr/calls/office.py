@@ -74,9 +74,9 @@ class Office:
         """Return who of a unit is to be rung now, whatever it is about; UnknownUnit if there is no such unit."""
         return self.directory.unit_tiers(unit_id, self.clock.now())
 
-    def deadline(self, at: datetime, missed_in_hours: bool) -> Deadline:
-        """Return until when a call of `at` must be rung back."""
-        return deadline(self.calendar, at, missed_in_hours)
+    def deadline(self, at: datetime, missed_in_hours: bool, *, is_online: bool = False) -> Deadline:
+        """Return until when a call of `at` must be rung back, or what a chat asked for then."""
+        return deadline(self.calendar, at, missed_in_hours, is_online=is_online)
 
     def may_dial_now(
         self, unit_id: str, number: str, why: DialFor, past: DialPast | None = None, at: datetime | None = None

@@ -68,6 +68,7 @@ class Orders:
             "is_solved": is_solved,
             "matter_id": call.request.matter_id,
             "unit_id": call.request.unit_id,
+            "order_id": order_id,
         }
         await self._ledger.write("survey_answered", payload, call.clock.now())
         if order_id:
@@ -153,9 +154,13 @@ class Orders:
             callback_number=number or "",
             matter_id=matter.matter_id,
             unit_id=self._office.directory.unit_of(matter).unit_id,
+            company=request.company,
+            contact=request.contact,
             key_path=request.key_path,
             message_path=request.message_path,
-            deadline=self._office.deadline(at, missed_in_hours=not request.was_closed),
+            deadline=self._office.deadline(
+                at, missed_in_hours=not request.was_closed, is_online=kind is OrderKind.ONLINE
+            ),
             hold_reason=hold,
         )
         opened = await self._ledger.open_order(draft)

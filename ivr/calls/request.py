@@ -20,6 +20,8 @@ class Request:
     wants_answer: bool = False  # asked for a person, chose a matter, or rang out of hours
     is_settled: bool = False  # served, or in an order already
     ten_minutes_promised: bool = False  # a specialist pressed 3
+    company: str = ""  # the enterprise's name, as a seat or a chat entered it
+    contact: str = ""  # whom to ask for
 
     def as_payload(self) -> dict[str, Any]:
         """Return the fields as JSON-ready values."""

@@ -7,7 +7,7 @@ raise OperationRefused (with a text and a key) when they are not possible now, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -69,6 +69,9 @@ class Orders(Protocol):
     async def write_answer(self, order_id: str, text: str, who: Actor) -> Order:
         """Keep what the unit answers in writing (答复) with the order; the last one counts, all are in the journal."""
 
+    async def name_enterprise(self, order_id: str, company: str, contact: str, who: Actor) -> Order:
+        """Keep the name of the enterprise and whom to ask for there; "" leaves what is known."""
+
     async def ring_back(self, order_id: str, number: str, who: Actor, own_number: str = "") -> Order:
         """Ring `number` at the unit, and once 1 is pressed there the enterprise; returns when the attempt has begun.
 
@@ -105,7 +108,7 @@ class Online(Protocol):
     """Opens orders for chats, and measures the time up to the first response."""
 
     async def open_for_online(
-        self, matter_id: str, number: str, text: str, wants: Wish, who: Actor
+        self, matter_id: str, number: str, text: str, wants: Wish, who: Actor, *, company: str = "", contact: str = ""
     ) -> dict[str, Any]:
         """Open an order, and in hours begin its callback at once if the chat wants a call now.
 
@@ -179,6 +182,12 @@ class Seats(Protocol):
     async def wrap_up(self, seat_number: str, text: str, who: Actor) -> None:
         """Store what a seat writes about the call it is in, or was in last; a seat in wrap-up is ready thereby."""
 
+    async def name_enterprise(self, seat_number: str, company: str, contact: str, who: Actor) -> None:
+        """Keep who is calling with the call a seat is in, or was in last, and with the orders it has led to."""
+
+    async def wrap_ups_of(self, call_ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return the same of several calls, by call; those about which nothing was written are left out."""
+
     async def wrap_ups(self, call_id: str) -> list[dict[str, Any]]:
         """Return what was written about a call, oldest first: at, seat_number, text, who."""
 
@@ -197,6 +206,20 @@ class Supervision(Protocol):
 
     def end_all_of(self, name: str) -> None:
         """Take a supervisor, by the name of their account, out of every call: they may listen no longer."""
+
+
+class FollowUps(Protocol):
+    """Ratings that somebody must see to, whatever call they ended."""
+
+    async def waiting(self) -> list[dict[str, Any]]:
+        """Return what nobody has seen to yet, newest first.
+
+        survey_id, at (aware), level (0: none given), is_solved, call_id, order_id ("" if it followed no callback),
+        unit_id, matter_id, and call, the record of the call (None if it is not kept).
+        """
+
+    async def settle(self, survey_id: str, why: str, who: Actor) -> None:
+        """Note what was done about a rating: it waits no longer."""
 
 
 class NumberChecks(Protocol):
@@ -229,6 +252,9 @@ class Operations(Protocol):
 
     @property
     def supervision(self) -> Supervision: ...
+
+    @property
+    def follow_ups(self) -> FollowUps: ...
 
     @property
     def number_check(self) -> NumberChecks: ...

@@ -47,7 +47,7 @@ class OnlineOperations:
         self._under_way: set[Deferred[None]] = set()
 
     async def open_for_online(
-        self, matter_id: str, number: str, text: str, wants: Wish, who: Actor
+        self, matter_id: str, number: str, text: str, wants: Wish, who: Actor, *, company: str = "", contact: str = ""
     ) -> dict[str, Any]:
         """Open an order, and in hours begin its callback at once if the chat wants a call now.
 
@@ -62,11 +62,11 @@ class OnlineOperations:
             raise OrderRefusal.NOT_DIALABLE.error()
         at, is_open = self._clock.now(), self._office.opening().is_open
         request = Request(
-            callback_number, callback_number, matter.matter_id, matter.unit_id, _KEY_PATH, was_closed=not is_open
-        )
+            callback_number, callback_number, matter.matter_id, matter.unit_id, _KEY_PATH, was_closed=not is_open,
+            company=company.strip(), contact=contact.strip(),
+        )  # fmt: skip
         opened = await self._promises.open_request(request, f"online-{new_call_id(at)}", OrderKind.ONLINE, at)
-        written = {"written_request": text.strip()}
-        is_text_kept = not text.strip() or await self._note(opened.order_id, "online_request", written, who)
+        is_text_kept = not text.strip() or await self._keep_text(opened.order_id, text.strip(), who)
         self._timetable.wake()
         why_not = await self._ring(opened.order_id, is_open, who) if wants == "call_now" else ""
         return {
@@ -126,6 +126,17 @@ class OnlineOperations:
             log.warning("online_call_not_begun", order_id=order_id, error=str(wrong))
             return "order.taken"  # it is on disk, and the timetable dials it
         return ""
+
+    async def _keep_text(self, order_id: str, text: str, who: Actor) -> bool:
+        """Add a text to those of the order: one that took the request up keeps what was asked before."""
+        try:
+            order = await self._ledger.orders.order(order_id)
+        except SchedulerError as wrong:
+            log.warning("order_not_read", order_id=order_id, error=str(wrong))
+            return False
+        texts = dict.fromkeys([*(order.requests if order else ()), text])
+        written = {"written_request": text, "written_requests": list(texts)}
+        return await self._note(order_id, "online_request", written, who)
 
     async def _note(self, order_id: str, note: str, changes: dict[str, Any], who: Actor) -> bool:
         at = self._clock.now()

@@ -19,6 +19,7 @@ from ivr.calls.office import Office
 from ivr.refused import OperationRefused
 from node.operations.call_view import CallView
 from node.operations.calls import CallOperations
+from node.operations.follow_ups import FollowUps
 from node.operations.happenings import HappeningsFeed, Listener, Topic
 from node.operations.number_check import NumberCheck
 from node.operations.online import OnlineOperations
@@ -44,7 +45,7 @@ class NodeOperations:
         self, settings: Settings, *, office: Office, ledger: Ledger, recordings: Path, clock: Clock,
         feed: HappeningsFeed, status: NodeStatus, reports: Reports, orders: OrderOperations, online: OnlineOperations,
         calls: CallOperations, call_view: CallView, seats: SeatOperations, supervision: SupervisionOperations,
-        number_check: NumberCheck, site: SiteOperations,
+        number_check: NumberCheck, site: SiteOperations, follow_ups: FollowUps,
     ) -> None:  # fmt: skip
         """`settings` are those the node was started with; `recordings` is the folder of all recordings."""
         self._settings, self._office, self._ledger, self._recordings = settings, office, ledger, recordings
@@ -52,6 +53,7 @@ class NodeOperations:
         self.orders, self.online = orders, online
         self.calls, self.call_view, self.seats = calls, call_view, seats
         self.supervision, self.number_check, self.site = supervision, number_check, site
+        self.follow_ups = follow_ups
 
     # -- what is there ------------------------------------------------------------------------------------------------
 

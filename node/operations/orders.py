@@ -26,6 +26,7 @@ from ivr.calls.presence import Presence
 from ivr.dispatch.outgoing import OutgoingCalls
 from ivr.refused import OperationRefused
 from node.operations.dial_gate import DialGate
+from node.operations.enterprise_names import NAMED, NAMED_WHY, enterprise_named
 from node.operations.order_refusals import EVENT_WORDS, OrderRefusal
 from routing.clock import Clock
 from routing.dial_rules import DialRules, dial_rules
@@ -108,6 +109,14 @@ class OrderOperations:
         changes = {"written_answer": text, "written_answer_at": at, "written_answer_by": str(who)}
         return await self._ledger.orders.note_order(
             order_id, "answer_written", who=str(who), why="书面答复", changes=changes, at=at
+        )
+
+    async def name_enterprise(self, order_id: str, company: str, contact: str, who: Actor) -> Order:
+        """Keep the name of the enterprise and whom to ask for there; "" leaves what is known."""
+        named = enterprise_named(company, contact)
+        order = await self._own(order_id, who)
+        return await self._ledger.orders.note_order(
+            order.order_id, NAMED, who=str(who), why=NAMED_WHY, changes=named, at=self._clock.now()
         )
 
     async def ring_back(self, order_id: str, number: str, who: Actor, own_number: str = "") -> Order:

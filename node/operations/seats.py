@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from ivr.calls.office import Office
 from ivr.calls.presence import Presence
 from ivr.calls.refusals import Refusal, refused
 from ivr.calls.seat_states import NotOffered, SeatState, SeatStatus
+from node.operations.enterprise_names import NAMED, NAMED_WHY, enterprise_named
 from node.operations.happenings import HappeningsFeed, Topic
 from routing.clock import Clock, in_shanghai
 from routing.directory import Seat
@@ -116,10 +118,48 @@ class SeatOperations:
         except SchedulerError as wrong:
             raise refused(Refusal.READY_NOT_STORED) from wrong
 
+    async def name_enterprise(self, seat_number: str, company: str, contact: str, who: Actor) -> None:
+        """Keep who is calling with the call a seat is in, or was in last, and with the orders it has led to.
+
+        On disk on return; an order that the call leads to later has it from the call.
+        """
+        self._seat(seat_number)
+        named = enterprise_named(company, contact)
+        call, at = self.call_of(seat_number), self._clock.now()
+        call_id = call.call_id if call is not None else self._last_call.get(seat_number, "")
+        if not call_id:
+            raise refused(Refusal.NO_CALL_TO_WRAP_UP)
+        if call is not None:
+            for field, name in named.items():
+                setattr(call.request, field, name)
+        try:
+            await self._ledger.write(NAMED, {"call_id": call_id, "who": str(who), **named}, at)
+            if call is not None:
+                await self._ledger.write("request_noted", {"call_id": call_id, **call.request.as_payload()}, at)
+            for order_id in await self._orders_of(call_id, call):
+                await self._ledger.orders.note_order(
+                    order_id, NAMED, who=str(who), why=NAMED_WHY, changes=named, at=at
+                )
+        except SchedulerError as wrong:
+            raise refused(Refusal.TEXT_NOT_STORED) from wrong
+
+    async def _orders_of(self, call_id: str, call: Call | None) -> list[str]:
+        if call is not None:
+            return list(call.record.order_ids)
+        records = await self._ledger.calls_named([call_id])
+        return [order_id for record in records for order_id in record.get("order_ids", ())]
+
     async def wrap_ups(self, call_id: str) -> list[dict[str, Any]]:
         """Return what was written about a call, oldest first: at, seat_number, text, who."""
-        events = await self._ledger.history("wrap_up_noted")
-        return [{"at": event.at, **event.payload} for event in events if event.payload["call_id"] == call_id]
+        return (await self.wrap_ups_of([call_id])).get(call_id, [])
+
+    async def wrap_ups_of(self, call_ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return the same of several calls, by call; those about which nothing was written are left out."""
+        written: dict[str, list[dict[str, Any]]] = {}
+        for event in await self._ledger.history("wrap_up_noted") if call_ids else ():
+            if event.payload["call_id"] in call_ids:
+                written.setdefault(event.payload["call_id"], []).append({"at": event.at, **event.payload})
+        return written
 
     # -- changes ------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -80,6 +80,9 @@ class FakeOrders(_Part):
     async def write_answer(self, order_id: str, text: str, who: Actor) -> Order:
         return self._act("write_answer", order_id, text, str(who))
 
+    async def name_enterprise(self, order_id: str, company: str, contact: str, who: Actor) -> Order:
+        return self._act("name_enterprise", order_id, company, contact, str(who))
+
     async def ring_back(self, order_id: str, number: str, who: Actor, own_number: str = "") -> Order:
         return self._act("ring_back", order_id, number, str(who), *([own_number] if own_number else []))
 
@@ -114,9 +117,10 @@ class FakeOnline(_Part):
     name = "online"
 
     async def open_for_online(
-        self, matter_id: str, number: str, text: str, wants: Wish, who: Actor
+        self, matter_id: str, number: str, text: str, wants: Wish, who: Actor, *, company: str = "", contact: str = ""
     ) -> dict[str, Any]:
-        opened: dict[str, Any] = self._do("open_for_online", matter_id, number, text, wants, str(who))
+        named = [company, contact] if company or contact else []
+        opened: dict[str, Any] = self._do("open_for_online", matter_id, number, text, wants, str(who), *named)
         return opened
 
     async def first_response_s(self, order_id: str) -> float | None:
@@ -175,6 +179,12 @@ class FakeSeats(_Part):
     async def wrap_up(self, seat_number: str, text: str, who: Actor) -> None:
         self._do("wrap_up", seat_number, text, str(who))
 
+    async def name_enterprise(self, seat_number: str, company: str, contact: str, who: Actor) -> None:
+        self._do("name_enterprise", seat_number, company, contact, str(who))
+
+    async def wrap_ups_of(self, call_ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+        return dict(self._do("wrap_ups_of", sorted(call_ids)) or {})
+
     async def wrap_ups(self, call_id: str) -> list[dict[str, Any]]:
         return list(self._do("wrap_ups", call_id) or ())
 
@@ -195,6 +205,18 @@ class FakeSupervision(_Part):
 
     def end_all_of(self, name: str) -> None:
         self._do("end_all_of", name)
+
+
+class FakeFollowUps(_Part):
+    """Ratings that somebody must see to."""
+
+    name = "follow_ups"
+
+    async def waiting(self) -> list[dict[str, Any]]:
+        return list(self._do("waiting") or ())
+
+    async def settle(self, survey_id: str, why: str, who: Actor) -> None:
+        self._do("settle", survey_id, why, str(who))
 
 
 class FakeNumberCheck(_Part):
@@ -224,6 +246,7 @@ class FakeOperations:
         self.call_view = FakeCallView(self)
         self.seats = FakeSeats(self)
         self.supervision = FakeSupervision(self)
+        self.follow_ups = FakeFollowUps(self)
         self.number_check = FakeNumberCheck(self)
         self.site = FakeSite(self)
         self.clock = MovableClock(at, monotonic=lambda: 0.0)

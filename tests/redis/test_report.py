@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +20,7 @@ from typing import Any
 
 import psutil
 import pytest
+from openpyxl import load_workbook
 
 import hotline
 from callback_scheduler.errors import StoreUnavailable
@@ -369,3 +373,19 @@ def test_what_cannot_be_answered_is_said(
 def test_without_a_running_node_it_is_said_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert hotline.main(["report", "--data-dir", str(tmp_path)]) == 2
     assert "is `hotline serve` up with this data_dir" in capsys.readouterr().err
+
+
+def test_exported_times_are_dates_in_shanghai_time_that_a_clerk_can_sort(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    _, *rows = csv.reader(io.StringIO(said(capsys, data_dir, "--csv", "--misses").lstrip("\ufeff")))
+    assert rows
+    for row in rows:
+        assert re.fullmatch(r"2026-03-03 20:0\d", row[3]), row
+        assert row[4] == "2026-03-04 10:00"
+    said(capsys, data_dir, "--xlsx", str(tmp_path / "r.xlsx"))
+    sheet = load_workbook(tmp_path / "r.xlsx")["逾期工单"]
+    due = [row[4] for row in sheet.iter_rows(min_row=2)]
+    assert {(cell.value, cell.is_date, cell.number_format) for cell in due} == {
+        (datetime(2026, 3, 4, 10, 0), True, "yyyy-mm-dd hh:mm")  # noqa: DTZ001 - a workbook knows no zones
+    }

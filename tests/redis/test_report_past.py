@@ -11,9 +11,10 @@ import pytest
 from callback_scheduler.journal.journal import JournalEvent
 from callback_scheduler.orders import life
 from callback_scheduler.orders.causes import breach_cause
-from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.deadlines import deadline
+from callback_scheduler.orders.order import Order, OrderKind
 from callback_scheduler.orders.states import OrderEvent
-from callback_scheduler.orders.verdict import Verdict, verdict
+from callback_scheduler.orders.verdict import Verdict, facts_of, verdict
 from callback_scheduler.reports.reader import read_material
 from callback_scheduler.reports.report import Question, Report, make_report
 from callback_scheduler.reports.rules import rule_named
@@ -152,3 +153,17 @@ def test_the_past_of_an_order_goes_with_the_order(orders: Orders) -> None:
     assert orders.store.ask(lambda redis: redis.hkeys(past)) == [NUMBERS[0]]
     Applying(orders.store)(JournalEvent.new("order_forgotten", {"order_id": NUMBERS[0]}, DUE + timedelta(days=2000)))
     assert not orders.store.ask(lambda redis: redis.exists(past))
+
+
+def test_what_a_chat_asked_for_in_working_hours_is_no_missed_call(store: Store) -> None:
+    in_hours = deadline(CALENDAR, EVENING - timedelta(hours=6), missed_in_hours=True, is_online=True)
+    for number, kind in (("26030310004", OrderKind.ONLINE), ("26030310005", OrderKind.MISSED)):
+        made = draft(f"139{number}", unit_id="tax", kind=kind, deadline=in_hours, after=-timedelta(hours=6))
+        Applying(store)(opened(number, made))
+    orders = Orders(store)
+    report = orders.report(DUE)
+    rows = {kind: {unit_id: row.orders for unit_id, row in rows.items()} for kind, rows in report.orders.items()}
+    assert rows == {"after_hours": {"tax": 3}, "missed_in_hours": {"tax": 1}, "online": {"tax": 1}}
+    assert facts_of(orders.one("26030310004")).counted_as == "online"
+    assert "在线转入" in in_hours.reason
+    assert {miss.facts.order_id for miss in report.misses if miss.facts.counted_as == "online"} == {"26030310004"}

@@ -348,10 +348,14 @@ def test_a_prompt_can_be_listened_to(house: House, chen: Visitor, tmp_path: Path
     assert answer.content_type == "audio/wav"
 
 
-def test_a_notice_can_be_sent_as_a_file_which_must_be_utf_8(house: House, chen: Visitor) -> None:
+def test_a_notice_can_be_sent_as_a_file_in_utf_8_or_as_a_chinese_spreadsheet_saves_it(
+    house: House, chen: Visitor
+) -> None:
     assert send_file(chen, "/admin/calendar/preview", ("\ufeff" + NOTICE).encode(), why="x").status == 200
     assert acts(house, "site.calendar.preview") == [("site.calendar.preview", (NOTICE,))]
-    assert send_file(chen, "/admin/calendar/preview", NOTICE.encode("gbk"), why="x").status == 400
+    assert send_file(chen, "/admin/calendar/preview", NOTICE.encode("gb18030"), why="x").status == 200
+    assert acts(house, "site.calendar.preview")[1:] == [("site.calendar.preview", (NOTICE,))]
+    assert send_file(chen, "/admin/calendar/preview", b"\xff\xff\x81", why="x").status == 400
 
 
 # -- overview, rehearsal, audit ---------------------------------------------------------------------------------------

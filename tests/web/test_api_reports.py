@@ -75,6 +75,13 @@ def test_a_chat_asks_for_a_call_and_hears_what_became_of_it(house: House) -> Non
     assert key_of(chat.get("/api/v1/online-requests/26031010009")) == (404, "api.no_order")
 
 
+def test_a_chat_may_say_who_asks(house: House) -> None:
+    chat = Program(house, ("online:write",))
+    assert chat.post("/api/v1/online-requests", WISH | {"company": "长宁纸业", "contact": "王经理"}).status == 201
+    assert house.operations.acts[-1][1][-2:] == ("长宁纸业", "王经理")
+    assert chat.post("/api/v1/online-requests", WISH | {"company": "长" * 101}).status == 422
+
+
 def test_a_text_alone_is_enough_if_it_names_one_matter(house: House) -> None:
     chat = Program(house, ("online:write",))
     sent = {"number": PHONE, "wants": "callback", "text": "我想咨询发票的问题"}

@@ -230,3 +230,10 @@ def test_the_keys_of_the_phone_stand_on_the_page(li: Visitor) -> None:
 def test_every_state_of_an_order_has_words(house: House, li: Visitor, state: OrderState, language: str) -> None:
     house.operations.answers["call_view.seat_call"] = call_in_hand(open_orders=[order("202603090003", 1, state)])
     assert li.get(f"/seat?lang={language}").status == 200
+
+
+def test_a_seat_enters_who_is_calling(house: House, li: Visitor) -> None:
+    assert 'name="company"' in text(li.get("/seat"))
+    assert li.post("/seat/enterprise", {"company": "长宁纸业", "contact": "王经理"}).status == 303
+    (act,) = [act for act in house.operations.acts if act[0] == "seats.name_enterprise"]
+    assert act[1][1:3] == ("长宁纸业", "王经理")

@@ -329,3 +329,13 @@ def test_a_number_another_caller_left_and_an_order_that_waits_for_a_person_are_m
     page = text(clerk.get("/unit"))
     assert (page.count("非来电号码"), page.count("待人工核对")) == (2, 1)
     assert "一小时内多次留下他人的号码" in text(clerk.get("/unit/orders/3"))
+
+
+def test_a_unit_reads_all_that_was_asked_and_enters_who_asked(house: House, clerk: Visitor) -> None:
+    order = put(house, "26031010007", company="", written_request="第二次", written_requests=("第一次", "第二次"))
+    page = text(clerk.get(f"/unit/orders/{order.order_id}"))
+    assert page.index("第一次") < page.index("第二次")
+    sent = clerk.post(f"/unit/orders/{order.order_id}/enterprise", {"company": "长宁纸业", "contact": "王经理"})
+    assert sent.status == 303
+    (act,) = [act for act in house.operations.acts if act[0] == "orders.name_enterprise"]
+    assert act[1][:3] == (order.order_id, "长宁纸业", "王经理")

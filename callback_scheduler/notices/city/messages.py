@@ -27,6 +27,7 @@ _PLAIN = {
     "caller_number": "来电号码",
     "callback_number": "联系电话",
     "company": "公司名称",
+    "contact": "联系人",
     "key_path": "按键路径",
     "rule_version": "规则版本",
     "calendar_version": "日历版本",
@@ -118,6 +119,8 @@ class CityMessages:
             found |= {"承办单位": unit_name(self._directory, ours["unit_id"]), "承办单位编码": ours["unit_id"]}
         if "message_path" in ours:
             found["留言录音"] = ours["message_path"]
+        if ours.get("written_requests"):
+            found["诉求文字"] = "\n".join(ours["written_requests"])  # of repeated requests all, the last at the end
         if "messages" in ours:
             found["补充留言"] = ours["messages"]
         if "survey_level" in ours:

@@ -12,12 +12,13 @@ from config.errors import ConfigError
 from ivr.calls.office import Office
 from ivr.refused import OperationRefused
 from node.operations.site.changes import InThread, SiteChanges
-from node.operations.site.previews import CalendarPreview, bad_lines, calendar_preview
+from node.operations.site.previews import BadLine, CalendarPreview, bad_lines, calendar_preview
 from routing.calendar import Calendar, load_calendar
 from routing.clock import Clock
 from routing.site_changes import CALENDAR
 
-_YEAR = re.compile(r"^\s*(\d{4})-\d", re.MULTILINE)
+_YEAR = re.compile(r"^\s*\"?(\d{4})[-/.年]\d", re.MULTILINE)
+_NO_DAY = BadLine(0, "date", "no day in it")
 _LONGEST_TEXT = 2_000_000
 
 
@@ -40,6 +41,8 @@ class CalendarOperations:
             calendar = await self._in_thread(self._calendar_with, name, csv_text.encode())
         except ConfigError as wrong:
             return CalendarPreview(year=int(name[:4]), faults=bad_lines(wrong))
+        if year is None:
+            return CalendarPreview(faults=(_NO_DAY,))
         orders = await self._ledger.orders.all_open_orders()
         return calendar_preview(int(name[:4]), self._office.calendar, calendar, orders, self._clock.now())
 

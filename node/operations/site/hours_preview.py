@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
+from callback_scheduler.orders.closed_deadlines import ClosedDeadline, closed_deadlines
 from config.hours import Closure, HoursSettings, Weekday, Window, WindowSettings
 from node.operations.site.previews import BadLine
 from routing.calendar import Calendar
@@ -45,6 +46,7 @@ class HoursPreview:
     """Other hours against those of now; with `faults` they cannot be applied, and nothing else is filled in.
 
     `openings` tells of the line on each of the next seven days, from now on, and of units on the days that change.
+    `closed_deadlines` are those that fall into a closure, and stay.
     """
 
     faults: tuple[BadLine, ...] = ()
@@ -54,6 +56,7 @@ class HoursPreview:
     now_before: Opening | None = None
     now_after: Opening | None = None
     openings: tuple[DayOpenings, ...] = ()
+    closed_deadlines: tuple[ClosedDeadline, ...] = ()
     hours: Hours | None = field(default=None, repr=False, compare=False)
 
 
@@ -68,6 +71,7 @@ def hours_preview(before: Hours, after: Hours, calendar: Calendar, at: datetime)
         now_before=before.opening(at, calendar),
         now_after=after.opening(at, calendar),
         openings=tuple(_openings(before, after, calendar, in_shanghai(at))),
+        closed_deadlines=tuple(closed_deadlines(becomes.closures, calendar, at)),
         hours=after,
     )
 

@@ -15,6 +15,7 @@ from ivr.refused import OperationRefused
 from node.operations import interfaces
 from node.operations.call_view import CallView
 from node.operations.calls import CallOperations
+from node.operations.follow_ups import FollowUps
 from node.operations.happenings import HappeningsFeed, Topic
 from node.operations.number_check import NumberCheck
 from node.operations.online import OnlineOperations
@@ -44,6 +45,7 @@ PARTS: list[tuple[type, type, type, set[str]]] = [
     (interfaces.CallView, CallView, fakes.FakeCallView, {"call_in_hand"}),
     (interfaces.Seats, SeatOperations, fakes.FakeSeats, {"start", "stop", "call_of"}),
     (interfaces.Supervision, SupervisionOperations, fakes.FakeSupervision, set()),
+    (interfaces.FollowUps, FollowUps, fakes.FakeFollowUps, set()),
     (interfaces.NumberChecks, NumberCheck, fakes.FakeNumberCheck, set()),
     (site_interfaces.SiteChanges, SiteChanges, site_fakes.FakeChanges, {"change", "take_back", "last", "sweep_trials"}),
     (site_interfaces.SiteCalendar, CalendarOperations, site_fakes.FakeCalendar, set()),

@@ -177,3 +177,24 @@ def test_a_site_does_not_start_with_changed_hours_that_do_not_fit_it_any_more(no
     with pytest.raises(ConfigError) as wrong:
         node.start()
     assert [(fault.file, fault.line, fault.key) for fault in wrong.value.faults] == [(str(file), 4, "hours.units.navy")]
+
+
+CLOSED = """hours:
+  closures:
+    - {start: 2026-03-05T00:00, end: 2026-03-08T00:00, reason: "台风,停工"}
+    - {start: 2026-03-09T10:01, end: 2026-03-09T18:00, reason: 下午停电}
+    - {start: 2026-03-10T09:00, end: 2026-03-10T11:00, reason: 搬迁, units: [tax]}
+    - {start: 2026-03-02T00:00, end: 2026-03-04T08:00, reason: 已过}
+"""
+
+
+def test_a_closure_that_covers_a_deadline_says_so_and_how_to_move_it(node: Node) -> None:
+    hit = node.do("hours.preview", CLOSED).closed_deadlines
+    assert [(f"{one.on}", one.closure.units, one.calendar_row) for one in hit] == [
+        ("2026-03-05", (), "2026-03-05,holiday,台风，停工"), ("2026-03-06", (), "2026-03-06,holiday,台风，停工"),
+        ("2026-03-10", ("tax",), ""),
+    ]  # fmt: skip
+    order = node.order()
+    rows = "\n".join(one.calendar_row for one in hit if one.calendar_row)
+    moved = node.do("calendar.preview", f"date,type,name\n2026-03-04,holiday,x\n{rows}\n").moved
+    assert [(one.order_id, f"{one.due_after:%m-%d %H:%M}") for one in moved] == [(order.order_id, "03-09 10:00")]

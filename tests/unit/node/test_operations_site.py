@@ -39,6 +39,12 @@ def test_a_bad_notice_is_refused_with_its_lines(node: Node) -> None:
     assert [fault.line for fault in node.do("calendar.preview", text).faults] == [2, 3]
     assert node.refusal("calendar.apply", text, ADMIN) == "calendar.faults"
     assert node.do("calendar.preview", "何时放假？").faults
+    for empty in ("date,type,name\n# nothing\n", "日期,类型,名称\n", "date,type,name\n,,\n"):
+        assert [fault.message for fault in node.do("calendar.preview", empty).faults] == ["no day in it"]
+        assert node.refusal("calendar.apply", empty, ADMIN) == "calendar.faults"
+    for beyond in ("9999-12-31", "0001-01-01", "2101/1/1"):
+        (fault,) = node.do("calendar.preview", f"date,type,name\n{beyond},holiday,x\n").faults
+        assert (fault.line, "2004 to 2100" in fault.message) == (2, True)
     half = "date,type,name\n2031-01-01,holiday,元旦\n"
     assert node.do("calendar.preview", half).faults  # a year nobody else knows must be there as a whole
     assert not node.events()
