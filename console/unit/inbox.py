@@ -90,6 +90,14 @@ async def ring_back(visit: Visit) -> Response:
     return visit.go(f"/unit/orders/{order.order_id}").saying(visit.t("unit.said.ring_back"))
 
 
+@route("/unit/orders/<order_id>/callback-number", methods=("POST",), roles=UNITS)
+async def enter_number(visit: Visit) -> Response:
+    """Enter the number to ring back that the unit has found out, and how."""
+    order, number, why = await own_order(visit), visit.needed("number"), visit.needed("why")
+    await visit.operations.orders.set_number(order.order_id, number, why, visit.actor)
+    return visit.go(f"/unit/orders/{order.order_id}").saying(visit.t("unit.said.number"))
+
+
 @route("/unit/orders/<order_id>/give-back", methods=("POST",), roles=UNITS)
 async def give_back(visit: Visit) -> Response:
     """退单: say why the order is not the unit's."""

@@ -102,7 +102,11 @@ class Orders:
 
     def number_of(self, call: Call) -> str | None:
         """Return the number to ring back: the one confirmed, else the caller's own if it may be dialled."""
-        return call.request.callback_number or self.allowed(call.request.caller_number)
+        return call.request.callback_number or self.own_number(call.request)
+
+    def own_number(self, request: Request) -> str | None:
+        """Return the number of the phone that a request came from, if it may be dialled."""
+        return self.allowed(request.caller_number) or self.allowed(request.offered_number)
 
     def allowed(self, number: str) -> str | None:
         """Return `number` as it may be rung back, or None; see `phone_numbers.dialable`."""
@@ -122,7 +126,7 @@ class Orders:
 
     async def open_request(self, request: Request, call_id: str, kind: OrderKind, at: datetime) -> OpenedOrder:
         """Open the order of a request made `at`, whether its call is still there or not; NoNumber as above."""
-        number = request.callback_number or self.allowed(request.caller_number)
+        number = request.callback_number or self.own_number(request)
         if number is None and not (request.message_path or identifies(request.caller_number)):
             raise NoNumber("no number that may be rung back, and nothing to find one by")
         matter = self._office.general_matter

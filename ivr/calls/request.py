@@ -20,6 +20,7 @@ class Request:
     wants_answer: bool = False  # asked for a person, chose a matter, or rang out of hours
     is_settled: bool = False  # served, or in an order already
     ten_minutes_promised: bool = False  # a specialist pressed 3
+    offered_number: str = ""  # what else the trunk told that may be rung back; it does not say who rings
 
     def as_payload(self) -> dict[str, Any]:
         """Return the fields as JSON-ready values."""

@@ -138,3 +138,14 @@ def test_a_program_enters_a_number_once_for_its_key(house: House) -> None:
         program.post(f"/api/v1/orders/{order_id}/number", {"number": "+862162345678", "why": "来信"}, key="k1-of-test")
     acts = [act for act in house.operations.acts if act[0] == "orders.set_number"]
     assert [act[1][:3] for act in acts] == [(order_id, "+862162345678", "来信")]
+
+
+def test_a_unit_enters_the_number_of_its_own_order_only(house: House) -> None:
+    order_id, wang = numberless(house), house.visitor(Role.UNIT, name="wang", unit_id="tax", number="6111")
+    house.operations.answers["orders.set_number"] = house.operations.orders_there[order_id]
+    path = f"/unit/orders/{order_id}/callback-number"
+    assert f'action="{path}"' in text(wang.get(f"/unit/orders/{order_id}"))
+    assert wang.post(path, {"number": "62345678", "why": "留言中说明"}).status == 303
+    assert house.operations.acts[-1] == ("orders.set_number", (order_id, "62345678", "留言中说明", "unit:tax:wang"))
+    other = house.visitor(Role.UNIT, name="zhao", unit_id="market")
+    assert other.post(path, {"number": "62345678", "why": "x"}).status == 404

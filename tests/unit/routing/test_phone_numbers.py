@@ -98,8 +98,10 @@ def test_a_host_that_the_site_names_is_known() -> None:
     assert named.house("sip:zhang@10.1.2.3") is None, "what is named takes the place of the private networks"
 
 
-def test_a_caller_is_the_first_number_that_can_be_rung_back() -> None:
-    assert rules().caller(("4001234567", "+8613800138000", "02162345678")) == "13800138000"
+def test_a_caller_is_the_first_number_and_is_rung_back_at_the_first_that_may_be() -> None:
+    texts = ("zhang", "4001234567", "+8613800138000", "02162345678")
+    assert (rules().caller(texts), rules().rung_back(texts)) == ("4001234567", "13800138000")
+    assert rules().rung_back(("4001234567", "anonymous")) == ""
     assert rules().caller(("anonymous", "0085223456789")) == "0085223456789"
     assert rules().caller(("Anonymous",)) == "" == rules().caller(())
 

@@ -21,8 +21,9 @@ def after_hours(site: Site, folder: Path, caller: str) -> Story:
     """Begin the call of a caller whose trunk sent this text as their number."""
     incoming = IncomingCall("c1", caller, "12345", "127.0.0.1:5080", "loopback", (caller,))
     story = Story(site, folder, EVENING, {}, caller=caller)
-    number = IncomingCalls(story.services, story.office, None)._caller_of(incoming)  # type: ignore[arg-type]
+    number, offered = IncomingCalls(story.services, story.office, None)._numbers_of(incoming)  # type: ignore[arg-type]
     story.record.caller_number = story.call.request.caller_number = number
+    story.call.request.offered_number = offered
     return story
 
 
@@ -98,3 +99,22 @@ def test_keys_are_read_as_any_other_number(tell: Tell, keyed: str, kept: str) ->
     story.until_heard(Prompt.ASK_NUMBER_KEYS).caller_presses(keyed + "#")
     story.until_heard(Prompt.NUMBER_READ_BACK).caller_presses("1").run(1)
     assert story.call.request.callback_number == kept
+
+
+def test_a_specialist_who_keys_an_order_without_a_number_is_told_and_rings_nobody(tell: Tell) -> None:
+    for number in ("", "17401234567"):
+        story = tell(at=MORNING, caller="6111")
+        order = story.ledger.owe(caller_number="anonymous", callback_number=number)
+        story.until_heard(Prompt.CALLBACK_ASK_ORDER).caller_presses(order.order_id + "#")
+        story.until_heard(Prompt.CALLBACK_NO_NUMBER).end_everything().finish()
+        assert not story.slot.rung
+        assert not story.ledger.known[order.order_id].attempts
+
+
+def test_who_rings_from_a_number_that_may_not_be_rung_is_offered_the_other_that_the_trunk_told(tell: Tell) -> None:
+    story = tell(at=EVENING, caller="4001234567")
+    story.call.request.offered_number = "13900000001"
+    story.until_heard(Prompt.MENU_CLOSED).caller_presses("2").until_heard(Prompt.ASK_NUMBER_OWN)
+    story.caller_hangs_up().finish()
+    (draft,) = story.ledger.drafts
+    assert (draft.caller_number, draft.callback_number) == ("4001234567", "13900000001")
