@@ -117,6 +117,11 @@ def identifies(number: str) -> bool:
     return number.isascii() and len(re.sub(r"[^0-9]", "", number)) > 2
 
 
+def could_be_found_by(caller: str) -> bool:
+    """Whether a person may find a caller out by what is kept of them, in whatever digits that is written."""
+    return sum(char.isnumeric() for char in caller) > 2
+
+
 def masked(number: str) -> str:
     """Return a number as logs may show it: 138****0000, ****1 for short ones, "" for none."""
     if not number:

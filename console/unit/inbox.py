@@ -13,6 +13,7 @@ from console.http.routes import route
 from console.people.roles import Role
 from console.unit.view import STEPS, Press, matter_name, may, messages, own_attempts, rows, step_now
 from console.visit import Visit
+from routing.phone_numbers import masked
 
 UNITS = (Role.UNIT,)
 _MOST_OPEN, _MOST_DONE = 1000, 20
@@ -95,6 +96,7 @@ async def enter_number(visit: Visit) -> Response:
     """Enter the number to ring back that the unit has found out, and how."""
     order, number, why = await own_order(visit), visit.needed("number"), visit.needed("why")
     await visit.operations.orders.set_number(order.order_id, number, why, visit.actor)
+    visit.note(result=masked(number))
     return visit.go(f"/unit/orders/{order.order_id}").saying(visit.t("unit.said.number"))
 
 

@@ -17,7 +17,7 @@ from ivr.calls.call import Call
 from ivr.calls.errors import NoNumber
 from ivr.calls.office import Office
 from ivr.calls.request import Request
-from routing.phone_numbers import identifies
+from routing.phone_numbers import could_be_found_by, identifies
 
 log = structlog.get_logger()
 
@@ -127,7 +127,7 @@ class Orders:
     async def open_request(self, request: Request, call_id: str, kind: OrderKind, at: datetime) -> OpenedOrder:
         """Open the order of a request made `at`, whether its call is still there or not; NoNumber as above."""
         number = request.callback_number or self.own_number(request)
-        if number is None and not (request.message_path or identifies(request.caller_number)):
+        if number is None and not (request.message_path or could_be_found_by(request.caller_number)):
             raise NoNumber("no number that may be rung back, and nothing to find one by")
         matter = self._office.general_matter
         if request.matter_id:

@@ -57,6 +57,18 @@ def test_a_message_left_from_what_may_not_be_dialled_is_kept_and_promises_no_tim
     assert not story.slot.rung
 
 
+@pytest.mark.parametrize("written", [written for written in REFUSED if sum(map(str.isnumeric, written)) > 2])
+def test_who_hangs_up_and_rang_from_what_may_not_be_dialled_is_kept_for_a_person_to_look_at(
+    site: Site, tmp_path: Path, written: str
+) -> None:
+    story = after_hours(site, tmp_path, written)
+    story.until_heard(Prompt.MENU_CLOSED).caller_presses("2").caller_hangs_up().finish()
+    (draft,) = story.ledger.drafts
+    assert draft.callback_number == ""
+    assert draft.caller_number
+    assert story.record.outcome is CallOutcome.INTERRUPTED
+
+
 def test_a_form_that_reaches_the_flow_as_it_is_leaves_an_order_too(tell: Tell) -> None:
     story = tell(at=EVENING)
     story.record.caller_number = story.call.request.caller_number = "+862162524455"
