@@ -253,4 +253,6 @@ def test_the_directory_keeps_numbers_in_their_stored_form_and_knows_its_people_b
     person = directory.person_at("13800138000")
     assert person is not None
     assert (person[0].unit_id, person[1].number) == ("tax", "13800138000")
+    assert directory.person_at("+86 138-0013-8000") == directory.person_at("013800138000") == person
+    assert directory.person_at("anonymous") is None
     assert stored(person[1].number)
