@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 import phonenumbers
 
@@ -82,6 +83,7 @@ def dialable(
     return None if found.national in own or not is_in_plan(found.national) else str(found)
 
 
+@lru_cache(maxsize=20_000)  # the timetable asks about every open order, again and again
 def is_in_plan(national: str) -> bool:
     """Whether a national number is the phone of a person by the numbering plan, whatever a site allows."""
     kind = next((pattern for pattern in _NUMBER_TYPES if pattern.fullmatch(national)), None)

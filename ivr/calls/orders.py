@@ -94,7 +94,7 @@ class Orders:
         if not identifies(number):
             return None
         try:
-            owed = await self._ledger.orders.open_orders_of(number)
+            owed = await self._ledger.orders.open_orders_of(self.allowed(number) or number)
         except StoreUnavailable as away:
             log.warning("orders_not_read", error=str(away))
             return None
