@@ -89,11 +89,9 @@ def is_in_plan(national: str) -> bool:
     kind = next((pattern for pattern in _NUMBER_TYPES if pattern.fullmatch(national)), None)
     if kind is None or _SATELLITE.match(national):
         return False
-    try:
-        parsed = phonenumbers.parse(national, "CN")
-    except phonenumbers.NumberParseException:
-        return False
-    return parsed.country_code == 86 and phonenumbers.number_type(parsed) in _NUMBER_TYPES[kind]
+    # made from its digits: to parse them would take three times as long
+    number = phonenumbers.PhoneNumber(country_code=86, national_number=int(national))
+    return phonenumbers.number_type(number) in _NUMBER_TYPES[kind]
 
 
 def digits_of(written: str) -> str | None:
