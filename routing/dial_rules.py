@@ -66,11 +66,14 @@ class DialRules:
         first = next((text for text in texts if len(digits_of(text) or "") >= _SHORTEST), None)
         if first is not None:
             return self.callback(first) or _printed(first)
-        return next((kept for text in texts if (kept := self.callback(text))), None) or next(map(_printed, texts), "")
+        return self._first_rung_back(texts) or next(map(_printed, texts), "")
 
     def rung_back(self, numbers: Iterable[str], form: NumberForm = _ANY_FORM) -> str:
         """Return the first of the numbers a trunk sent that may be rung back, whoever it is that rings; "" for none."""
-        return next((kept for text in self._read(numbers, form) if (kept := self.callback(text))), "")
+        return self._first_rung_back(self._read(numbers, form))
+
+    def _first_rung_back(self, texts: Iterable[str]) -> str:
+        return next((number for text in texts if (number := self.callback(text))), "")
 
     def _read(self, numbers: Iterable[str], form: NumberForm) -> list[str]:
         """Return what a trunk sent as any other would write it."""

@@ -76,11 +76,11 @@ def dialable(
     The allow-list `patterns`, of national numbers, come first, then the numbering plan; never premium, service,
     satellite or international numbers, nor our own. `area_code` stands before a local number.
     """
-    found = read_number(number, area_code)
-    if found is None or not any(re.fullmatch(pattern, found.national) for pattern in patterns):
+    phone = read_number(number, area_code)
+    if phone is None or not any(re.fullmatch(pattern, phone.national) for pattern in patterns):
         return None
     own = {str(read_number(one, area_code) or one) for one in own_numbers}
-    return None if found.national in own or not is_in_plan(found.national) else str(found)
+    return None if phone.national in own or not is_in_plan(phone.national) else str(phone)
 
 
 @lru_cache(maxsize=20_000)  # the timetable asks about every open order, again and again
@@ -133,7 +133,7 @@ def _folded(written: str) -> str | None:
     """Return a text with ASCII for what is full-width, without what is not seen; None if it cannot be a number."""
     if len(written) > LONGEST_WRITTEN:
         return None
-    text = _UNSEEN.sub("", _FULL_WIDTH.sub(lambda found: unicodedata.normalize("NFKC", found[0]), written))
+    text = _UNSEEN.sub("", _FULL_WIDTH.sub(lambda char: unicodedata.normalize("NFKC", char[0]), written))
     text = _DASHES.sub("-", text).strip().lower()
     has_foreign_digits = any(char.isnumeric() and not char.isascii() for char in text)
     has_controls = any(char < " " and char != "\t" for char in text)
@@ -156,8 +156,8 @@ def _national(text: str, area_code: str) -> str | None:
         candidates = []
     elif not digits.startswith("0"):
         candidates.append("0" + digits)
-    known = next((each for each in candidates if is_in_plan(each)), None)
-    return _within_china(digits.removeprefix("86")) if known is None and digits.startswith("86") else known
+    national = next((each for each in candidates if is_in_plan(each)), None)
+    return _within_china(digits.removeprefix("86")) if national is None and digits.startswith("86") else national
 
 
 def _within_china(digits: str) -> str | None:

@@ -34,14 +34,14 @@ def test_no_account_has_a_phone_that_is_not_dialled(house: House, written: str) 
 
 
 @pytest.mark.parametrize(
-    ("written", "kept"),
+    ("written", "stored_form"),
     [*list(DIALLED.items())[::40], ("8001", "8001"), ("", ""), ("sip:8001@127.0.0.1:5062", "sip:8001@127.0.0.1:5062")],
 )
-def test_the_phone_of_an_account_is_kept_in_its_stored_form(house: House, written: str, kept: str) -> None:
+def test_the_phone_of_an_account_is_kept_in_its_stored_form(house: House, written: str, stored_form: str) -> None:
     house.visitor(Role.ADMIN).post("/new-account", ACCOUNT | {"number": written})
     account = house.people.accounts.find("wu")
     assert account is not None
-    assert account.number == kept
+    assert account.number == stored_form
 
 
 def test_an_account_that_an_earlier_version_gave_such_a_phone_rings_nobody(house: House) -> None:

@@ -11,10 +11,10 @@ from tests.fakes.number_forms import DIALLED
 from tests.fakes.orders import an_order
 
 
-@pytest.mark.parametrize(("written", "kept"), DIALLED.items())
-def test_an_order_is_found_by_every_form_of_its_number(written: str, kept: str) -> None:
-    order = an_order(callback_number=kept, caller_number="13900000000")
-    assert has_part(kept, number_parts(written))
+@pytest.mark.parametrize(("written", "stored_form"), DIALLED.items())
+def test_an_order_is_found_by_every_form_of_its_number(written: str, stored_form: str) -> None:
+    order = an_order(callback_number=stored_form, caller_number="13900000000")
+    assert has_part(stored_form, number_parts(written))
     assert _has(order, written.strip())
     assert OrderFilter(phone=written).fits(order)
     assert not OrderFilter(phone=written).fits(an_order(callback_number="15900000000", caller_number="15900000000"))

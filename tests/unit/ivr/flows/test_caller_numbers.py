@@ -33,14 +33,14 @@ def leaves_message(story: Story) -> Story:
     return story.until_heard(Prompt.MESSAGE_REVIEW).caller_presses("1").finish()
 
 
-@pytest.mark.parametrize(("written", "kept"), DIALLED.items())
+@pytest.mark.parametrize(("written", "stored_form"), DIALLED.items())
 def test_a_caller_who_hangs_up_after_the_matter_has_an_order_whatever_their_number_looks_like(
-    site: Site, tmp_path: Path, written: str, kept: str
+    site: Site, tmp_path: Path, written: str, stored_form: str
 ) -> None:
     story = after_hours(site, tmp_path, written)
     story.until_heard(Prompt.MENU_CLOSED).caller_presses("2").caller_hangs_up().finish()
     (draft,) = story.ledger.drafts
-    assert (draft.callback_number, draft.caller_number) == (kept, kept)
+    assert (draft.callback_number, draft.caller_number) == (stored_form, stored_form)
     assert story.record.outcome is CallOutcome.INTERRUPTED
 
 
@@ -102,15 +102,15 @@ def test_keys_that_may_not_be_dialled_are_refused(tell: Tell, keyed: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("keyed", "kept"),
+    ("keyed", "stored_form"),
     [("62524455", "02162524455"), ("008613800138000", "13800138000"), ("02162345678*803", "02162345678-803")],
 )
-def test_keys_are_read_as_any_other_number(tell: Tell, keyed: str, kept: str) -> None:
+def test_keys_are_read_as_any_other_number(tell: Tell, keyed: str, stored_form: str) -> None:
     story = tell(at=EVENING).until_heard(Prompt.MENU_CLOSED).caller_presses("2")
     story.until_heard(Prompt.ASK_NUMBER_OWN).caller_presses("2")
     story.until_heard(Prompt.ASK_NUMBER_KEYS).caller_presses(keyed + "#")
     story.until_heard(Prompt.NUMBER_READ_BACK).caller_presses("1").run(1)
-    assert story.call.request.callback_number == kept
+    assert story.call.request.callback_number == stored_form
 
 
 def test_a_specialist_who_keys_an_order_without_a_number_is_told_and_rings_nobody(tell: Tell) -> None:
