@@ -10,13 +10,14 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from config.fields import split_address
 from config.number_form import NumberForm
 from config.settings import Settings
-from routing.phone_numbers import dialable, stored
+from routing.phone_numbers import dialable, digits_of, stored
 
 # Whatever a site allows: emergency and service codes, premium and shared-cost numbers, carriers' prefixes.
 _NEVER = re.compile(r"(?:1[0-2][0-9]|999|1[0-2][0-9]{3,}|16[0-9]{3,}|179[0-9]{2,}|9[56][0-9]{3,}|[48]00[0-9]{7})")
 _OTHER_LINE = re.compile(r"12[0-9]{3}")  # the public lines of authorities: 12348, 12366
 _URI = re.compile(r"sip:(?P<user>[A-Za-z0-9_.+-]+)@(?P<address>[A-Za-z0-9_.\[\]:-]+)")
 _NAMELESS = re.compile(r"[0-9.+-]+")
+_SHORTEST = 3  # digits of an extension or a short code; fewer say nothing of who rings
 _ANY_FORM = NumberForm()
 _NOBODY = frozenset({"anonymous", "unavailable", "unknown", "restricted", "private", "withheld", "invalid"})
 
@@ -56,16 +57,30 @@ class DialRules:
         return self.other_line(number) is not None
 
     def caller(self, numbers: Iterable[str], form: NumberForm = _ANY_FORM) -> str:
-        """Return who rings: the first of the numbers a trunk sent that can be rung back, in its stored form.
+        """Return who rings: the first number that a trunk sent, in its stored form as far as it has one.
 
-        Else the first that says anything, so that a person can look at it; "" if the caller withheld all.
+        Nothing behind it counts: it may be what somebody says of themselves whom the trunk knows by the first. Without
+        any number it is the first text, for a person to look at; "" if the caller withheld all.
         """
-        shown = [number.removeprefix(form.in_prefix) for number in numbers if number.lower() not in _NOBODY]
+        texts = self._read(numbers, form)
+        first = next((text for text in texts if len(digits_of(text) or "") >= _SHORTEST), None)
+        if first is not None:
+            return self.callback(first) or _printed(first)
+        return self._first_rung_back(texts) or next(map(_printed, texts), "")
+
+    def rung_back(self, numbers: Iterable[str], form: NumberForm = _ANY_FORM) -> str:
+        """Return the first of the numbers a trunk sent that may be rung back, whoever it is that rings; "" for none."""
+        return self._first_rung_back(self._read(numbers, form))
+
+    def _first_rung_back(self, texts: Iterable[str]) -> str:
+        return next((number for text in texts if (number := self.callback(text))), "")
+
+    def _read(self, numbers: Iterable[str], form: NumberForm) -> list[str]:
+        """Return what a trunk sent as any other would write it."""
+        texts = [number.removeprefix(form.in_prefix) for number in numbers if number.lower() not in _NOBODY]
         if form.callers == "e164":
-            shown = [f"+{number}" if _begins_with_country_code(number) else number for number in shown]
-        read = (self.callback(number) for number in shown)
-        known = next((number for number in read if number is not None), None)
-        return known or next(map(_printed, shown), "")
+            return [f"+{text}" if _begins_with_country_code(text) else text for text in texts]
+        return texts
 
     def dialled(self, number: str, form: NumberForm) -> str:
         """Return a number as a trunk wants it; an extension of the house, and another line, as it is."""

@@ -19,6 +19,7 @@ from routing.directory_file import Absence, MatterEntry, MattersFile, UnitEntry,
 from routing.directory_numbers import undialled
 from routing.errors import UnknownMatter, UnknownSeat, UnknownUnit
 from routing.matters import Matter
+from routing.phone_numbers import read_number
 from routing.tiers import Specialist, Tier
 
 _Stored = Callable[[str], str]
@@ -124,8 +125,8 @@ class Directory:
         return self.unit(matter.unit_id)
 
     def person_at(self, number: str) -> tuple[Unit, Specialist] | None:
-        """Return the specialist whose phone shows `number`, and the unit; None if it is nobody's."""
-        return self._people.get(number)
+        """Return the specialist whose phone shows `number`, in any form, and the unit; None if it is nobody's."""
+        return self._people.get(number) or self._people.get(str(read_number(number)))
 
     def seat(self, seat_id: str) -> Seat:
         """Return a seat; UnknownSeat if there is none of this id."""

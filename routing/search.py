@@ -10,8 +10,11 @@ from enum import Enum
 from pypinyin import Style, pinyin
 
 from routing.directory import Directory
+from routing.number_search import has_part, number_parts
+from routing.phone_numbers import digits_of, read_number
 
 _MOST_RESULTS = 20
+_PART_OF_NUMBER = 4  # digits; fewer are a code, or the beginning of a number
 _LONGEST = 60  # what is typed beyond is not looked at
 
 
@@ -66,9 +69,11 @@ class DirectorySearch:
         """Return what fits all the words, the best first; [] for no words.
 
         Each word fits a name it is part of, as written or by the beginnings of the readings of characters that
-        follow each other: 市场, shichang, shich, sc. Digits fit the beginning of a number, and a code.
+        follow each other: 市场, shichang, shich, sc. Digits fit a code and the beginning of a
+        number, four or more any part of one, in whatever form it is written.
         """
-        sought = words[:_LONGEST].casefold().split()
+        whole = read_number(words[:_LONGEST])  # with spaces in it, perhaps
+        sought = [whole.national] if whole is not None else words[:_LONGEST].casefold().split()
         if not sought:
             return []
         fits = [{name: _rank_of_name(name, read, word) for name, read in self._syllables.items()} for word in sought]
@@ -114,8 +119,11 @@ def _rank(entry: _Entry, sought: list[str], fits: list[dict[str, int]]) -> int:
 
 
 def _rank_of_word(entry: _Entry, word: str, fit: dict[str, int]) -> int:
-    if word.isdecimal():
-        return next((1 if number == word else 2 for number in entry.digits if number.startswith(word)), 0)
+    digits = digits_of(word)
+    if digits is not None:
+        begun = next((1 if number == digits else 2 for number in entry.digits if number.startswith(digits)), 0)
+        parts = number_parts(word) if len(digits) >= _PART_OF_NUMBER else ()
+        return begun or (3 if any(has_part(number, parts) for number in entry.digits) else 0)
     own = fit[entry.names[0]]
     if entry.found.kind is not FoundKind.PERSON:
         return min((rank for name in entry.names if (rank := fit[name])), default=0)

@@ -71,12 +71,12 @@ def find(
     numbers = [number for score, number in found if behind is None or (score, number) < behind]
     if not filters.phone:
         return read(numbers[:limit])
-    found_there: list[Order] = []
+    orders: list[Order] = []
     for start in range(0, len(numbers), _LONGEST_PAGE):
-        found_there += filter(filters.fits, read(numbers[start : start + _LONGEST_PAGE]))
-        if len(found_there) >= limit:
+        orders += filter(filters.fits, read(numbers[start : start + _LONGEST_PAGE]))
+        if len(orders) >= limit:
             break
-    return found_there[:limit]
+    return orders[:limit]
 
 
 def opened_before(
@@ -130,10 +130,10 @@ def _of_phones(connection: Connection, phone: str) -> list[str]:
         if not any(other in part for other in parts if other != part)
     ]
 
-    def scanned(redis: Any) -> set[str]:
+    def names(redis: Any) -> set[str]:
         return {name for pattern in patterns for name in redis.scan_iter(pattern, count=_LOOKED_AT)}
 
-    return sorted(connection.ask(scanned) | {connection.key("of_phone", phone)})
+    return sorted(connection.ask(names) | {connection.key("of_phone", phone)})
 
 
 def _units(connection: Connection) -> list[str]:

@@ -10,6 +10,7 @@ from console.http.messages import Response
 from console.http.routes import route
 from console.people.roles import Role
 from console.visit import Visit
+from routing.phone_numbers import masked
 
 _SEAT = (Role.SEAT,)
 _LOOKED_THROUGH = 1000  # open orders, the most urgent first
@@ -31,7 +32,9 @@ async def numberless(visit: Visit) -> Response:
 async def enter_number(visit: Visit) -> Response:
     """Enter the number of one of them, and how it was found out."""
     order = await _numberless(visit)
-    await visit.operations.orders.set_number(order.order_id, visit.needed("number"), visit.needed("why"), visit.actor)
+    number, why = visit.needed("number"), visit.needed("why")
+    await visit.operations.orders.set_number(order.order_id, number, why, visit.actor)
+    visit.note(about=order.order_id, result=masked(number))
     return visit.go("/seat/numbers").saying(visit.t("seat.said.number", number=order.order_id))
 
 

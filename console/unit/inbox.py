@@ -14,6 +14,7 @@ from console.people.roles import Role
 from console.unit.view import STEPS, Press, matter_name, may, messages, own_attempts, rows, step_now
 from console.visit import Visit
 from ivr.refused import OperationRefused
+from routing.phone_numbers import masked
 
 UNITS = (Role.UNIT,)
 _MOST_OPEN, _MOST_DONE = 1000, 20
@@ -96,6 +97,15 @@ async def ring_back(visit: Visit) -> Response:
         shown = await _shown(visit, order) | {"ring_refusal": visit.words_of(refused)}
         return visit.page("unit/order.html", 409, **shown)
     return visit.go(f"/unit/orders/{order.order_id}").saying(visit.t("unit.said.ring_back"))
+
+
+@route("/unit/orders/<order_id>/callback-number", methods=("POST",), roles=UNITS)
+async def enter_number(visit: Visit) -> Response:
+    """Enter the number to ring back that the unit has found out, and how."""
+    order, number, why = await own_order(visit), visit.needed("number"), visit.needed("why")
+    await visit.operations.orders.set_number(order.order_id, number, why, visit.actor)
+    visit.note(result=masked(number))
+    return visit.go(f"/unit/orders/{order.order_id}").saying(visit.t("unit.said.number"))
 
 
 @route("/unit/orders/<order_id>/give-back", methods=("POST",), roles=UNITS)

@@ -20,7 +20,7 @@ from ivr.calls.office import Office
 from ivr.calls.request import Request
 from ivr.calls.suspicion import Suspicion
 from ivr.calls.tallies import Tallies, Tally
-from routing.phone_numbers import identifies, is_same_number
+from routing.phone_numbers import could_be_found_by, identifies, is_same_number
 
 log = structlog.get_logger()
 
@@ -100,7 +100,7 @@ class Orders:
         if not identifies(number):
             return None
         try:
-            owed = await self._ledger.orders.open_orders_of(number)
+            owed = await self._ledger.orders.open_orders_of(self.allowed(number) or number)
         except StoreUnavailable as away:
             log.warning("orders_not_read", error=str(away))
             return None
@@ -118,7 +118,11 @@ class Orders:
 
     def number_of(self, call: Call) -> str | None:
         """Return the number to ring back: the one confirmed, else the caller's own if it may be dialled."""
-        return call.request.callback_number or self.allowed(call.request.caller_number)
+        return call.request.callback_number or self.own_number(call.request)
+
+    def own_number(self, request: Request) -> str | None:
+        """Return the number of the phone that a request came from, if it may be dialled."""
+        return self.allowed(request.caller_number) or self.allowed(request.offered_number)
 
     def allowed(self, number: str) -> str | None:
         """Return `number` as it may be rung back, or None; see `phone_numbers.dialable`."""
@@ -138,8 +142,8 @@ class Orders:
 
     async def open_request(self, request: Request, call_id: str, kind: OrderKind, at: datetime) -> OpenedOrder:
         """Open the order of a request made `at`, whether its call is still there or not; NoNumber as above."""
-        number = request.callback_number or self.allowed(request.caller_number)
-        if number is None and not (request.message_path or identifies(request.caller_number)):
+        number = request.callback_number or self.own_number(request)
+        if number is None and not (request.message_path or could_be_found_by(request.caller_number)):
             raise NoNumber("no number that may be rung back, and nothing to find one by")
         is_shown = kind is not OrderKind.ONLINE
         hold = await self._suspicion.of_order(request.caller_number, number, at, is_shown=is_shown) if number else ""

@@ -22,6 +22,7 @@ class Request:
     ten_minutes_promised: bool = False  # a specialist pressed 3
     company: str = ""  # the enterprise's name, as a seat or a chat entered it
     contact: str = ""  # whom to ask for
+    offered_number: str = ""  # what else the trunk told that may be rung back; it does not say who rings
 
     def as_payload(self) -> dict[str, Any]:
         """Return the fields as JSON-ready values."""

@@ -34,20 +34,22 @@ class IncomingCalls:
     def on_call(self, slot: Slot, incoming: IncomingCall) -> None:
         """Take an INVITE the door has admitted to a line; returns at once."""
         at = self._services.clock.now()
-        caller = self._caller_of(incoming)
+        caller, offered_number = self._numbers_of(incoming)
         record = CallRecord(new_call_id(at), incoming.sip_call_id, caller, incoming.called, offered_at=at)
         call = Call(slot, self._services, record)
         call.is_caller_trusted, call.is_caller_hidden = incoming.is_caller_trusted, incoming.is_caller_hidden
+        call.request.offered_number = offered_number
         call.log.info("call_offered", trunk=incoming.trunk, caller=masked(caller))
         running = ensureDeferred(run_call(call, self._office.as_it_is(), self._orders))
         self._running[call.call_id] = call, running
         running.addBoth(lambda _: self._running.pop(call.call_id))
 
-    def _caller_of(self, incoming: IncomingCall) -> str:
-        """Return who rings, in the stored form of their number as far as it is one."""
+    def _numbers_of(self, incoming: IncomingCall) -> tuple[str, str]:
+        """Return who rings, and a number that may be rung back if there is one, both as they are stored."""
         trunks = {trunk.name: trunk.number_form for trunk in self._office.settings.sip.trunks}
         form = trunks.get(incoming.trunk, NumberForm())
-        return self._office.dial_rules.caller(incoming.caller_numbers or (incoming.caller,), form)
+        texts, rules = incoming.caller_numbers or (incoming.caller,), self._office.dial_rules
+        return rules.caller(texts, form), rules.rung_back(texts, form)
 
     def calls(self) -> list[Call]:
         """Return the calls of this moment, oldest first."""

@@ -18,7 +18,7 @@ async def ask_number(call: Call, orders: Orders, *, says_so: bool = True) -> Non
     there already and has to be changed first (`says_so` False).
     """
     call.step(CallStep.NUMBER)
-    own = orders.allowed(call.request.caller_number)
+    own = orders.own_number(call.request)
     if own is not None:
         choice = await call.ask(Prompt.ASK_NUMBER_OWN, "12", otherwise="1", number=own)
         if choice == "1":

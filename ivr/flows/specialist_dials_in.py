@@ -64,7 +64,10 @@ async def _ask_order(call: Call, orders: Orders, unit: Unit) -> Order | None:
         if not keyed:
             return None
         order = await orders.find(keyed)
-        if order is not None and order.unit_id == unit.unit_id and order.state.is_open:
+        if order is None or order.unit_id != unit.unit_id or not order.state.is_open:
+            await call.say(Prompt.CALLBACK_UNKNOWN_ORDER)
+        elif orders.allowed(order.callback_number) is None:
+            await call.say(Prompt.CALLBACK_NO_NUMBER)
+        else:
             return order
-        await call.say(Prompt.CALLBACK_UNKNOWN_ORDER)
     return None

@@ -39,23 +39,23 @@ def _values(message: SipMessage, header: bytes) -> list[bytes]:
 def _of_address(value: bytes) -> Iterator[str]:
     """Yield the number in an address, first with the context that makes it whole."""
     try:
-        text, told = address(value)
+        text, of_header = address(value)
         parts = uri(text)
     except BadMessage:
         return
-    if told.get(b"party", b"calling").lower() != b"calling":  # Remote-Party-ID may name the party called
+    if of_header.get(b"party", b"calling").lower() != b"calling":  # Remote-Party-ID may name the party called
         return
     is_tel = parts.scheme == "tel"
     # a phone that has put its number where the host belongs has no user
     raw = parts.host.encode() if is_tel or not parts.user else parts.user
     number, _, more = raw.partition(b";")
-    further = parts.params if is_tel else _params(more)
+    of_number = parts.params if is_tel else _params(more)
     plain = _plain(re.split(rb"[:|]", number, maxsplit=1)[0])
     if not plain or (not is_tel and not parts.user and "." in plain):
         return
-    if further.get(b"ext"):
-        plain += ";ext=" + _plain(further[b"ext"])
-    context = _plain(further.get(b"phone-context", b""))
+    if of_number.get(b"ext"):
+        plain += ";ext=" + _plain(of_number[b"ext"])
+    context = _plain(of_number.get(b"phone-context", b""))
     if context.startswith("+") and not plain.startswith("+"):
         yield context + plain
         if not context.startswith("+86"):

@@ -118,6 +118,7 @@ class Prompt(Enum):
     CALLBACK_LEADER_NOTED = "callback_leader_noted", "", 4.0
     NUMBER_CHECK = "number_check", "", 8.0  # in the morning, to see that the number of a unit rings
     CALLBACK_ASK_ORDER = "callback_ask_order", "", 6.0  # a specialist dials in
+    CALLBACK_NO_NUMBER = "callback_no_number", "", 8.0  # to a specialist: the order's number must be found out first
     CALLBACK_UNKNOWN_ORDER = "callback_unknown_order", "", 5.0
     CALLBACK_OPEN_ORDER = "callback_open_order", "order_id unit", 15.0  # the enterprise rings us back
     CALLBACK_OPEN_ORDER_KEYS = "callback_open_order_keys", "", 8.0  # before it is put through

@@ -61,7 +61,9 @@ class CallView:
             caller, calls = call.record.caller_number, await self._ledger.calls(_CALLS_SEARCHED)
             running = {each.call_id for each in self._running.all()}
             self._before = {call_id: known for call_id, known in self._before.items() if call_id in running}
-            same = [each for each in calls if identifies(caller) and each.get("caller_number") == caller]
+            # an earlier version kept numbers as trunks wrote them
+            forms = (caller, "+86" + caller.removeprefix("0")) if identifies(caller) else ()
+            same = [each for each in calls if each.get("caller_number") in forms]
             self._before[call.call_id] = same[:_CALLS_SHOWN]
         return self._before[call.call_id]
 

@@ -133,3 +133,17 @@ def test_without_a_menu_the_caller_gets_a_person_at_once(open_house: Callable[..
     assert (record["key_path"], record["matter_id"]) == ("", "")
 
 
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored_form"),
+    [("+862162345678", "02162345678"), ("013800138012", "13800138012"), ("8613800138011", "13800138011")],
+)
+def test_a_caller_is_not_lost_by_how_their_trunk_writes_numbers(night: House, sent: str, stored_form: str) -> None:
+    caller = night.caller()
+    caller.dial(night.service.uri, from_number=sent)
+    caller.wait_answered()
+    caller.hangup()
+    night.service.wait_idle()
+    orders = [order for order in night.service.ask("orders", limit=50) if order["caller_number"] == stored_form]
+    assert [order["callback_number"] for order in orders] == [stored_form]

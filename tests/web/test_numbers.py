@@ -34,14 +34,14 @@ def test_no_account_has_a_phone_that_is_not_dialled(house: House, written: str) 
 
 
 @pytest.mark.parametrize(
-    ("written", "kept"),
+    ("written", "stored_form"),
     [*list(DIALLED.items())[::40], ("8001", "8001"), ("", ""), ("sip:8001@127.0.0.1:5062", "sip:8001@127.0.0.1:5062")],
 )
-def test_the_phone_of_an_account_is_kept_in_its_stored_form(house: House, written: str, kept: str) -> None:
+def test_the_phone_of_an_account_is_kept_in_its_stored_form(house: House, written: str, stored_form: str) -> None:
     house.visitor(Role.ADMIN).post("/new-account", ACCOUNT | {"number": written})
     account = house.people.accounts.find("wu")
     assert account is not None
-    assert account.number == kept
+    assert account.number == stored_form
 
 
 def test_an_account_that_an_earlier_version_gave_such_a_phone_rings_nobody(house: House) -> None:
@@ -138,3 +138,14 @@ def test_a_program_enters_a_number_once_for_its_key(house: House) -> None:
         program.post(f"/api/v1/orders/{order_id}/number", {"number": "+862162345678", "why": "来信"}, key="k1-of-test")
     acts = [act for act in house.operations.acts if act[0] == "orders.set_number"]
     assert [act[1][:3] for act in acts] == [(order_id, "+862162345678", "来信")]
+
+
+def test_a_unit_enters_the_number_of_its_own_order_only(house: House) -> None:
+    order_id, wang = numberless(house), house.visitor(Role.UNIT, name="wang", unit_id="tax", number="6111")
+    house.operations.answers["orders.set_number"] = house.operations.orders_there[order_id]
+    path = f"/unit/orders/{order_id}/callback-number"
+    assert f'action="{path}"' in text(wang.get(f"/unit/orders/{order_id}"))
+    assert wang.post(path, {"number": "62345678", "why": "留言中说明"}).status == 303
+    assert house.operations.acts[-1] == ("orders.set_number", (order_id, "62345678", "留言中说明", "unit:tax:wang"))
+    other = house.visitor(Role.UNIT, name="zhao", unit_id="market")
+    assert other.post(path, {"number": "62345678", "why": "x"}).status == 404

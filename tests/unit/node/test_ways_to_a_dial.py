@@ -78,9 +78,9 @@ def test_the_last_gate_gives_no_uri(site: Site, written: str) -> None:
         WayOut(site.settings).uri(written)
 
 
-@pytest.mark.parametrize("kept", sorted(set(DIALLED.values())))
-def test_the_last_gate_dials_what_is_stored_without_its_extension(site: Site, kept: str) -> None:
-    assert WayOut(site.settings).uri(kept)[0] == f"sip:{kept.partition('-')[0]}@127.0.0.1:5080"
+@pytest.mark.parametrize("stored_form", sorted(set(DIALLED.values())))
+def test_the_last_gate_dials_what_is_stored_without_its_extension(site: Site, stored_form: str) -> None:
+    assert WayOut(site.settings).uri(stored_form)[0] == f"sip:{stored_form.partition('-')[0]}@127.0.0.1:5080"
 
 
 def test_the_last_gate_writes_a_number_as_its_trunk_wants_it(site: Site) -> None:
@@ -165,12 +165,12 @@ def test_no_act_takes_it(desk: Desk, written: str) -> None:
     assert not desk.ledger.events
 
 
-@pytest.mark.parametrize(("written", "kept"), list(DIALLED.items())[::7])
+@pytest.mark.parametrize(("written", "stored_form"), list(DIALLED.items())[::7])
 def test_a_number_that_was_found_out_is_kept_in_its_stored_form_with_who_and_how(
-    desk: Desk, written: str, kept: str
+    desk: Desk, written: str, stored_form: str
 ) -> None:
     order = desk.do("set_number", desk.put(callback_number="", caller_number="anonymous"), written, "名片", TAX)
-    assert order.callback_number == kept
+    assert order.callback_number == stored_form
     event = desk.last_event()
     assert (event["note"], event["why"], event["who"]) == ("number_changed", "名片", str(TAX))
 
@@ -255,4 +255,6 @@ def test_the_directory_keeps_numbers_in_their_stored_form_and_knows_its_people_b
     person = directory.person_at("13800138000")
     assert person is not None
     assert (person[0].unit_id, person[1].number) == ("tax", "13800138000")
+    assert directory.person_at("+86 138-0013-8000") == directory.person_at("013800138000") == person
+    assert directory.person_at("anonymous") is None
     assert stored(person[1].number)

@@ -27,11 +27,11 @@ def test_the_table_is_no_small_one() -> None:
     assert not DIALLED.keys() & set(REFUSED)
 
 
-@pytest.mark.parametrize(("written", "kept"), DIALLED.items())
-def test_every_form_of_a_number_has_the_same_stored_form(written: str, kept: str) -> None:
-    assert dialable(written, PhoneManners().number_patterns) == kept
-    assert rules().house(written) == rules().other_line(written) == kept
-    assert dialable(kept, ANY) == kept, "what is stored is read again as it is"
+@pytest.mark.parametrize(("written", "stored_form"), DIALLED.items())
+def test_every_form_of_a_number_has_the_same_stored_form(written: str, stored_form: str) -> None:
+    assert dialable(written, PhoneManners().number_patterns) == stored_form
+    assert rules().house(written) == rules().other_line(written) == stored_form
+    assert dialable(stored_form, ANY) == stored_form, "what is stored is read again as it is"
 
 
 @pytest.mark.parametrize("written", REFUSED)
@@ -98,8 +98,10 @@ def test_a_host_that_the_site_names_is_known() -> None:
     assert named.house("sip:zhang@10.1.2.3") is None, "what is named takes the place of the private networks"
 
 
-def test_a_caller_is_the_first_number_that_can_be_rung_back() -> None:
-    assert rules().caller(("4001234567", "+8613800138000", "02162345678")) == "13800138000"
+def test_a_caller_is_the_first_number_and_is_rung_back_at_the_first_that_may_be() -> None:
+    texts = ("zhang", "4001234567", "+8613800138000", "02162345678")
+    assert (rules().caller(texts), rules().rung_back(texts)) == ("4001234567", "13800138000")
+    assert rules().rung_back(("4001234567", "anonymous")) == ""
     assert rules().caller(("anonymous", "0085223456789")) == "0085223456789"
     assert rules().caller(("Anonymous",)) == "" == rules().caller(())
 
@@ -133,16 +135,16 @@ def test_each_trunk_is_given_numbers_as_it_wants_them(
     form: dict[str, str], mobile: str, landline: str, extension: str
 ) -> None:
     wanted = NumberForm.model_validate(form)
-    for kept, sent in (("13800138000", mobile), ("02162345678", landline), ("02162345678-803", extension)):
-        assert rules().dialled(kept, wanted) == sent
+    for stored_form, sent in (("13800138000", mobile), ("02162345678", landline), ("02162345678-803", extension)):
+        assert rules().dialled(stored_form, wanted) == sent
     assert rules().dialled("6101", wanted) == "6101"
 
 
 def test_what_an_earlier_version_stored_is_judged_again() -> None:
     assert stored("13800138000")
     assert stored("02162345678-803")
-    for kept in ("", "17401234567", "1380013800٠", "sip:a@b", "+8613800138000", "02162345678-1234567"):
-        assert stored(kept) is None
+    for stored_form in ("", "17401234567", "1380013800٠", "sip:a@b", "+8613800138000", "02162345678-1234567"):
+        assert stored(stored_form) is None
     assert (base_of("02162345678-803"), base_of("anonymous")) == ("02162345678", "anonymous")
     assert not is_in_plan("0216234567")
 

@@ -79,3 +79,11 @@ def test_no_more_is_returned_than_a_page_shows() -> None:
 @given(st.text(max_size=40))
 def test_whatever_is_typed_the_search_answers(words: str) -> None:
     assert len(SEARCH.find(words)) <= 20
+
+
+def test_a_person_is_found_by_any_form_and_part_of_their_number(tmp_path: Path) -> None:
+    units = (FOLDER / "units.yaml").read_text(encoding="utf-8").replace("number: 6111}", 'number: "13800138000"}')
+    (tmp_path / "units.yaml").write_text(units, encoding="utf-8")
+    search = DirectorySearch(load_directory(tmp_path / "units.yaml", FOLDER / "matters.yaml"))
+    for words in ("13800138000", "+86 138 0013 8000", "+8613800138000", "8000", "138-0013", "１３８００１３８０００"):
+        assert [found.number for found in search.find(words)] == ["13800138000"], words

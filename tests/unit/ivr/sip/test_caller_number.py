@@ -83,7 +83,13 @@ def test_what_the_trunk_asserts_comes_before_what_the_caller_says() -> None:
     asserted = "P-Asserted-Identity: <sip:+8613800138008@c>"
     assert who(invite("<sip:13900000001@c>", asserted)) == "13800138008"
     assert who(invite("<sip:13900000001@c>", "P-Preferred-Identity: <sip:13800138008@c>")) == "13900000001"
-    assert who(invite("<sip:13900000001@c>", "P-Asserted-Identity: <sip:4001234567@c>")) == "13900000001"
+
+
+def test_who_the_trunk_knows_is_nobody_else_by_their_own_word_though_they_may_be_rung_back_there() -> None:
+    for asserted, known in (("4001234567", "4001234567"), ("+85223456789", "+85223456789"), ("6111", "6111")):
+        message = invite("<sip:13900000001@c>", f"P-Asserted-Identity: <sip:{asserted}@c>")
+        assert who(message) == known
+        assert RULES.rung_back(caller_numbers(message, CALLER_FROM)) == "13900000001"
 
 
 def test_a_site_says_which_headers_a_trunk_is_believed_in_and_in_which_order() -> None:
