@@ -22,7 +22,8 @@ def orders(socket: Path, *, limit: int, as_json: bool) -> int:
     for order in latest:
         print(
             order["order_id"], order["state"], order["kind"], "due", _local(order["due_at"]), order["unit_id"],
-            order["matter_id"], masked(order["callback_number"]), f"+{len(order['merged_calls'])} calls", sep="  ",
+            order["matter_id"], masked(order["callback_number"]), f"+{len(order['merged_calls'])} calls",
+            *([f"held: {order['hold_reason']}"] if order["hold_reason"] else []), sep="  ",
         )
     return 0
 

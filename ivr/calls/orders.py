@@ -122,21 +122,26 @@ class Orders:
         settings = self._office.settings
         return dialable(number, settings.phone.number_patterns, settings.sip.own_numbers)
 
-    async def open(self, call: Call, kind: OrderKind) -> OpenedOrder:
-        """Open the order of what the caller asked for, or add to their open one; NoNumber if nobody could be rung."""
-        opened = await self.open_request(call.request, call.call_id, kind, call.clock.now())
+    async def open(self, call: Call, kind: OrderKind, hold: str = "") -> OpenedOrder:
+        """Open the order of what the caller asked for, or add to their open one; NoNumber if nobody could be rung.
+
+        `hold` is why a person must look at it first, as far as the call tells.
+        """
+        opened = await self.open_request(call.request, call.call_id, kind, call.clock.now(), hold)
         call.request.is_settled = True
         call.record.order_ids.append(opened.order_id)
         call.log.info("order_opened", order_id=opened.order_id, kind=kind.value, was_merged=opened.was_merged)
         return opened
 
-    async def open_request(self, request: Request, call_id: str, kind: OrderKind, at: datetime) -> OpenedOrder:
+    async def open_request(
+        self, request: Request, call_id: str, kind: OrderKind, at: datetime, hold: str = ""
+    ) -> OpenedOrder:
         """Open the order of a request made `at`, whether its call is still there or not; NoNumber as above."""
         number = request.callback_number or self.allowed(request.caller_number)
         if number is None:
             raise NoNumber("no number that may be rung back")
         is_shown = kind is not OrderKind.ONLINE
-        hold = await self._suspicion.of_order(request.caller_number, number, at, is_shown=is_shown)
+        hold = await self._suspicion.of_order(request.caller_number, number, at, is_shown=is_shown) or hold
         matter = self._office.general_matter
         if request.matter_id:
             matter = self._office.directory.matter(request.matter_id)
