@@ -103,7 +103,7 @@ def test_every_state_event_and_outcome_has_a_word() -> None:
 
 
 def test_every_field_that_can_change_is_told_or_known_to_stay_with_us() -> None:
-    stays = {"steps_done", "promised_by", "dial_after", "deadline", "reason", "counted_as"}
+    stays = {"steps_done", "promised_by", "dial_after", "deadline", "reason", "counted_as", "hold_reason"}
     told = {*city_platform._PLAIN, *city_platform._INSTANTS, "unit_id", "message_path", "messages", "survey_level"}
     assert CHANGEABLE - told == stays
 
