@@ -88,7 +88,8 @@ class Office:
             return False
         extensions = self.settings.bounds.dial.extension_patterns
         is_inside = self.directory.has_number(number) or any(re.fullmatch(one, number) for one in extensions)
-        return is_inside or dialable(number, phone.number_patterns, sip.own_numbers) == number
+        is_plain = re.fullmatch(r"\+?[0-9]+", number) is not None  # what is rung is what is written
+        return is_inside or (is_plain and dialable(number, phone.number_patterns, sip.own_numbers) is not None)
 
     def may_dial_now(
         self, unit_id: str, number: str, why: DialFor, past: DialPast | None = None, at: datetime | None = None
