@@ -77,7 +77,7 @@ class CallBounds:
         of_caller = sum(caller.is_same(one) for one in before)
         if of_caller >= self._most_of(caller):
             return 486, "rejected_caller"
-        if self._lines > _TOO_FEW_TO_SHARE and of_caller >= self._share(self._lines):
+        if caller.number and self._lines > _TOO_FEW_TO_SHARE and of_caller >= self._share(self._lines):
             return 503, "rejected_full"  # of so few lines, some are for others
         most = self._most_of_trunk()
         if most and sum(one.trunk == caller.trunk for one in before) >= most:
@@ -123,7 +123,10 @@ class CallBounds:
 
     def _most_of(self, caller: Caller) -> int:
         rules = self._bounds.caller
-        return rules.calls_at_once if caller.number else rules.calls_at_once_without_number
+        if caller.number:
+            return rules.calls_at_once
+        # a trunk may show no numbers at all: then these are all its callers
+        return max(rules.calls_at_once_without_number, self._share(self._lines))
 
     def _share(self, lines: int) -> int:
         return max(1, lines * self._bounds.trunk.lines_percent // 100) if lines else 0
