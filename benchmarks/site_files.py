@@ -32,6 +32,7 @@ class LoadSite:
             "directory_file": str(folder / "units.yaml"),
             "matters_file": str(folder / "matters.yaml"),
             "lines": {"count": lines, "spare": 8},
+            "bounds": {"trunk": {"calls_per_s": 1000, "calls_burst": 1000}},  # all come by one trunk
             # one tier for each person: the last one must have its turn within ring_all_s
             "phone": {"menu_matters": list(_MENU), "record_calls": record_calls, "ring_all_s": 3600},
             "hours": {"units": {}},

@@ -35,12 +35,14 @@ class DialBounds(Strict):
 class CallerBounds(Strict):
     """Bounds on one caller's number. An office exchange shows one number for many people: they are generous.
 
-    Of one number `calls_at_once` calls are taken (further ones hear 486), and of those that show no number as many
-    for each trunk. Orders that a number left for other people's numbers are marked for a person to look at, and not
-    dialled by themselves, beyond `other_numbers_per_hour` in an hour; so are those beyond `orders_per_hour` of all its
-    orders, and those beyond `orders_per_target_per_hour` for one number to ring. A caller may change the number of
-    their order `number_changes_per_hour` times an hour, and key `wrong_order_numbers_per_hour` numbers of orders that
-    are not theirs.
+    Of one number `calls_at_once` calls are taken (further ones hear 486), and of those that show no number
+    `calls_at_once_without_number` for each trunk, or `trunk.lines_percent` of all lines if that is more.
+
+    Orders that a number left for other people's numbers are marked for a person to look at, and not dialled by
+    themselves, beyond `other_numbers_per_hour` in an hour; so are those beyond `orders_per_hour` of all its orders, and
+    those beyond `orders_per_target_per_hour` for one number to ring. A caller may change the number of their order
+    `number_changes_per_hour` times an hour, and key `wrong_order_numbers_per_hour` numbers of orders that are not
+    theirs.
     """
 
     calls_at_once: int = Field(default=8, ge=1, le=2000)

@@ -24,6 +24,7 @@ def orders(socket: Path, *, limit: int, as_json: bool) -> int:
         _print_line(
             order["order_id"], order["state"], order["kind"], "due", _local(order["due_at"]), order["unit_id"],
             order["matter_id"], masked(order["callback_number"]), f"+{len(order['merged_calls'])} calls",
+            *([f"held: {order['hold_reason']}"] if order.get("hold_reason") else []),
         )
     return 0
 

@@ -11,6 +11,7 @@ class Hold(str, Enum):
     CALLER = "orders_of_caller"  # the caller has left more orders within an hour than one person would
     OTHER_NUMBERS = "other_numbers_of_caller"  # and these are to ring other people
     TARGET = "orders_for_target"  # this number is to be rung about more orders within an hour than one enterprise has
+    UNHEARD = "unheard"  # the call was never established: whoever rang has heard nothing, if anybody did ring
     NOT_THEIRS = "not_theirs"  # whoever answered there said that the request was not theirs
 
     __str__ = str.__str__

@@ -128,25 +128,29 @@ class Orders:
         """Return `number` as it may be rung back, or None; see `phone_numbers.dialable`."""
         return self._office.dial_rules.callback(number)
 
-    async def open(self, call: Call, kind: OrderKind) -> OpenedOrder:
+    async def open(self, call: Call, kind: OrderKind, hold: str = "") -> OpenedOrder:
         """Open the order of what the caller asked for, or add to their open one; NoNumber if there is nothing to keep.
 
         An order whose caller left a message, or rang from a number that cannot be rung back, has no number to ring: it
-        is not dialled until somebody has found one out.
+        is not dialled until somebody has found one out. `hold` is why a person must look at it first, as far as the
+        call tells.
         """
-        opened = await self.open_request(call.request, call.call_id, kind, call.clock.now())
+        opened = await self.open_request(call.request, call.call_id, kind, call.clock.now(), hold)
         call.request.is_settled = True
         call.record.order_ids.append(opened.order_id)
         call.log.info("order_opened", order_id=opened.order_id, kind=kind.value, was_merged=opened.was_merged)
         return opened
 
-    async def open_request(self, request: Request, call_id: str, kind: OrderKind, at: datetime) -> OpenedOrder:
+    async def open_request(
+        self, request: Request, call_id: str, kind: OrderKind, at: datetime, hold: str = ""
+    ) -> OpenedOrder:
         """Open the order of a request made `at`, whether its call is still there or not; NoNumber as above."""
         number = request.callback_number or self.own_number(request)
         if number is None and not (request.message_path or could_be_found_by(request.caller_number)):
             raise NoNumber("no number that may be rung back, and nothing to find one by")
         is_shown = kind is not OrderKind.ONLINE
-        hold = await self._suspicion.of_order(request.caller_number, number, at, is_shown=is_shown) if number else ""
+        if number:
+            hold = await self._suspicion.of_order(request.caller_number, number, at, is_shown=is_shown) or hold
         matter = self._office.general_matter
         if request.matter_id:
             matter = self._office.directory.matter(request.matter_id)

@@ -34,29 +34,33 @@ class Suspicion:
 
         `is_shown` False: no call shows that number, somebody typed it.
         """
-        hold = await self._judged(caller, number, at, is_shown)
+        hold = self._by_tallies(caller, number, at)
+        # before anything is waited for: many that come at once count each other
         self._tallies.note(Tally.ORDER, caller, at)
         if not is_same_number(caller, number):
             self._tallies.note(Tally.OTHER_NUMBER, caller, at)
+        hold = hold or await self._by_what_is_stored(caller, number, at, is_shown)
         if hold:
             log.warning("order_held", reason=hold, caller=masked(caller), number=masked(number))
         return hold
 
-    async def _judged(self, caller: str, number: str, at: datetime, is_shown: bool) -> str:
+    def _by_tallies(self, caller: str, number: str, at: datetime) -> str:
         bounds = self._office.settings.bounds.caller
         if self._tallies.is_full(Tally.ORDER, caller, bounds.orders_per_hour, at):
             return Hold.CALLER.value
+        is_full = self._tallies.is_full(Tally.OTHER_NUMBER, caller, bounds.other_numbers_per_hour, at)
+        return Hold.OTHER_NUMBERS.value if is_full and not is_same_number(caller, number) else ""
+
+    async def _by_what_is_stored(self, caller: str, number: str, at: datetime, is_shown: bool) -> str:
+        """Judge by what other nodes took, and what was taken before a restart."""
         if is_shown and is_same_number(caller, number):
             return ""
-        if self._tallies.is_full(Tally.OTHER_NUMBER, caller, bounds.other_numbers_per_hour, at):
-            return Hold.OTHER_NUMBERS.value
-        # what other nodes took, and what was taken before a restart
+        bounds = self._office.settings.bounds.caller
         of_caller = [one for one in await self._owed(caller, at) if is_same_number(one.caller_number, caller)]
         if sum(one.is_for_another_number for one in of_caller) >= bounds.other_numbers_per_hour:
             return Hold.OTHER_NUMBERS.value
-        if _to_ring(await self._owed(number, at), number) >= bounds.orders_per_target_per_hour:
-            return Hold.TARGET.value
-        return ""
+        is_full = _to_ring(await self._owed(number, at), number) >= bounds.orders_per_target_per_hour
+        return Hold.TARGET.value if is_full else ""
 
     async def _owed(self, number: str, at: datetime) -> list[Order]:
         """Return what was opened for or from a number within the hour and is open; nothing while Redis is away."""

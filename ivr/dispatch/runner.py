@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from callback_scheduler.errors import SchedulerError
 from callback_scheduler.orders.evidence import LEAST_TALK_S
+from callback_scheduler.orders.holds import Hold
 from callback_scheduler.orders.order import OrderKind
 from ivr.calls.call import Call
 from ivr.calls.cdr import CallOutcome, Direction, PartyRole
@@ -56,8 +57,10 @@ async def _broken_off(call: Call, orders: Orders) -> CallOutcome:
         return CallOutcome.SERVED if not call.record.order_ids else CallOutcome.ORDER
     if not request.wants_answer:
         return CallOutcome.ABANDONED
+    # a number that never confirmed our answer may have been made up: a person looks before somebody is rung there
+    is_unheard = call.record.answered_at is None and not call.line_lost and not call.is_released
     try:
-        await orders.open(call, OrderKind.INTERRUPTED)
+        await orders.open(call, OrderKind.INTERRUPTED, hold=Hold.UNHEARD.value if is_unheard else "")
     except NoNumber:
         call.log.warning("caller_lost", reason="no number to ring back")
         return CallOutcome.LINE_LOST if call.line_lost else CallOutcome.ABANDONED

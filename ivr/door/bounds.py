@@ -14,6 +14,7 @@ from ivr.door.dialogs import Dialog, DialogState
 # So many times the calls a trunk may begin are still read and answered; what is beyond is dropped as it came.
 _READ_TIMES = 10
 _REMEMBERED_S = 60.0
+_TOO_FEW_TO_SHARE = 2
 _NUMBER = re.compile(r"(?:\+86|0086)?(\+?[0-9]{3,20})")
 
 
@@ -73,8 +74,11 @@ class CallBounds:
     def refusal(self, caller: Caller, waiting: Iterable[Caller]) -> tuple[int, str] | None:
         """Return status and kind of the refusal of a new call; None if it may come in. `waiting` are before it."""
         before = [*(one for _, one in self._living()), *waiting]
-        if sum(caller.is_same(one) for one in before) >= self._most_of(caller):
+        of_caller = sum(caller.is_same(one) for one in before)
+        if of_caller >= self._most_of(caller):
             return 486, "rejected_caller"
+        if caller.number and self._lines > _TOO_FEW_TO_SHARE and of_caller >= self._share(self._lines):
+            return 503, "rejected_full"  # of so few lines, some are for others
         most = self._most_of_trunk()
         if most and sum(one.trunk == caller.trunk for one in before) >= most:
             return 503, "rejected_trunk"
@@ -119,8 +123,10 @@ class CallBounds:
 
     def _most_of(self, caller: Caller) -> int:
         rules = self._bounds.caller
-        most = rules.calls_at_once if caller.number else rules.calls_at_once_without_number
-        return min(most, self._share(self._lines)) if self._lines > 2 else most
+        if caller.number:
+            return rules.calls_at_once
+        # a trunk may show no numbers at all: then these are all its callers
+        return max(rules.calls_at_once_without_number, self._share(self._lines))
 
     def _share(self, lines: int) -> int:
         return max(1, lines * self._bounds.trunk.lines_percent // 100) if lines else 0

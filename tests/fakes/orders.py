@@ -19,6 +19,7 @@ from callback_scheduler.orders.fields import CHANGEABLE, attempt_fields, change_
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Lease, Order, OrderKind
 from callback_scheduler.orders.states import OrderState
 from callback_scheduler.store.slices import TimeSlice
+from callback_scheduler.timetable.may_dial import DialRefusal
 from callback_scheduler.timetable.ports import Note, Ports
 from callback_scheduler.timetable.timetable import Timetable
 from config.ladder import LadderSettings
@@ -236,6 +237,7 @@ class World:
         self.reminded: list[tuple[str, str]] = []  # time of day, number
         self.told: list[tuple[str, str, dict[str, Any]]] = []  # kind, order, extra
         self.house_kept: list[datetime] = []
+        self.refusals: dict[str, DialRefusal] = {}  # what the gate says, by number
         self.free_lines = 10
         self.most_at_once = 0
         self._at_once = 0
@@ -248,6 +250,7 @@ class World:
             notices=self,
             free_lines=lambda: self.free_lines,
             keep_house=self._keep_house,
+            may_dial_now=lambda unit, number, why, past=None, at=None: self.refusals.get(number),
         )
         made = Timetable(
             self.ledger, self.ladder, DIRECTORY, calendar=self.calendar, clock=self.clock, reactor=self.time,

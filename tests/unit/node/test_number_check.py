@@ -231,3 +231,11 @@ def test_a_node_that_stops_ends_the_check_and_gives_the_line_back(site: Site, tm
 def test_the_answer_of_the_network_says_what_is_wrong(sip_status: int, result: str) -> None:
     leg = LegRecord(1, PartyRole.SPECIALIST, "6101", sip_status=sip_status, cause=f"remote {sip_status}")
     assert result_of(leg) is CheckResult(result)
+
+
+def test_a_unit_is_not_checked_again_at_once(site: Site, tmp_path: Path) -> None:
+    check = Check(site, tmp_path, dict.fromkeys(MARKET, Behaviour(refuses_with=486))).begin().run(20)
+    assert len(check.results) == 3
+    assert check.begin().refusals == ["check.just_now"]
+    check.run(45)
+    assert not check.begin().refusals[1:]

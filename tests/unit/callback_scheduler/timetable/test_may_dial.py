@@ -117,7 +117,8 @@ def test_a_leader_is_not_rung_again_at_once_nor_all_day() -> None:
     ("hold", "may"),
     [
         (Hold.CALLER, {F.CLICK, F.DIAL_IN}), (Hold.OTHER_NUMBERS, {F.CLICK, F.DIAL_IN}),
-        (Hold.TARGET, {F.CLICK, F.DIAL_IN}), (Hold.NOT_THEIRS, set()), ("a later version's word", {F.CLICK, F.DIAL_IN}),
+        (Hold.TARGET, {F.CLICK, F.DIAL_IN}), (Hold.UNHEARD, {F.CLICK, F.DIAL_IN}),
+        (Hold.NOT_THEIRS, set()), ("a later version's word", {F.CLICK, F.DIAL_IN}),
     ],
 )  # fmt: skip
 def test_an_order_that_waits_for_a_person_is_rung_by_a_person_only(hold: str, may: set[DialFor]) -> None:

@@ -74,7 +74,7 @@ def test_a_call_that_has_ended_makes_room_for_the_next() -> None:
 
 
 def test_callers_without_number_count_together_for_their_trunk_and_have_more_room() -> None:
-    world = World(free=60, others=(OTHER,), line_count=100)
+    world = World(free=60, others=(OTHER,), line_count=32)
     assert Counter(call(world, n, number="anonymous") for n in range(30)) == {0: 24, 486: 6}
     assert call(world, 98, number="unavailable") == 486
     assert call(world, 99, number="anonymous", source=OTHER_AT) == 0
@@ -82,9 +82,16 @@ def test_callers_without_number_count_together_for_their_trunk_and_have_more_roo
     assert not Caller.of("13500000001", "a").is_same(Caller.of("anonymous", "a"))
 
 
+def test_a_trunk_that_shows_no_numbers_has_its_lines_all_the_same() -> None:
+    world = World(free=100, line_count=100)
+    assert Counter(call(world, n, number="anonymous") for n in range(60)) == {0: 60}
+    small = World(free=12, line_count=12)
+    assert Counter(call(small, n, number="anonymous") for n in range(12)) == {0: 12}
+
+
 def test_one_number_never_has_all_lines_of_a_small_node() -> None:
     world = World(free=4, line_count=4)
-    assert [call(world, n, number="13500000001") for n in range(4)] == [0, 0, 0, 486]
+    assert [call(world, n, number="13500000001") for n in range(4)] == [0, 0, 0, 503]
 
 
 def test_one_trunk_never_has_all_lines_while_there_is_another() -> None:

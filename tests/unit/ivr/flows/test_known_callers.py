@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -111,6 +111,30 @@ def test_a_specialist_who_hangs_up_while_the_enterprise_rings_stops_it(tell: Tel
     story.finish()
     assert attempt_of(ledger).outcome is Came.NOT_ACCEPTED
     assert not ledger.drafts
+
+
+def test_at_night_a_specialist_who_dials_in_is_told_so_and_no_enterprise_is_rung(
+    tell: Tell, ledger: FakeLedger
+) -> None:
+    story = tell(at=EVENING, phones={CALLER_NUMBER: ANSWERS}, caller="6111")
+    story.until_heard(Prompt.CALLBACK_ASK_ORDER).caller_presses(ORDER + "#").until_heard(Prompt.CALLBACK_NOT_NOW)
+    story.finish()
+    assert not story.slot.legs_of(CALLER_NUMBER)
+    assert not ledger.known[ORDER].attempts
+    assert not ledger.drafts
+
+
+@pytest.mark.parametrize("minutes", [0.5, 2.0])
+def test_nor_right_after_the_last_call_but_a_minute_later(tell: Tell, ledger: FakeLedger, minutes: float) -> None:
+    ended_at = MORNING - timedelta(minutes=minutes)
+    last = Attempt(
+        attempt_id=f"{ORDER}-a1", begun_at=ended_at, ended_at=ended_at, by="timetable", number=CALLER_NUMBER,
+        outcome=Came.ENTERPRISE_NO_ANSWER, enterprise_rung_at=ended_at,
+    )  # fmt: skip
+    ledger.owe(state=OrderState.NOT_REACHED, attempts=(last,))
+    story = specialist_rings(tell).run(6)
+    is_told = Prompt.CALLBACK_ENOUGH_TODAY.value in story.slot.played(CALLER_LEG)
+    assert (is_told, bool(story.slot.legs_of(CALLER_NUMBER))) == ((True, False) if minutes < 1 else (False, True))
 
 
 def test_an_order_of_another_unit_is_unknown_to_a_specialist(tell: Tell, ledger: FakeLedger) -> None:

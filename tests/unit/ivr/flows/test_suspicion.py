@@ -17,6 +17,7 @@ from ivr.calls.office import Office
 from ivr.calls.orders import Orders
 from ivr.calls.request import Request
 from ivr.calls.tallies import Tallies, Tally
+from ivr.pool.pool import LineDied
 from ivr.speech.prompts import Prompt
 from routing.clock import MovableClock
 from routing.site import Site, load_site
@@ -247,3 +248,19 @@ def test_the_owner_of_a_number_who_rings_lets_a_held_order_go_on(site: Site) -> 
     request = Request(CALLER_NUMBER, CALLER_NUMBER, "tax", "tax", was_closed=True)
     ensureDeferred(desk.orders.open_request(request, "c", OrderKind.AFTER_HOURS, EVENING))
     assert desk.ledger.known[held.order_id].hold_reason == ""
+
+
+def test_a_call_that_nobody_confirmed_leaves_an_order_that_waits_for_a_person(tell: Tell, ledger: FakeLedger) -> None:
+    story = tell(at=EVENING)
+    story.slot._answer = lambda command: None  # type: ignore[method-assign]  # no ACK, so the line never says answered
+    story.run(9).caller_hangs_up().finish()
+    assert [draft.hold_reason for draft in ledger.drafts] == [Hold.UNHEARD.value]
+
+
+def test_one_whose_line_died_before_it_was_answered_is_rung_back(tell: Tell, ledger: FakeLedger) -> None:
+    story = tell(at=EVENING)
+    story.slot._answer = lambda command: None  # type: ignore[method-assign]
+    story.run(1)
+    story.slot.die(LineDied(1, 5999))
+    story.finish()
+    assert [draft.hold_reason for draft in ledger.drafts] == [""]
