@@ -58,6 +58,11 @@ def deadline(calendar: Calendar, at: datetime, missed_in_hours: bool, *, is_onli
     )
 
 
+def deadline_by(calendar: Calendar, opened_at: datetime, counted_as: str, kind: str) -> Deadline:
+    """Return the deadline an order would have been given if `calendar` had been known when it was opened."""
+    return deadline(calendar, opened_at, counted_as == "missed_in_hours", is_online=kind == "online")
+
+
 def _is_provisional(calendar: Calendar, first: date, last: date) -> bool:
     """Whether any day from `first` to `last` is only guessed: a holiday put among them would move the deadline."""
     days = range((last - first).days + 1)

@@ -9,8 +9,8 @@ import structlog
 
 from callback_scheduler.ledger.orders import OrderKeeping
 from callback_scheduler.orders.actor import TIMETABLE
-from callback_scheduler.orders.deadlines import RULE_VERSION, Deadline, deadline
-from callback_scheduler.orders.order import Order, OrderKind
+from callback_scheduler.orders.deadlines import RULE_VERSION, Deadline, deadline_by
+from callback_scheduler.orders.order import Order
 from callback_scheduler.timetable.in_batches import each
 from callback_scheduler.timetable.ports import Ports
 from routing.calendar import Calendar
@@ -29,21 +29,13 @@ def new_deadline(order: Order, calendar: Calendar, at: datetime) -> Deadline | N
     """
     if order.deadline.rule_version != RULE_VERSION or order.overdue_at is not None or not order.state.is_open:
         return None
-    due = deadline_by(order, calendar)
+    due = deadline_by(calendar, order.opened_at, order.deadline.counted_as, order.kind.value)
     if due.due_at == order.due_at and due.is_provisional == order.deadline.is_provisional:
         return None
     if due.due_at != order.due_at and due.due_at <= at:
         log.warning("deadline_not_moved", order_id=order.order_id, due_at=str(order.due_at), would_be=str(due.due_at))
         return None
     return due
-
-
-def deadline_by(order: Order, calendar: Calendar) -> Deadline:
-    """Return the deadline an order would have been given if the calendar had been known when it was opened."""
-    return deadline(
-        calendar, order.opened_at, missed_in_hours=order.deadline.counted_as == "missed_in_hours",
-        is_online=order.kind is OrderKind.ONLINE,
-    )  # fmt: skip
 
 
 async def redate_all(orders: OrderKeeping, ports: Ports, calendar: Calendar, at: datetime, lease_s: float) -> int:

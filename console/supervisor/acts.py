@@ -32,6 +32,8 @@ class Act:
 
     def is_possible(self, order: Order) -> bool:
         """Whether the state of an order allows it; the node has the last word."""
+        if self.name == "rejudge":
+            return order.overdue_at is not None
         if self.event is None:
             return order.state.is_open or self.name == "answer"
         return (order.state, self.event) in TRANSITIONS
@@ -53,6 +55,7 @@ ACTS = {
         Act("answer", lambda orders, one, why, unit, who: orders.write_answer(one, why, who), None, needs_why=True),
         Act("close", lambda orders, one, why, unit, who: orders.close(one, why, who), _E.CLOSED, needs_why=True,
             is_dangerous=True),
+        Act("rejudge", lambda orders, one, why, unit, who: orders.rejudge(one, why, who), None, needs_why=True),
         Act("reopen", lambda orders, one, why, unit, who: orders.reopen(one, why, who), _E.REOPENED, needs_why=True),
     )
 }  # fmt: skip

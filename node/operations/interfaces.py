@@ -103,6 +103,9 @@ class Orders(Protocol):
     async def reopen(self, order_id: str, why: str, who: Actor) -> Order:
         """Open an order that was settled once more."""
 
+    async def rejudge(self, order_id: str, why: str, who: Actor) -> Order:
+        """Judge a frozen breach again by the calendar as it is now; the record keeps both judgements."""
+
 
 class Online(Protocol):
     """Opens orders for chats, and measures the time up to the first response."""

@@ -19,6 +19,7 @@ class OrderRefusal(Reason):
     NO_NUMBER = "order.no_number", "工单没有回电号码。"
     ENTERPRISE_BUSY = "order.enterprise_busy", "企业正在与热线通话。"
     SAME_UNIT = "order.same_unit", "工单已在{unit}。"
+    NOTHING_TO_REJUDGE = "order.nothing_to_rejudge", "没有逾期记录，或按现行日历时限并未推后，无从改判。"
     NO_TEXT = "order.no_text", "请填写内容。"
     TEXT_TOO_LONG = "order.text_too_long", "内容最多{most}字。"
     UNKNOWN_UNIT = "unit.unknown", "没有承办单位{unit}。"

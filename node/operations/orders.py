@@ -14,6 +14,7 @@ from callback_scheduler.errors import IllegalTransition, SchedulerError, StaleOr
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.orders.actor import Actor
 from callback_scheduler.orders.order import AttemptOutcome, BegunBy, Order
+from callback_scheduler.orders.rejudging import later_deadline, rejudged
 from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
 from callback_scheduler.orders.words import STATES
 from callback_scheduler.store.search import OrderFilter
@@ -217,6 +218,20 @@ class OrderOperations:
     async def reopen(self, order_id: str, why: str, who: Actor) -> Order:
         """Open an order that was settled once more."""
         return await self._change(order_id, OrderEvent.REOPENED, who, _text(why))
+
+    async def rejudge(self, order_id: str, why: str, who: Actor) -> Order:
+        """Judge a frozen breach again by the calendar as it is now; the record keeps both judgements."""
+        why = _text(why)
+        order = await self._own(order_id, who)
+        due = later_deadline(order, self._office.calendar)
+        if due is None:
+            raise OrderRefusal.NOTHING_TO_REJUDGE.error()
+        at = self._clock.now()
+        changed = await self._ledger.orders.note_order(
+            order.order_id, "rejudged", who=str(who), why=why, changes=rejudged(order, due, at), at=at
+        )
+        self._timetable.wake()
+        return changed
 
     async def stop(self) -> None:
         """Wait for the reminders under way; who rings has been told to stop by then."""

@@ -104,6 +104,9 @@ class FakeOrders(_Part):
     async def reopen(self, order_id: str, why: str, who: Actor) -> Order:
         return self._act("reopen", order_id, why, str(who))
 
+    async def rejudge(self, order_id: str, why: str, who: Actor) -> Order:
+        return self._act("rejudge", order_id, why, str(who))
+
     def _act(self, verb: str, order_id: str, *arguments: str) -> Order:
         if order_id not in self._whole.orders_there:
             raise OrderRefusal.UNKNOWN.error(order_id=order_id)

@@ -136,6 +136,10 @@ class FakeKeeping(OrderKeeping):
     async def all_open_orders(self) -> list[Order]:
         return await self.due_before(moment("12-31 23:59"), len(self.documents))
 
+    async def all_orders(self, since: datetime, until: datetime) -> list[Order]:
+        orders = [from_fields(document) for document in self.documents.values()]
+        return sorted((one for one in orders if since <= one.opened_at < until), key=lambda one: one.opened_at)
+
     async def open_orders_of(self, phone: str) -> list[Order]:
         return [order for order in await self.open_orders() if phone in (order.callback_number, order.caller_number)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from callback_scheduler.orders import life
 from callback_scheduler.orders.causes import breach_cause
 from callback_scheduler.orders.deadlines import deadline
 from callback_scheduler.orders.order import Order, OrderKind
+from callback_scheduler.orders.rejudging import rejudged
 from callback_scheduler.orders.states import OrderEvent
 from callback_scheduler.orders.verdict import Verdict, facts_of, verdict
 from callback_scheduler.reports.reader import read_material
@@ -167,3 +169,16 @@ def test_what_a_chat_asked_for_in_working_hours_is_no_missed_call(store: Store) 
     assert facts_of(orders.one("26030310004")).counted_as == "online"
     assert "在线转入" in in_hours.reason
     assert {miss.facts.order_id for miss in report.misses if miss.facts.counted_as == "online"} == {"26030310004"}
+
+
+def test_a_breach_judged_again_changes_no_report_of_the_time_before(orders: Orders) -> None:
+    at = DUE + timedelta(hours=1)
+    before = orders.report(at).as_fields()
+    due = replace(orders.one().deadline, due_at=DUE + timedelta(days=1))
+    frozen = replace(orders.one(), overdue_at=DUE, breach_cause="时限前从未拨打。")
+    changes = rejudged(frozen, due, at + MINUTE)
+    payload = life.noted(orders.one(), who="supervisor:周", why="补发通知", changes=changes, attempt=None)
+    Applying(orders.store)(JournalEvent.new("order_noted", payload | {"note": "rejudged"}, at + MINUTE))
+    assert orders.report(at).as_fields() == before
+    assert orders.verdicts(at + 2 * MINUTE) == {"tax": {"missed": 2, "not_yet_due": 1}}
+    assert orders.verdicts(DUE + timedelta(days=1)) == {"tax": {"missed": 3}}

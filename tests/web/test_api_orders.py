@@ -24,11 +24,12 @@ ACTS = {
     "self-report": ({"text": "已联系"}, "orders.self_report", ("已联系",)),
     "answer": ({"text": "请带执照"}, "orders.write_answer", ("请带执照",)),
     "reassign": ({"unit_id": "market", "why": "改派"}, "orders.reassign", ("market", "改派")),
+    "enterprise": ({"company": "长宁纸业", "contact": "王"}, "orders.name_enterprise", ("长宁纸业", "王")),
     "close": ({"why": "重复"}, "orders.close", ("重复",)),
     "reopen": ({"why": "未解决"}, "orders.reopen", ("未解决",)),
     "remind-leader": (None, "orders.remind_leader", ()),
 }
-FOR_UNITS = {"acknowledge", "ring-back", "return", "self-report", "answer"}
+FOR_UNITS = {"acknowledge", "ring-back", "return", "self-report", "answer", "enterprise"}
 
 
 @pytest.fixture

@@ -197,6 +197,7 @@ FORMS = {
     "number": ("set_number", {"number": "021-62345678", "why": "名片上的号码"}, ("021-62345678", "名片上的号码")),
     "answer": ("write_answer", {"why": "请到窗口办理。"}, ("请到窗口办理。",)),
     "close": ("close", {"why": "重复件"}, ("重复件",)),
+    "rejudge": ("rejudge", {"why": "补发放假通知"}, ("补发放假通知",)),
     "reopen": ("reopen", {"why": "企业再次反映"}, ("企业再次反映",)),
 }
 
@@ -210,7 +211,10 @@ def test_an_act_is_confirmed_then_done_by_the_operation_of_its_name(
     house: Supervised, supervisor: Visitor, name: str
 ) -> None:
     verb, form, arguments = FORMS[name]
-    order = house.put(due_today(state=OrderState.CLOSED if name == "reopen" else OrderState.SENT))
+    order = house.put(due_today(
+        state=OrderState.CLOSED if name == "reopen" else OrderState.SENT,
+        overdue_at=NOW if name == "rejudge" else None,
+    ))  # fmt: skip
     house.operations.answers[f"orders.{verb}"] = order
     path = f"/orders/{order.order_id}/act/{name}"
     assert '<form method="post"' in text(supervisor.get(path))
@@ -291,3 +295,15 @@ def test_orders_numbers_and_recordings_are_supervisors_only(house: Supervised, r
     for path in ("", "/numbers", "/act/ring", "/recordings/x", "/recordings/x/download"):
         assert visitor.get(f"/orders/{order.order_id}{path}").status == 403
     assert visitor.post(f"/orders/{order.order_id}/numbers", {"why": "x"}).status == 403
+
+
+def test_what_the_seat_wrote_and_every_text_of_the_enterprise_are_read_on_the_order(
+    house: Supervised, supervisor: Visitor
+) -> None:
+    order = house.put(due_today(written_requests=("第一次", "第二次"), company="长宁纸业", contact="王经理"))
+    note = {"call_id": "c1", "text": "企业要求书面答复", "at": NOW, "who": "seat:王"}
+    house.operations.answers["seats.wrap_ups_of"] = {"c1": [note]}
+    page = text(supervisor.get(f"/orders/{order.order_id}"))
+    assert page.index("第一次") < page.index("第二次")
+    assert "企业要求书面答复" in page
+    assert "长宁纸业 · 王经理" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 from callback_scheduler.ledger.ledger import Ledger
@@ -19,6 +20,7 @@ from routing.site_changes import CALENDAR
 
 _YEAR = re.compile(r"^\s*\"?(\d{4})[-/.年]\d", re.MULTILINE)
 _NO_DAY = BadLine(0, "date", "no day in it")
+_JUDGED_AGAIN = timedelta(days=62)  # a notice that comes later than that changes no reports any more
 _LONGEST_TEXT = 2_000_000
 
 
@@ -44,7 +46,12 @@ class CalendarOperations:
         if year is None:
             return CalendarPreview(faults=(_NO_DAY,))
         orders = await self._ledger.orders.all_open_orders()
-        return calendar_preview(int(name[:4]), self._office.calendar, calendar, orders, self._clock.now())
+        now = self._clock.now()
+        lately = await self._ledger.orders.all_orders(now - _JUDGED_AGAIN, now)
+        frozen = {order.order_id: order for order in (*orders, *lately) if order.overdue_at is not None}
+        return calendar_preview(
+            int(name[:4]), self._office.calendar, calendar, orders, now, frozen=frozen.values()
+        )
 
     async def apply(self, csv_text: str, who: Actor, why: str = "") -> CalendarPreview:
         """Go by a notice from now on: open orders are re-dated by it, and their units told. Returns the preview."""

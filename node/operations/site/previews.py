@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from callback_scheduler.orders.order import Order
+from callback_scheduler.orders.rejudging import later_deadline
 from callback_scheduler.timetable.redating import new_deadline
 from config.errors import ConfigError
 from routing.calendar import Calendar, Day
@@ -48,13 +49,15 @@ class Redated:
 class CalendarPreview:
     """A notice of holidays: with `faults` it cannot be applied, and nothing else is filled in.
 
-    `days` are those that change, `moved` the open orders that get another deadline, earliest first.
+    `days` are those that change, `moved` the open orders that get another deadline, earliest first;
+    `prevented` those whose frozen breach would not have come about: they stay until a supervisor judges them again.
     """
 
     year: int = 0
     faults: tuple[BadLine, ...] = ()
     days: tuple[DayChange, ...] = ()
     moved: tuple[Redated, ...] = ()
+    prevented: tuple[Redated, ...] = ()
     version_before: str = ""
     version_after: str = ""
     calendar: Calendar | None = field(default=None, repr=False, compare=False)
@@ -86,9 +89,10 @@ def bad_lines(wrong: ConfigError) -> tuple[BadLine, ...]:
 
 
 def calendar_preview(
-    year: int, before: Calendar, after: Calendar, open_orders: Iterable[Order], at: datetime
-) -> CalendarPreview:
-    """Return what changes when one calendar takes the place of another at `at`."""
+    year: int, before: Calendar, after: Calendar, open_orders: Iterable[Order], at: datetime,
+    *, frozen: Iterable[Order] = (),
+) -> CalendarPreview:  # fmt: skip
+    """Return what changes when one calendar takes the place of another at `at`; `frozen` are orders with a breach."""
     days = [date(year, 1, 1) + timedelta(days=n) for n in range(366)]
     pairs = [(before.day(on), after.day(on)) for on in days if on.year == year]
     moved = []
@@ -100,10 +104,18 @@ def calendar_preview(
         year=year,
         days=tuple(_day_change(was, becomes) for was, becomes in pairs if _differ(was, becomes)),
         moved=tuple(sorted(moved, key=lambda one: (one.due_before, one.order_id))),
+        prevented=tuple(_prevented(frozen, after)),
         version_before=before.version,
         version_after=after.version,
         calendar=after,
     )
+
+
+def _prevented(frozen: Iterable[Order], after: Calendar) -> Iterator[Redated]:
+    for order in sorted(frozen, key=lambda order: (order.due_at, order.order_id)):
+        due = later_deadline(order, after)
+        if due is not None:
+            yield Redated(order.order_id, order.unit_id, order.due_at, due.due_at)
 
 
 def _differ(was: Day, becomes: Day) -> bool:
