@@ -86,7 +86,9 @@ def scan(path: Path, is_last: bool, before: Segment | None = None) -> Segment:
                 torn = f"line {cursor.line}: {bad}"
                 break
     last = cursor.expected - 1
-    return Segment(path, head.journal_id, head.first, last, cursor.offset, cursor.chain, torn, bool(head.chain))
+    return Segment(
+        path, head.journal_id, head.first, last, cursor.offset, cursor.chain, torn, bool(head.chain), head.format
+    )
 
 
 def _chain_before(path: Path, head: Header, before: Segment | None) -> str:

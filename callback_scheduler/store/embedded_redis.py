@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -166,6 +167,12 @@ class EmbeddedRedis:
                 kept = damaged.with_name(f"{damaged.name}.damaged{copies or ''}")
                 damaged.rename(kept)
                 log.error("embedded_redis_file_set_aside", kept_as=str(kept))
+
+    def drop_damaged_files(self) -> None:
+        """Delete files that were set aside: what they held of people is in the journal, and forgotten there."""
+        for damaged in self.folder.glob("append*.damaged*"):
+            shutil.rmtree(damaged) if damaged.is_dir() else damaged.unlink()
+            log.info("embedded_redis_damaged_file_deleted", file=str(damaged))
 
 
 def _make_private(folder: Path) -> None:

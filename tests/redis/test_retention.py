@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from callback_scheduler.journal.scan import segment_files
 from callback_scheduler.ledger.verification import verify
 from callback_scheduler.orders.states import OrderEvent as E
+from callback_scheduler.store.search import OrderFilter
 from tests.redis.nodes import EVENING, Node, wait_until
 
 LATER = EVENING + timedelta(days=400)
@@ -96,6 +98,30 @@ def test_an_order_that_is_owed_keeps_its_file_and_all_behind_it(node: Node) -> N
     assert set(gone.orders) == {closed.order_id, later.order_id}
     assert [int(file.stem) for file in gone.files] == [1, 2]
     assert phones(node) == {"owed"}
+
+
+def test_a_number_that_an_order_has_no_more_does_not_lead_to_it(node: Node) -> None:
+    node.start()
+    order_id = node.open_order("1", caller_number="2").order_id
+    note = node.ledger.orders.note_order
+    node._in_reactor(note, order_id, "told", who="caller", changes={"callback_number": "3"}, at=EVENING)
+    named = {number: len(node.ask("orders.find_orders", OrderFilter(phone=number))) for number in "123"}
+    assert named == {"1": 0, "2": 1, "3": 1}
+
+
+def test_what_an_earlier_version_left_in_redis_goes_too(node: Node) -> None:
+    node.start()
+    redis, key = node.ledger._store._redis, node.ledger._store.key
+    redis.set("hotline:2:order:7", "13800138000")
+    redis.set("hotline:20:order:7", "of a later version")
+    redis.zadd(key("of_phone", "13800138000"), {"26010110001": 1})  # of an order that is not known any more
+    redis.rpush(key("early", "26010110001"), json.dumps(["id", "order_noted", "1000", "", "{}", ""]))
+    order_id = node.open_order("1").order_id
+    forget(node, None)
+    names = redis.keys("*")
+    assert not [name for name in names if "13800138000" in name or ":early:" in name or name.startswith("hotline:2:")]
+    assert "hotline:20:order:7" in names
+    assert redis.zrange(key("of_phone", "1"), 0, -1) == [order_id]
 
 
 def test_an_order_something_happened_to_lately_is_not_old(node: Node) -> None:
