@@ -28,6 +28,7 @@ from callback_scheduler.journal.segments import sync_folder
 FILE = "keys"
 _FORMAT = 1
 _BYTES = 32
+_ADDITION = "~"
 
 
 class KeyMissing(ValueError):
@@ -50,6 +51,14 @@ class KeyName:
     def __str__(self) -> str:
         """Return the written form."""
         return f"{self.day}/{self.subject}"
+
+    def with_addition(self) -> KeyName:
+        """Return a name that was never there, for the same subject."""
+        return KeyName(self.day, f"{self.subject}{_ADDITION}{os.urandom(4).hex()}")
+
+    def without_addition(self) -> KeyName:
+        """Return the name that this one was made of."""
+        return KeyName(self.day, self.subject.partition(_ADDITION)[0])
 
 
 class Keys:
@@ -116,29 +125,30 @@ class Keys:
         if own is not None:
             return own
         secret = self._secrets.get(name.day)
-        return None if secret is None else hmac.digest(secret, name.subject.encode(), "sha256")
+        return None if secret is None else _derived(secret, name)
 
     # -- writing --------------------------------------------------------------------------------------------------
 
-    def key_for_writing(self, name: KeyName) -> bytes:
-        """Return a key that is on disk, made now if there is none; OSError if it cannot be written."""
+    def for_writing(self, name: KeyName) -> tuple[KeyName, bytes]:
+        """Return a key that is on disk, made now if there is none, and its name; OSError if it cannot be written.
+
+        The name is another for a subject whose key was thrown away: what was forgotten must stay so.
+        """
         with self._lock:
             found = self._known(name)
-            if found is None:
-                self._make(name)
-                found = self._known(name)
-        assert found is not None
-        return found
-
-    def _make(self, name: KeyName) -> None:
-        """Make the secret of a day, or, for a day that is forgotten, a key of the subject's own."""
-        made = os.urandom(_BYTES)
-        if name.day < self.forgotten_before:
-            self._append(_entry(name.day, name.subject, made))
-            self._own[name] = made
-        else:
-            self._append(_entry(name.day, None, made))
-            self._secrets[name.day] = made
+            if found is not None:
+                return name, found
+            if name.day >= self.forgotten_before:
+                secret = os.urandom(_BYTES)
+                self._append(_entry(name.day, None, secret))
+                self._secrets[name.day] = secret
+                return name, _derived(secret, name)
+            late = next((one for one in self._own if one.without_addition() == name), None)
+            if late is None:
+                late, key = name.with_addition(), os.urandom(_BYTES)
+                self._append(_entry(late.day, late.subject, key))
+                self._own[late] = key
+            return late, self._own[late]
 
     def _append(self, line: bytes) -> None:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
@@ -166,6 +176,7 @@ class Keys:
                 return False  # whoever chose `kept` did not think of what is younger
             old = {day for day in self._secrets if day < before} | {one.day for one in self._own}
             names = {KeyName(day, name.subject) for name in kept for day in ([name.day] if name.day else old)}
+            names |= {one for one in self._own if one.without_addition() in names}
             found = {name: self._known(name) for name in names if name.day < before}
             own = {name: key for name, key in found.items() if key is not None}
             secrets = {day: secret for day, secret in self._secrets.items() if day >= before}
@@ -205,6 +216,10 @@ class Keys:
         finally:
             if before >= 0:
                 os.close(before)
+
+
+def _derived(secret: bytes, name: KeyName) -> bytes:
+    return hmac.digest(secret, name.subject.encode(), "sha256")
 
 
 def _entry(day: str, subject: str | None, key: bytes) -> bytes:

@@ -47,7 +47,7 @@ def scan_folder(folder: Path) -> Iterator[Segment]:
     mark = read_mark(folder, ARCHIVE_MARK)
     if mark is not None:
         paths = [path for path in paths if path.name > f"{mark.position:012d}{SUFFIX}"]
-        before = Segment(folder / ARCHIVE_MARK, "", 1, mark.position, 0, mark.chain)
+        before = Segment(folder / ARCHIVE_MARK, "", 1, mark.position, 0, mark.chain, has_chain=False)
     for path in paths:
         before = scan(path, is_last=path == paths[-1], before=before)
         yield before

@@ -39,11 +39,11 @@ def body_of(event: JournalEvent, payload: bytes, seal: Seal | None, keys: Keys, 
     earlier = f',"was":"{was}"'.encode() if was else b""
     if seal is None:
         return b'%s%s,"payload":%s}' % (head, earlier, payload)
-    cipher, nonce = AESGCM(keys.key_for_writing(seal.name)), os.urandom(_NONCE_BYTES)
-    sealed = base64.b64encode(nonce + cipher.encrypt(nonce, payload, _held_fast(event, seal.name)))
+    name, key = keys.for_writing(seal.name)
+    nonce = os.urandom(_NONCE_BYTES)
+    sealed = base64.b64encode(nonce + AESGCM(key).encrypt(nonce, payload, _held_fast(event, name)))
     plain = as_json({name: event.payload[name] for name in seal.plain if name in event.payload})
-    name = as_json(str(seal.name))
-    return b'%s%s,"key":%s,"sealed":"%s","payload":%s}' % (head, earlier, name, sealed, plain)
+    return b'%s%s,"key":%s,"sealed":"%s","payload":%s}' % (head, earlier, as_json(str(name)), sealed, plain)
 
 
 def opened(body: bytes, chain: str, keys: Keys) -> JournalEvent:
