@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
 
 @dataclass(frozen=True, slots=True)
 class JournalEvent:
@@ -53,8 +55,7 @@ class JournalEvent:
 
 def as_json(value: Any) -> bytes:
     """JSON in UTF-8; half characters, which a phone may send in a name, become question marks, and cost no order."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode(errors="replace")
+    return _ENCODER.encode(value).encode(errors="replace")
 
 
 Durable = list[tuple[int, JournalEvent]]

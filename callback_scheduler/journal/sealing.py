@@ -35,15 +35,15 @@ def body_of(event: JournalEvent, payload: bytes, seal: Seal | None, keys: Keys, 
     before the text; id, type, time and key stand outside, and are held fast by it. OSError if the key of a new day
     cannot be put on disk.
     """
-    head = as_json({"id": event.event_id, "type": event.event_type, "at": event.at.isoformat()})[:-1]
+    head = _head(event)
     earlier = f',"was":"{was}"'.encode() if was else b""
     if seal is None:
         return b'%s%s,"payload":%s}' % (head, earlier, payload)
     name, key = keys.for_writing(seal.name)
-    nonce = os.urandom(_NONCE_BYTES)
-    sealed = base64.b64encode(nonce + AESGCM(key).encrypt(nonce, payload, _held_fast(event, name)))
-    plain = as_json({name: event.payload[name] for name in seal.plain if name in event.payload})
-    return b'%s%s,"key":%s,"sealed":"%s","payload":%s}' % (head, earlier, as_json(str(name)), sealed, plain)
+    nonce, named = os.urandom(_NONCE_BYTES), as_json(str(name))
+    sealed = base64.b64encode(nonce + AESGCM(key).encrypt(nonce, payload, head + named))
+    plain = as_json({field: event.payload[field] for field in seal.plain if field in event.payload})
+    return b'%s%s,"key":%s,"sealed":"%s","payload":%s}' % (head, earlier, named, sealed, plain)
 
 
 def opened(body: bytes, chain: str, keys: Keys) -> JournalEvent:
@@ -62,7 +62,7 @@ def opened(body: bytes, chain: str, keys: Keys) -> JournalEvent:
     sealed = base64.b64decode(fields["sealed"])
     nonce, text = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
     try:
-        payload = AESGCM(key).decrypt(nonce, text, _held_fast(event, name))
+        payload = AESGCM(key).decrypt(nonce, text, _head(event) + as_json(fields["key"]))
     except InvalidTag:
         raise KeyMissing(f"the key {name} in {keys.path} is not the one that this record was sealed under") from None
     return replace(event, payload=json.loads(payload), is_forgotten=False)
@@ -73,5 +73,6 @@ def chain_before_sealing(body: bytes) -> str:
     return str(json.loads(body).get("was", ""))
 
 
-def _held_fast(event: JournalEvent, name: KeyName) -> bytes:
-    return f"{event.event_id} {event.event_type} {event.at.isoformat()} {name}".encode()
+def _head(event: JournalEvent) -> bytes:
+    """Return how a record begins, which its seal holds fast."""
+    return as_json({"id": event.event_id, "type": event.event_type, "at": event.at.isoformat()})[:-1]

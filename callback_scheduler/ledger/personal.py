@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
+from functools import lru_cache
 
 from callback_scheduler.journal.event import JournalEvent
 from callback_scheduler.journal.keys import KeyName
@@ -25,7 +26,7 @@ def seal_of(event: JournalEvent) -> Seal | None:
     """Return under which key an event is sealed, and what is left to be read; None if it is about nobody."""
     if event.event_type in _ABOUT_NOBODY:
         return None
-    order_id, call_id = (str(event.payload.get(name) or "") for name in ("order_id", "call_id"))
+    order_id, call_id = str(event.payload.get("order_id") or ""), str(event.payload.get("call_id") or "")
     # an id that the hotline did not make may be made of a number
     is_ours = _CALL.fullmatch(call_id) is not None
     plain = ("order_id", "call_id") if is_ours else ("order_id",)
@@ -40,6 +41,7 @@ def key_of(subject: str, at: datetime) -> KeyName:
     return name if name.day else KeyName(day_of(at), name.subject)
 
 
+@lru_cache(maxsize=4096)
 def name_of(subject: str) -> KeyName:
     """Return the name of the key of an order or call as far as its number tells; "" as day stands for all days."""
     subject = _COPY.sub("", subject) if _ORDER.match(subject) else subject
