@@ -38,3 +38,17 @@ def dialable(number: str, patterns: tuple[str, ...], own_numbers: tuple[str, ...
 def masked(number: str) -> str:
     """Return a number as logs may show it: 138****0000, ****1 for short ones."""
     return f"{number[:3]}****{number[-4:]}" if len(number) > 7 else f"****{number[-1:]}"
+
+
+# A mobile, a landline with its area code, a service number, or eight digits that are no date; order numbers, dates
+# with a time, and ids that begin or end with a letter are none.
+_IN_TEXT = re.compile(
+    r"(?<![0-9A-Za-z.-])(?:\+86[ -]?|0086[ -]?)?"
+    r"(?:1[3-9]\d[ -]?\d{4}[ -]?\d{4}|0\d{2,3}[ -]?\d{7,8}|[48]00[ -]?\d{3}[ -]?\d{4}|(?!20\d\d[01]\d)[2-8]\d{7})"
+    r"(?![0-9A-Za-z])"
+)
+
+
+def masked_in(text: str) -> str:
+    """Return a text with every phone number in it masked, as far as digits look like one."""
+    return _IN_TEXT.sub(lambda found: masked(found[0]), text)
