@@ -243,7 +243,7 @@ class Ledger:
             await self._in_thread(self._store.leftovers.write_file_anew)
             await self._until_file_is_written()
             await self._in_thread(self._store.leftovers.check_file)
-            await self._in_thread(self._embedded.drop_damaged_files)
+            await self._in_thread(self._embedded.drop_leftover_files)
 
     async def _until_file_is_written(self) -> None:
         give_up_at = self._reactor.seconds() + _LONGEST_REWRITE_S

@@ -168,11 +168,14 @@ class EmbeddedRedis:
                 damaged.rename(kept)
                 log.error("embedded_redis_file_set_aside", kept_as=str(kept))
 
-    def drop_damaged_files(self) -> None:
-        """Delete files that were set aside: what they held of people is in the journal, and forgotten there."""
-        for damaged in self.folder.glob("append*.damaged*"):
-            shutil.rmtree(damaged) if damaged.is_dir() else damaged.unlink()
-            log.info("embedded_redis_damaged_file_deleted", file=str(damaged))
+    def drop_leftover_files(self) -> None:
+        """Delete files that were set aside, or left half made by a kill; none is being made now.
+
+        What they held of people is in the journal, and forgotten there.
+        """
+        for left in [*self.folder.glob("append*.damaged*"), *self.folder.rglob("temp-*")]:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+            log.info("embedded_redis_leftover_deleted", file=str(left))
 
 
 def _make_private(folder: Path) -> None:

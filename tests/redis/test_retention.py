@@ -12,8 +12,9 @@ import pytest
 from callback_scheduler.journal.scan import segment_files
 from callback_scheduler.ledger.verification import verify
 from callback_scheduler.orders.states import OrderEvent as E
+from callback_scheduler.store.embedded_redis import EmbeddedRedis
 from callback_scheduler.store.search import OrderFilter
-from tests.redis.nodes import EVENING, Node, wait_until
+from tests.redis.nodes import EVENING, InReactor, Node, wait_until
 
 LATER = EVENING + timedelta(days=400)
 BEFORE = EVENING + timedelta(days=300)
@@ -122,6 +123,46 @@ def test_what_an_earlier_version_left_in_redis_goes_too(node: Node) -> None:
     assert not [name for name in names if "13800138000" in name or ":early:" in name or name.startswith("hotline:2:")]
     assert "hotline:20:order:7" in names
     assert redis.zrange(key("of_phone", "1"), 0, -1) == [order_id]
+
+
+def test_files_that_our_redis_set_aside_or_left_half_made_go_too(node: Node) -> None:
+    node.start()
+    redis = node.data_dir / "redis"
+    (redis / "appendonlydir.damaged").mkdir()
+    for name in ("appendonlydir.damaged/x.incr.aof", "appendonly.aof.damaged1", "temp-rewriteaof-bg-7.aof"):
+        (redis / name).write_text("13800138000")
+    node.open_order("1")
+    forget(node, None)
+    assert not any(b"13800138000" in path.read_bytes() for path in redis.rglob("*") if path.is_file())
+    assert phones(node) == {"1"}
+
+
+def test_what_a_node_says_of_anothers_order_is_known_while_that_is_owed_and_then_forgotten(
+    tmp_path: Path, in_reactor: InReactor, server: EmbeddedRedis
+) -> None:
+    one, other = (Node(tmp_path / name, in_reactor) for name in ("one", "other"))
+    try:
+        one.start(node_number=1, redis_url=server.url)
+        other.start(node_number=2, redis_url=server.url)
+        order_id = one.open_order("1").order_id
+        for day in (310, 340):  # when the order's day is past for this node, which never had a key of it
+            other.ask("forget", EVENING + timedelta(days=day - 40), LATER, None)
+            note = other.ledger.orders.note_order
+            at = EVENING + timedelta(days=day)
+            in_reactor(note, order_id, "told", who="caller", changes={"written_request": f"day {day}"}, at=at)
+        one.ledger._store._redis.flushall()
+        for node in (one, other):
+            node.restart(node_number=1 + (node is other), redis_url=server.url)
+            node.settle()
+        wait_until(lambda: len(one.ask("orders.latest")) == 1)
+        wait_until(lambda: one.ask("orders.order", order_id).written_request == "day 340")
+        close(one, order_id, after=timedelta(days=341))
+        other.ask("forget", LATER, LATER, None)
+        assert all(event.is_forgotten for _, event in other.ledger._journal.replay(event_types=("order_noted",)))
+        assert verify(other.data_dir / "journal").is_whole
+    finally:
+        for node in (one, other):
+            node.stop()
 
 
 def test_an_order_something_happened_to_lately_is_not_old(node: Node) -> None:

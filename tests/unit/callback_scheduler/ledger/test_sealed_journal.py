@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import hotline
 from callback_scheduler.errors import JournalCorrupt, JournalFull
 from callback_scheduler.journal import segments
 from callback_scheduler.journal.journal import Journal, JournalEvent
@@ -277,3 +278,20 @@ def test_without_room_for_the_upgrade_the_old_files_are_written_on_and_sealed_la
     journal.close()
     assert len(list(book.open(seal_of=seal_of).replay())) == COUNT + 1
     assert PHONE.encode() not in text_of(book.folder)
+
+
+def test_an_operator_reads_what_is_not_forgotten(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = write(book, seal_of=seal_of)
+    journal.forget("20260304", [])
+    command = ["journal", "--folder", str(book.folder)]
+    assert hotline.main(command) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["position"] for one in found] == list(range(1, COUNT + 1))
+    assert [one.get("is_forgotten", False) for one in found] == [True] * 4 + [False] * (COUNT - 4)
+    assert (found[1]["payload"], found[5]["payload"]) == ({"order_id": "26030310001"}, EVENTS[5].payload)
+    assert hotline.main([*command, "--type", "order_opened", "--after", "2"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == COUNT // 4 - 1
+    (book.folder / "keys").unlink()
+    assert hotline.main(command) == 1
+    assert "never thrown away" in capsys.readouterr().err
+    assert hotline.main(["journal", "--folder", str(book.folder / "none")]) == 2
