@@ -1,7 +1,8 @@
 """What of an event is about a person, and with what it is forgotten: its order, its call, or its day.
 
-All that an event tells is sealed, since a number, a name, a text may stand in any field of it; only the numbers of
-order and call stay to be read, which the hotline gave itself. So nothing must be added here when an event tells more.
+All that an event tells is sealed, since a number, a name, a text may stand in any field of it. Only what the hotline
+itself made up stays to be read: the numbers of order and call, and the words of the table of states. So nothing must be
+added here when an event tells more.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from routing.clock import SHANGHAI
 # What retention itself writes, and what Redis said: numbers of events and orders, and nothing else.
 _ABOUT_NOBODY = frozenset({"order_forgotten", "records_forgotten", "event_refused"})
 _ORDER, _CALL = re.compile(r"(\d{6})[1-9]\d{4,}"), re.compile(r"(\d{8})T\d{6}-\w+")
+_OF_THE_TABLE = ("note", "event", "state_from", "state_to")
+_WORD = re.compile(r"[a-z][a-z_]{1,40}")
 _COPY = re.compile(r"-\d+$")  # what the store adds to a number that is taken
 
 
@@ -29,7 +32,8 @@ def seal_of(event: JournalEvent) -> Seal | None:
     order_id, call_id = str(event.payload.get("order_id") or ""), str(event.payload.get("call_id") or "")
     # an id that the hotline did not make may be made of a number
     is_ours = _CALL.fullmatch(call_id) is not None
-    plain = ("order_id", "call_id") if is_ours else ("order_id",)
+    numbers = ("order_id", "call_id") if is_ours else ("order_id",)
+    plain = numbers + tuple(name for name in _OF_THE_TABLE if _WORD.fullmatch(str(event.payload.get(name))))
     if order_id:
         return Seal(key_of(order_id, event.at), plain)
     return Seal(key_of(call_id, event.at) if is_ours else KeyName(day_of(event.at)), plain)
