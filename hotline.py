@@ -85,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true")
     verify_journal = add("verify", _verify, "check that the journal is whole, and name the first record that is not")
     verify_journal.add_argument("--json", action="store_true")
+    read = add("journal", _journal, "print the records of the journal, one JSON object a line, as far as not forgotten")
+    read.add_argument("--folder", type=Path, help="a journal set aside (default: that of data_dir)")
+    read.add_argument("--type", default="", metavar="TYPE", help="only records of this type, such as order_opened")
+    read.add_argument("--after", type=int, default=0, metavar="N", help="only those behind record N")
     played = add("rehearse", _rehearse, "play a period with made-up people: which orders would breach, and why")
     played.add_argument("--from", dest="since", type=date.fromisoformat, required=True, metavar="DATE",
                         help="first day on which people ring")  # fmt: skip
@@ -182,6 +186,12 @@ def _verify(options: argparse.Namespace) -> int:
     from console.people.verify_command import run  # noqa: PLC0415
 
     return run(_site(options).settings, as_json=options.json)
+
+
+def _journal(options: argparse.Namespace) -> int:
+    from callback_scheduler.journal.command import run  # noqa: PLC0415
+
+    return run(options.folder or _site(options).settings.data_dir / "journal", options.type, options.after)
 
 
 def _rehearse(options: argparse.Namespace) -> int:

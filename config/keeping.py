@@ -12,10 +12,10 @@ from config.fields import OptionalPath, Strict, TimeOfDay
 class KeepingSettings(Strict):
     """Once a day, from `sweep_at` (Shanghai) on, what nobody owes any more and is older than `keep_days` is forgotten.
 
-    That is settled orders, call records, surveys and recordings; files of the journal go to `archive_dir`, or are
-    deleted if there is none. An order whose callback reached the enterprise is closed when the enterprise says that
-    its matter is solved, and else `close_after_days` after the talk, unless it gave a bad rating: that is left to a
-    supervisor.
+    That is settled orders, call records, surveys and recordings, and what journal and audit log say of them; files of
+    the journal, sealed, go to `archive_dir`, or are deleted if there is none. A backup may be kept for as long. An
+    order whose callback reached the enterprise is closed when the enterprise says that its matter is solved, and else
+    `close_after_days` after the talk, unless it gave a bad rating: that is left to a supervisor.
     """
 
     keep_days: int = Field(default=1096, ge=31, le=36525)  # three years

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 from twisted.web.resource import IResource
 
+from callback_scheduler.journal.keys import KeyName
 from config.settings import Settings
 from console.admin import accounts, api_tokens, audit_log
 from console.admin import calendar as admin_calendar
@@ -169,6 +171,10 @@ class WebConsole:
             self._disk.stop()
             self._crypt.stop()
             self._drawing.stop()
+
+    async def forget(self, before: datetime, kept: frozenset[KeyName]) -> None:
+        """Forget what the audit log says of callers of before `before`; see `Audit.forget`."""
+        await self.console.audit.forget(before, kept)
 
     def status(self) -> dict[str, Any]:
         """Return what an operator wants to know."""

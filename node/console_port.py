@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Protocol
 
+from callback_scheduler.journal.keys import KeyName
 from callback_scheduler.store.expiring_texts import ExpiringTexts
 from config.settings import Settings
 from node.operations.interfaces import Operations
@@ -18,6 +20,9 @@ class WebConsole(Protocol):
 
     async def stop(self) -> None:
         """End every connection."""
+
+    async def forget(self, before: datetime, kept: frozenset[KeyName]) -> None:
+        """Forget what it wrote down of callers of before `before`, but for the orders `kept`; OSError."""
 
 
 # of operations, a shelf for sessions, settings and reactor

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import datetime
 from typing import Any
 
 import structlog
 from twisted.internet import reactor as installed_reactor
+from twisted.internet.threads import deferToThread
 
+from callback_scheduler.journal.keys import KeyName
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.notices.notices import Notices
 from callback_scheduler.timetable.housekeeping import Housekeeping
@@ -63,6 +66,7 @@ class Node:
     def __init__(self, site: Site, clock: Clock, open_console: OpenConsole | None = None) -> None:
         settings = self._settings = site.settings
         self._open_console, self._clock = open_console, clock
+        self._console: WebConsole | None = None
         self._data_dir = create_data_dir(settings)
         site = with_changes(site, self._data_dir / SITE_FOLDER)
         self._recordings = self._data_dir / "recordings"
@@ -113,8 +117,16 @@ class Node:
             free_lines=self._callbacks.free_lines,
             phones_in_use=self._callbacks.phones_in_use,
             may_dial_now=self._office.may_dial_now,
-            keep_house=Housekeeping(self._ledger, self._settings.keeping, self._notices, self._recordings).run,
+            keep_house=Housekeeping(
+                self._ledger, self._settings.keeping, self._notices, self._recordings, (self._forget_too,)
+            ).run,
         )
+
+    async def _forget_too(self, before: datetime, kept: frozenset[KeyName]) -> None:
+        await self._notices.forget(before)
+        await deferToThread(self._prompts.forget, before)
+        if self._console is not None:
+            await self._console.forget(before, kept)
 
     def _make_operations(self, services: CallServices, ports: Ports) -> NodeOperations:
         settings, ledger, office, clock, presence = (
@@ -210,7 +222,7 @@ class Node:
         self._timetable.start()
         self._begun.push_async_callback(self._callbacks.stop)
         # the operator's socket begins before the console, and ends before it
-        console = self._make_console()
+        console = self._console = self._make_console()
         if console is not None:
             self._begun.push_async_callback(console.stop)
         self._begun.push_async_callback(self._control.stop)

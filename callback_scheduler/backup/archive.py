@@ -2,6 +2,8 @@
 
 What is in it, in this order: state beside the journal (how far receivers of notices have come), the journal, the
 recordings, the configuration, and last a manifest with the SHA-256 of each file: an archive that was cut off has none.
+The keys of the journal go with it, or nobody could read the copy: so an archive knows what the node forgets later, and
+its manifest says until when it may be kept.
 Notices come before the journal, or a receiver could be thought to know of records that the copy does not hold; the
 recordings come after it, since a record never tells of a file that is not there yet.
 
@@ -22,15 +24,18 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, cast
 
 from callback_scheduler.errors import BackupError, JournalCorrupt
 from callback_scheduler.journal import segments
+from callback_scheduler.journal.keys import FILE as KEYS
 from callback_scheduler.journal.scan import scan_folder
 from callback_scheduler.journal.segments import ARCHIVE_MARK, END_MARK, Segment, read_mark
+from config.keeping import KeepingSettings
+from routing.clock import SHANGHAI
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -49,6 +54,7 @@ class Backup:
     position: int
     chain: str
     gone: tuple[str, ...]  # deleted by the node while they were being copied
+    keep_until: date  # the node has forgotten by then what it knew when this was made: the archive must go
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +67,25 @@ class Source:
 
 
 def back_up(
-    data_dir: Path, config_files: dict[str, Path], target: Path, made_at: datetime, until: int | None = None
+    data_dir: Path,
+    config_files: dict[str, Path],
+    target: Path,
+    made_at: datetime,
+    until: int | None = None,
+    *,
+    keep_days: int = KeepingSettings().keep_days,
 ) -> Backup:
     """Write the archive `target`; `config_files` are by their name in it, below config/.
 
-    `until` is the last position of the journal that is known to be on disk, None if no node runs: then all of it.
-    Raises BackupError, and leaves no file.
+    `until` is the last position of the journal that is known to be on disk, None if no node runs: then all of it. The
+    archive may be kept for `keep_days`, and says so. Raises BackupError, and leaves no file.
     """
     if target.exists():
         raise BackupError(f"{target} is there already: a backup replaces nothing")
     being_made = target.with_name(f"{target.name}.part")
     try:
         with _create(being_made) as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, compresslevel=6) as packed:
-            made = _write(cast(IO[bytes], packed), data_dir, config_files, made_at, until)
+            made = _write(cast(IO[bytes], packed), data_dir, config_files, made_at, until, keep_days=keep_days)
         _sync(being_made)
         being_made.rename(target)
         segments.sync_folder(target.parent.absolute())
@@ -109,8 +121,15 @@ def _drop(path: Path) -> None:
 
 
 def _write(
-    packed: IO[bytes], data_dir: Path, config_files: dict[str, Path], made_at: datetime, until: int | None
+    packed: IO[bytes],
+    data_dir: Path,
+    config_files: dict[str, Path],
+    made_at: datetime,
+    until: int | None,
+    *,
+    keep_days: int,
 ) -> Backup:
+    keep_until = (made_at + timedelta(days=keep_days)).astimezone(SHANGHAI).date()
     files: list[dict[str, Any]] = []
     gone: list[str] = []
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
@@ -132,15 +151,18 @@ def _write(
         if archived is not None:
             files.append(_add_bytes(archive, f"data/journal/{ARCHIVE_MARK}", _json(asdict(archived))))
         copy([source for source, _ in copied])
+        if (journal / KEYS).is_file():  # behind the records: the key of each was on disk before it
+            copy([Source(journal / KEYS, f"data/journal/{KEYS}")])
         files.append(_add_bytes(archive, _END_NOTE, _json({"position": position, "chain": chain})))
         copy(_below(data_dir / "recordings", "data/recordings"))
         copy([Source(path, f"config/{name}") for name, path in config_files.items()])
         journal_id = copied[0][1].journal_id if copied else ""
         _add_bytes(archive, MANIFEST, _json({
-            "format": FORMAT, "made_at": made_at.isoformat(), "made_of": str(data_dir.absolute()), "files": files,
+            "format": FORMAT, "made_at": made_at.isoformat(), "keep_until": keep_until.isoformat(),
+            "made_of": str(data_dir.absolute()), "files": files,
             "journal": {"journal_id": journal_id, "position": position, "chain": chain},
         }))  # fmt: skip
-    return Backup(len(files), sum(file["size"] for file in files), position, chain, tuple(gone))
+    return Backup(len(files), sum(file["size"] for file in files), position, chain, tuple(gone), keep_until)
 
 
 def _json(fields: dict[str, Any]) -> bytes:

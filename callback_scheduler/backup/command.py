@@ -18,17 +18,19 @@ _CHUNK = 1024 * 1024
 
 def run_backup(site: Site, settings_file: Path, target: Path, until: int | None) -> int:
     """Write a backup and print what is in it; 2 if it was not made. `until`: see `backup.back_up`."""
-    data_dir = site.settings.data_dir
+    data_dir, keep_days = site.settings.data_dir, site.settings.keeping.keep_days
+    files = config_files(settings_file, site.settings)
     if not (data_dir / "journal").is_dir():
         print(f"there is no journal in {data_dir}", file=sys.stderr)
         return 2
     try:
-        made = back_up(data_dir, config_files(settings_file, site.settings), target, SystemClock().now(), until)
+        made = back_up(data_dir, files, target, SystemClock().now(), until, keep_days=keep_days)
     except BackupError as failed:
         print(failed, file=sys.stderr)
         return 2
     print(f"{target}: {made.files} files, {made.size} bytes, journal up to record {made.position}")
     print(f"chain of record {made.position}: {made.chain or '-'}\nSHA-256 of the archive: {_digest(target)}")
+    print(f"It holds numbers, names and voices of callers: keep it until {made.keep_until}, then delete it.")
     for name in made.gone:
         print(f"deleted while the backup was made: {name}")
     return 0
@@ -44,6 +46,9 @@ def run_restore(archive: Path, data_dir: Path) -> int:
     print(f"{data_dir}: {put_back.files} files of {put_back.made_at}, journal whole up to record {put_back.position}")
     print(f"chain of record {put_back.position}: {put_back.chain or '-'}")
     print(f"The configuration is in {data_dir / CONFIG_FOLDER}; Redis is rebuilt from the journal at the next start.")
+    if put_back.keep_until:
+        print(f"What may be kept no longer is forgotten when the node starts. The archive may be kept until "
+              f"{put_back.keep_until}.")  # fmt: skip
     if put_back.made_of != str(data_dir.absolute()):
         print(f"Orders name their recordings below {put_back.made_of}: link that path here, or restore there.")
     return 0

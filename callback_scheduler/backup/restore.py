@@ -27,13 +27,17 @@ _BIGGEST_MANIFEST = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was put back: so many files, and the journal up to `position`; when (ISO 8601) and of which data_dir."""
+    """What was put back: so many files, and the journal up to `position`; when (ISO 8601) and of which data_dir.
+
+    `keep_until` is the day until which the archive may be kept; "" if an earlier version made it, and did not say.
+    """
 
     files: int
     position: int
     chain: str
     made_at: str
     made_of: str
+    keep_until: str = ""
 
 
 def restore(archive: Path, data_dir: Path) -> Restored:
@@ -49,6 +53,7 @@ def restore(archive: Path, data_dir: Path) -> Restored:
         with tempfile.TemporaryDirectory(prefix=".restore-", dir=data_dir) as beside:
             made = _unpack(archive, Path(beside))
             _check_journal(Path(beside) / "data" / "journal", made["journal"])
+            _note_restoring(Path(beside) / "data" / "journal", made["journal"])
             _put_in_place(Path(beside), data_dir)
     except OSError as failed:
         _take_away(data_dir, was_there)
@@ -58,7 +63,10 @@ def restore(archive: Path, data_dir: Path) -> Restored:
         _take_away(data_dir, was_there)
         raise
     journal = made["journal"]
-    return Restored(len(made["files"]), journal["position"], journal["chain"], made["made_at"], made["made_of"])
+    keep_until = str(made.get("keep_until", ""))
+    return Restored(
+        len(made["files"]), journal["position"], journal["chain"], made["made_at"], made["made_of"], keep_until
+    )
 
 
 def _refuse_if_used(data_dir: Path) -> bool:
@@ -169,6 +177,11 @@ def _check_journal(folder: Path, told: dict[str, Any]) -> None:
     end = result.archived + result.records
     if end != told["position"]:
         raise BackupError(f"the journal in the backup ends at record {end}, its manifest says {told['position']}")
+
+
+def _note_restoring(folder: Path, told: dict[str, Any]) -> None:
+    """Note beside the journal that it is older than it looks: its node forgets at once what is past."""
+    segments.write_mark(folder, segments.RESTORED_MARK, segments.Mark(told["position"], told["chain"]))
 
 
 def _put_in_place(beside: Path, data_dir: Path) -> None:

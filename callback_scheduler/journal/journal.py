@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import queue
 import threading
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +26,20 @@ from twisted.internet.defer import Deferred
 
 from callback_scheduler.errors import (
     JournalClosed,
+    JournalCorrupt,
     JournalError,
     JournalFull,
     JournalLocked,
     JournalWriteFailed,
 )
-from callback_scheduler.journal import segments
+from callback_scheduler.journal import segments, upgrade
+from callback_scheduler.journal.event import Durable, JournalEvent, as_json
+from callback_scheduler.journal.keys import FILE, KeyName, Keys
 from callback_scheduler.journal.scan import check_end, scan_folder
+from callback_scheduler.journal.sealing import SealOf, body_of, chain_before_sealing, opened
 from callback_scheduler.journal.segments import END_MARK, Mark, Segment, SegmentWriter, write_mark
+
+__all__ = ["Durable", "Journal", "JournalEvent"]
 
 log = structlog.get_logger()
 
@@ -44,53 +48,9 @@ _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
-class JournalEvent:
-    """Something that happened `at` (UTC); `payload` is JSON, `event_id` names it for ever.
-
-    `chain` holds it fast behind the record before it (see `segments`); "" until it is on disk.
-    """
-
-    event_id: str
-    event_type: str
-    at: datetime
-    payload: dict[str, Any]
-    chain: str = field(default="", compare=False)
-
-    @classmethod
-    def new(cls, event_type: str, payload: dict[str, Any], at: datetime) -> JournalEvent:
-        """Return an event with an id of its own and a copy of `payload`, so that nobody changes it on its way.
-
-        ValueError if `at` is naive, TypeError or ValueError if the payload is no JSON.
-        """
-        if at.tzinfo is None:
-            raise ValueError(f"{at} has no time zone, so it is no instant")
-        return cls(uuid.uuid4().hex, event_type, at.astimezone(timezone.utc), json.loads(_as_json(payload)))
-
-    def to_json(self) -> bytes:
-        """Return the record; TypeError or ValueError if the payload is no JSON."""
-        fields = {"id": self.event_id, "type": self.event_type, "at": self.at.isoformat(), "payload": self.payload}
-        return _as_json(fields)
-
-    @classmethod
-    def from_json(cls, body: bytes, chain: str = "") -> JournalEvent:
-        """Return the event of a record; ValueError or KeyError if it is none."""
-        fields = json.loads(body)
-        return cls(fields["id"], fields["type"], datetime.fromisoformat(fields["at"]), fields["payload"], chain)
-
-
-def _as_json(value: Any) -> bytes:
-    """JSON in UTF-8; half characters, which a phone may send in a name, become question marks, and cost no order."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode(errors="replace")
-
-
-Durable = list[tuple[int, JournalEvent]]
-
-
-@dataclass(frozen=True, slots=True)
 class _Append:
     event: JournalEvent
-    body: bytes
+    payload: bytes
     written: Deferred[int]
 
 
@@ -98,7 +58,8 @@ class Journal:
     """The journal in one folder, open in one process at a time.
 
     `reactor` needs callFromThread only. `on_durable` is called in the writer thread with each group of events that
-    is on disk, in order, before their Deferreds fire.
+    is on disk, in order, before their Deferreds fire. `seal_of` tells what is sealed in an event; a journal of an
+    earlier version is then written anew, sealed, when it is opened.
     """
 
     def __init__(
@@ -108,6 +69,7 @@ class Journal:
         *,
         on_durable: Callable[[Durable], None] = lambda group: None,
         segment_bytes: int = 16 * 1024 * 1024,
+        seal_of: SealOf | None = None,
     ) -> None:
         self.folder = folder
         self.journal_id = ""
@@ -117,6 +79,8 @@ class Journal:
         self._reactor = reactor
         self._on_durable = on_durable
         self._segment_bytes = segment_bytes
+        self._seal_of = seal_of
+        self._keys = Keys(folder / FILE)
         self._segments: list[Segment] = []
         self._waiting: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._appended = self._finished = 0  # each counted in one thread only
@@ -135,9 +99,11 @@ class Journal:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock()
         try:
+            upgrade.go_on(self.folder)
             found = list(scan_folder(self.folder))
             check_end(self.folder, found)  # before a torn tail is set aside: it may be one that was acknowledged
             self._segments = [self._repaired(segment) for segment in found]
+            self._open_keys()
             if not self._segments:
                 journal_id = uuid.uuid4().hex
                 self._add_segment(journal_id, 1, segments.beginning(journal_id))
@@ -188,6 +154,23 @@ class Journal:
         self.torn += (report,)
         return replace(segment, torn="")
 
+    def _open_keys(self) -> None:
+        """Read the keys; write the files of an earlier version anew, or, without room for that, another time."""
+        if self._seal_of is None:
+            self._keys.read()
+            return
+        are_sealed = [segment.format == segments.SEALED for segment in self._segments]
+        self._keys.open(must_be_there=any(are_sealed))
+        if all(are_sealed):
+            return
+        try:
+            upgrade.seal(self._segments, self._seal_of, self._keys)
+        except OSError as failed:
+            log.error("journal_not_sealed", folder=str(self.folder), error=str(failed))
+            return
+        self._segments = list(scan_folder(self.folder))
+        log.warning("journal_sealed", folder=str(self.folder), files=len(self._segments))
+
     def _begin_chained_segment(self) -> None:
         """Let the chain begin behind files of format 1, whose own it holds fast."""
         if self._segments[-1].last < self._segments[-1].first:
@@ -195,10 +178,12 @@ class Journal:
         self._add_segment(self.journal_id, self.position + 1, self.chain)
 
     def _add_segment(self, journal_id: str, first: int, chain: str) -> None:
-        path = segments.create(self.folder, journal_id, first, chain)
+        number = segments.SEALED if self._seal_of else segments.PLAIN
+        path = segments.create(self.folder, journal_id, first, chain, number)
         if self._segments:
             self._segments[-1] = replace(self._segments[-1], last=first - 1, chain=chain)
-        self._segments.append(Segment(path, journal_id, first, first - 1, path.stat().st_size, chain))
+        size = path.stat().st_size
+        self._segments.append(Segment(path, journal_id, first, first - 1, size, chain, format=number))
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -208,6 +193,13 @@ class Journal:
     def let_go(self, segments_archived: int) -> None:
         """Do not read the first files any more; the last one stays."""
         del self._segments[: min(segments_archived, len(self._segments) - 1)]
+
+    def forget(self, before: str, kept: Iterable[KeyName]) -> bool:
+        """Throw away the keys of what was sealed under days before `before`, but for the `kept`; whether any went.
+
+        See `Keys.forget`. Blocks; OSError if that cannot be written.
+        """
+        return self._keys.forget(before, kept)
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -224,7 +216,7 @@ class Journal:
         """
         if not self._is_open:
             raise JournalClosed(f"{self.folder} is not open: {event.event_type} was not written")
-        waiting = _Append(event, event.to_json(), Deferred())
+        waiting = _Append(event, as_json(event.payload), Deferred())
         self._appended += 1
         self._waiting.put(waiting)
         return waiting.written
@@ -246,12 +238,13 @@ class Journal:
 
     def _write_group(self, group: list[_Append]) -> None:
         durable, lines, chain = [], [], self.chain
-        for position, waiting in enumerate(group, start=self.position + 1):
-            chain = segments.chained(chain, waiting.body)
-            durable.append((position, replace(waiting.event, chain=chain)))
-            lines.append(segments.frame(position, waiting.body, chain))
         try:
             self._begin_segment_if_full()
+            for position, waiting in enumerate(group, start=self.position + 1):
+                body = self._body(waiting)
+                chain = segments.chained(chain, body)
+                durable.append((position, replace(waiting.event, chain=chain)))
+                lines.append(segments.frame(position, body, chain))
             self._writer.append(b"".join(lines))
         except OSError as failed:
             reason = self._failure(failed)
@@ -264,6 +257,12 @@ class Journal:
         self.position, self.chain = durable[-1][0], chain
         self._on_durable(durable)
         self._reactor.callFromThread(_succeed, group, durable)
+
+    def _body(self, waiting: _Append) -> bytes:
+        # a file of an earlier version, which could not be sealed, is read by those who know no seals
+        is_sealed = self._seal_of is not None and self._segments[-1].format == segments.SEALED
+        seal = self._seal_of(waiting.event) if is_sealed and self._seal_of else None
+        return body_of(waiting.event, waiting.payload, seal, self._keys)
 
     def _failure(self, failed: OSError) -> JournalWriteFailed:
         kind = JournalFull if failed.errno in _NO_SPACE else JournalWriteFailed
@@ -295,7 +294,8 @@ class Journal:
     def replay(self, after: int = 0, event_types: tuple[str, ...] = ()) -> Iterator[tuple[int, JournalEvent]]:
         """Yield position and event of all that is on disk behind position `after`; safe in any thread.
 
-        With `event_types` only events of these types, read without decoding the others. Raises JournalCorrupt.
+        With `event_types` only events of these types, read without decoding the others; of those that are forgotten
+        only what names their subject. Raises JournalCorrupt.
         """
         wanted = [b'"type":"%s"' % name.encode() for name in event_types]
         known = list(self._segments)
@@ -306,9 +306,25 @@ class Journal:
                 return
             for position, chain, body in segments.read(segment.path, after, self.position):
                 if not wanted or any(name in body for name in wanted):
-                    event = JournalEvent.from_json(body, chain)
+                    event = self._opened(segment, position, chain, body)
                     if not event_types or event.event_type in event_types:
                         yield position, event
+
+    def _opened(self, segment: Segment, position: int, chain: str, body: bytes) -> JournalEvent:
+        try:
+            return opened(body, chain, self._keys)
+        except (ValueError, KeyError) as wrong:
+            line = position - segment.first + 2
+            raise JournalCorrupt(segment.path, line, 0, f"the record cannot be read: {wrong}") from wrong
+
+    def had_chain(self, position: int, chain: str) -> bool:
+        """Whether the record at `position` has this chain, or had it before it was sealed. Raises JournalCorrupt."""
+        for segment in self._segments:
+            if segment.first <= position and segment.has_chain:
+                for found, now, body in segments.read(segment.path, position - 1, min(position, self.position)):
+                    if found == position:
+                        return chain in (now, chain_before_sealing(body))
+        return False
 
     def chain_at(self, position: int) -> str:
         """Return the chain of the record at `position`; "" if it has none, or is not there. Raises JournalCorrupt."""

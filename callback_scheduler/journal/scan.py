@@ -47,7 +47,7 @@ def scan_folder(folder: Path) -> Iterator[Segment]:
     mark = read_mark(folder, ARCHIVE_MARK)
     if mark is not None:
         paths = [path for path in paths if path.name > f"{mark.position:012d}{SUFFIX}"]
-        before = Segment(folder / ARCHIVE_MARK, "", 1, mark.position, 0, mark.chain)
+        before = Segment(folder / ARCHIVE_MARK, "", 1, mark.position, 0, mark.chain, has_chain=False)
     for path in paths:
         before = scan(path, is_last=path == paths[-1], before=before)
         yield before
@@ -86,7 +86,9 @@ def scan(path: Path, is_last: bool, before: Segment | None = None) -> Segment:
                 torn = f"line {cursor.line}: {bad}"
                 break
     last = cursor.expected - 1
-    return Segment(path, head.journal_id, head.first, last, cursor.offset, cursor.chain, torn, bool(head.chain))
+    return Segment(
+        path, head.journal_id, head.first, last, cursor.offset, cursor.chain, torn, bool(head.chain), head.format
+    )
 
 
 def _chain_before(path: Path, head: Header, before: Segment | None) -> str:

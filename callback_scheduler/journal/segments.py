@@ -10,7 +10,9 @@ takes away a record without changing all that come after. The first line of a fi
 which journal this is, the position of its first record, and the chain of the last record of the file before. The
 file is named by that position, so that a record is found without reading what lies before.
 
-Files of format 1 have no chain; it is computed for them all the same, and the first file of format 2 holds them fast.
+In format 3 what a record says of people is sealed (see `sealing`): the chain is over the record as it is written, so
+it can be checked without a key, and stays whole when keys are thrown away. Files of format 2 have all in plain text,
+those of format 1 have no chain; both are written anew when a journal with seals is opened (see `upgrade`).
 """
 
 from __future__ import annotations
@@ -26,11 +28,14 @@ from pathlib import Path
 from callback_scheduler.errors import JournalCorrupt
 
 SUFFIX = ".journal"
+PLAIN, SEALED = 2, 3  # formats that are written
 _FRAME_BYTES = 18
 # Where the journal ended when it was last closed, so that an end cut off later is missed.
 END_MARK = "end.json"
 # Up to where its files were archived, written before the first of them is moved.
 ARCHIVE_MARK = "archived.json"
+# Where it ended when it came from a backup; there until what was past by then has been forgotten.
+RESTORED_MARK = "restored.json"
 
 
 class BadRecord(ValueError):
@@ -46,7 +51,7 @@ class Segment:
     """What a scan found: records `first` to `last` (`first - 1` if none) in the first `good_bytes` of the file.
 
     `chain` is that of the last record. `torn` tells in words what is wrong with the bytes behind those, "" if there
-    are none.
+    are none. `format` is that of the file.
     """
 
     path: Path
@@ -57,6 +62,7 @@ class Segment:
     chain: str
     torn: str = ""
     has_chain: bool = True
+    format: int = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ class Header:
     journal_id: str
     first: int
     chain: str
+    format: int
 
 
 def beginning(journal_id: str) -> str:
@@ -112,18 +119,17 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def create(folder: Path, journal_id: str, first: int, chain: str) -> Path:
+def create(folder: Path, journal_id: str, first: int, chain: str, number: int = PLAIN) -> Path:
     """Make an empty segment whose first record, at `first`, will follow `chain`; on disk on return, and its name too.
 
-    A crash in here leaves a `.new` file that nobody reads, never a segment with half a header.
+    `number` is that of its format. A crash in here leaves a `.new` file that nobody reads, never a segment with half
+    a header.
     """
     path = folder / f"{first:012d}{SUFFIX}"
     being_made = path.with_suffix(".new")
-    fields = {"journal": journal_id, "first": first, "format": 2, "chain": chain}
-    header = json.dumps(fields, separators=(",", ":")).encode()
     try:
         with open(being_made, "wb", opener=_private) as file:
-            file.write(frame(0, header))
+            file.write(first_line(journal_id, first, chain, number))
             file.flush()
             os.fsync(file.fileno())
         being_made.rename(path)
@@ -134,6 +140,12 @@ def create(folder: Path, journal_id: str, first: int, chain: str) -> Path:
         path.unlink(missing_ok=True)
         raise
     return path
+
+
+def first_line(journal_id: str, first: int, chain: str, number: int) -> bytes:
+    """Return the header of a segment whose first record, at `first`, follows `chain`."""
+    fields = {"journal": journal_id, "first": first, "format": number, "chain": chain}
+    return frame(0, json.dumps(fields, separators=(",", ":")).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +190,11 @@ def header(path: Path, line: bytes) -> Header:
     try:
         position, _, body = unframe(line)
         fields = json.loads(body)
-        found = Header(str(fields["journal"]), int(fields["first"]), str(fields.get("chain", "")))
+        chain, number = str(fields.get("chain", "")), int(fields["format"])
+        found = Header(str(fields["journal"]), int(fields["first"]), chain, number)
     except (BadRecord, ValueError, KeyError, TypeError) as wrong:
         raise JournalCorrupt(path, 1, 0, f"no header of a segment: {wrong}") from None
-    if position != 0 or fields.get("format") != (2 if found.chain else 1):
+    if position != 0 or found.format not in ((PLAIN, SEALED) if found.chain else (1,)):
         raise JournalCorrupt(path, 1, 0, "the header is of a format this version does not know")
     if path.name != f"{found.first:012d}{SUFFIX}":
         raise JournalCorrupt(path, 1, 0, f"the header says the file begins at {found.first}: was it copied or renamed?")

@@ -118,7 +118,7 @@ class Applier:
         if policy != "noeviction":
             log.warning("redis_may_drop_orders", maxmemory_policy=policy)
         marked, chain = self._store.chain(self._journal.journal_id)
-        if chain and marked == marker <= self.applied and self._journal.chain_at(marker) != chain:
+        if chain and marked == marker <= self.applied and not self._journal.had_chain(marker, chain):
             self.is_same_journal = False
             log.error("journal_was_exchanged", position=marker, chain_in_redis=chain)
         if marker > self.applied:
@@ -172,7 +172,12 @@ class Applier:
         return [(position, self._as_it_was(event)) for position, event in batch]
 
     def _as_it_was(self, event: JournalEvent) -> JournalEvent:
-        """What was refused once had come too late, or without the lease; an emptied Redis does not know that."""
+        """What was refused once had come too late, or without the lease; an emptied Redis does not know that.
+
+        What is forgotten has no effect any more.
+        """
+        if event.is_forgotten:
+            return replace(event, event_type="event_forgotten")
         why = self._refused_before.get(event.event_id)
         return event if why is None else replace(event, event_type="order_event_refused", payload={"why": why})
 

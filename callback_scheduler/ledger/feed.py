@@ -103,7 +103,8 @@ class Feed:
                 heard = max(after, min(end, self._heard))
                 recent = (letter for letter in self._recent if after < letter[0] <= heard)
                 return list(itertools.islice(recent, limit)), heard
-        found = self._journal.replay(after=after, event_types=EVENT_TYPES)
+        replayed = self._journal.replay(after=after, event_types=EVENT_TYPES)
+        found = (letter for letter in replayed if not letter[1].is_forgotten)  # nobody can be told of it any more
         return list(itertools.islice(itertools.takewhile(lambda letter: letter[0] <= end, found), limit)), end
 
     def _judged(self, letters: list[Letter]) -> list[Letter]:

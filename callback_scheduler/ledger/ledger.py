@@ -21,10 +21,13 @@ from twisted.python.threadpool import ThreadPool
 
 from callback_scheduler.errors import EmbeddedRedisError, JournalClosed, StoreUnavailable
 from callback_scheduler.journal.journal import Journal, JournalEvent
+from callback_scheduler.journal.keys import KeyName
+from callback_scheduler.journal.segments import RESTORED_MARK
 from callback_scheduler.ledger import retention
 from callback_scheduler.ledger.applier import Applied, Applier
 from callback_scheduler.ledger.feed import EVENT_TYPES, Feed
 from callback_scheduler.ledger.orders import OrderKeeping
+from callback_scheduler.ledger.personal import midnight_before, seal_of
 from callback_scheduler.ledger.retention import Forgotten
 from callback_scheduler.orders.fields import instant, to_payload
 from callback_scheduler.orders.numbers import OrderNumbers
@@ -40,6 +43,7 @@ MERGE_ANSWER_S = 1.0
 # A node that starts is given this long to see the open orders of before, so that repeated calls find them.
 _START_PATIENCE_S = 2.0
 _SETTLE_LOOK_S = 0.02
+_LONGEST_REWRITE_S = 120.0
 # Events somebody waits for Redis to have its say about.
 _ANSWERED = ("order_opened", "order_changed", "order_noted")
 _TOLD = object()
@@ -70,7 +74,7 @@ class Ledger:
         self._embedded = EmbeddedRedis(data_dir / "redis") if redis_url is None else None
         url = self._embedded.url if self._embedded else str(redis_url)
         self._store = Store.connect(url, prefix=key_prefix, calls_kept=calls_kept)
-        self._journal = Journal(data_dir / "journal", reactor, on_durable=self._offer)
+        self._journal = Journal(data_dir / "journal", reactor, on_durable=self._offer, seal_of=seal_of)
         self._applier = Applier(self._journal, self._store, self._on_applied)
         self._answers: dict[str, Deferred[EventOutcome | None]] = {}
         self.orders = OrderKeeping(self._store, self._apply, self._in_thread, node_number)
@@ -199,27 +203,58 @@ class Ledger:
         return await self._in_thread(work, self._store)
 
     async def history(self, *event_types: str) -> list[JournalEvent]:
-        """Return all events of these types in the journal, in the order they were written."""
-        return await self._in_thread(lambda: [event for _, event in self._journal.replay(event_types=event_types)])
+        """Return all events of these types in the journal that are not forgotten, in the order they were written."""
+        return await self._in_thread(
+            lambda: [event for _, event in self._journal.replay(event_types=event_types) if not event.is_forgotten]
+        )
 
     async def forget(self, before: datetime, at: datetime, archive: Path | None) -> Forgotten:
         """Forget settled orders (a thousand at most), calls, surveys and files of the journal of before `before`.
 
-        The files go to `archive`, or are deleted if that is None; those stay that a receiver of notices has not been
-        told all of. Removing the recordings is left to the caller.
-        Raises StoreUnavailable, JournalWriteFailed, and OSError if a file cannot be moved.
+        Whole days are forgotten, in Shanghai. When no settled order is left, the keys of these days are thrown away,
+        and what the journal says of them cannot be read any more by anybody; and our own Redis writes its file anew.
+        Files of the journal go to `archive`, or are deleted if that is None; those stay that a receiver of notices has
+        not been told all of. Removing the recordings is left to the caller.
+        Raises StoreUnavailable, JournalWriteFailed, and OSError if a file cannot be moved or written.
         """
+        before = midnight_before(before)
         old = await self._in_thread(retention.settled_before, self._store, before)
         for order in old:
             await self.write("order_forgotten", {"order_id": order.order_id}, at)
         await self.write("records_forgotten", {"before_ms": round(before.timestamp() * 1000)}, at)
         if not await self.settled():
             raise StoreUnavailable("Redis is behind: files of the journal stay until it has what they tell")
+        kept: frozenset[KeyName] | None = None
+        if len(old) < retention.ORDERS_AT_ONCE:
+            kept = await self._in_thread(retention.throw_away, self._journal, self._store, before)
+            await self._leave_no_trace()
+            (self._journal.folder / RESTORED_MARK).unlink(missing_ok=True)
         found = await self._in_thread(retention.old_segments, self._journal, self._store, before)
         segments = [segment for segment in found if segment.last <= self.feed.told_to()]
         files = await self._in_thread(retention.archive, self._journal, segments, archive)
         recordings = {path for order in old for path in retention.recordings_of(order)}
-        return Forgotten(tuple(order.order_id for order in old), tuple(sorted(recordings)), files)
+        return Forgotten(tuple(order.order_id for order in old), tuple(sorted(recordings)), files, before, kept)
+
+    @property
+    def was_restored(self) -> bool:
+        """Whether the journal came from a backup, and nothing was forgotten since."""
+        return (self._journal.folder / RESTORED_MARK).exists()
+
+    async def _leave_no_trace(self) -> None:
+        """Let our own Redis write its file anew, without what it was told to delete; another's is not ours to touch."""
+        if self._embedded:
+            await self._until_file_is_written()  # one that is under way was begun before the last deletion
+            await self._in_thread(self._store.leftovers.write_file_anew)
+            await self._until_file_is_written()
+            await self._in_thread(self._store.leftovers.check_file)
+            await self._in_thread(self._embedded.drop_leftover_files)
+
+    async def _until_file_is_written(self) -> None:
+        give_up_at = self._reactor.seconds() + _LONGEST_REWRITE_S
+        while await self._in_thread(self._store.leftovers.is_writing_file):
+            if self._reactor.seconds() > give_up_at:
+                raise StoreUnavailable("Redis is still writing its file anew: what was forgotten is in the old one")
+            await deferLater(self._reactor, _SETTLE_LOOK_S)
 
     async def settled(self, timeout_s: float = 10.0) -> bool:
         """Wait until all that is on disk is in Redis too; False if that takes longer than `timeout_s`."""

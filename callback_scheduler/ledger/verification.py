@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from callback_scheduler.errors import JournalCorrupt, StoreUnavailable
 from callback_scheduler.journal import segments
+from callback_scheduler.journal.keys import FILE, KeyMissing, KeyName, Keys
 from callback_scheduler.journal.scan import scan_folder, segment_files
+from callback_scheduler.journal.sealing import chain_before_sealing
 from callback_scheduler.journal.segments import Segment
 from callback_scheduler.store.store import Store
+
+# At the head of a sealed record, before anything that somebody else wrote.
+_SEALED_UNDER = re.compile(rb'\{"id":"[^"]*","type":"[^"]*","at":"[^"]*"(?:,"was":"[^"]*")?,"key":("[^"]*"),"sealed":')
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,8 @@ class VerifyResult:
     """What was found: so many good records before the first broken one, and the chain of the last good file's last.
 
     `torn` tells of an append that a crash cut off (never acknowledged, so nothing is lost), "" if there is none.
-    `archived` records were before these; their files are not read, but the chain goes on from them.
+    `archived` records were before these; their files are not read, but the chain goes on from them. `forgotten` of
+    those that are there cannot be read by anybody any more: the keys of what they say of people were thrown away.
     """
 
     records: int
@@ -55,6 +62,7 @@ class VerifyResult:
     broken: Broken | None
     torn: str = ""
     archived: int = 0
+    forgotten: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -75,7 +83,11 @@ def verify(folder: Path, remembered: Sequence[ChainHead] = ()) -> VerifyResult:
     except JournalCorrupt as corrupt:
         return _result(found, Broken(corrupt.path, corrupt.line, corrupt.what, _event_id(corrupt.path, corrupt.line)))
     heads = [*_own_note(folder), *remembered]
-    return _result(found, next((broken for head in heads if (broken := _contradiction(folder, found, head))), None))
+    broken = next((broken for head in heads if (broken := _contradiction(folder, found, head))), None)
+    if broken is not None:
+        return _result(found, broken)
+    forgotten, broken = _sealed_for_ever(folder, found)
+    return replace(_result(found, broken), forgotten=forgotten)
 
 
 def head_in_redis(journal_id: str, url: str) -> ChainHead | None:
@@ -110,6 +122,30 @@ def _result(found: list[Segment], broken: Broken | None) -> VerifyResult:
     return VerifyResult(records, len(found), last.journal_id, last.chain, broken, torn, archived)
 
 
+def _sealed_for_ever(folder: Path, found: list[Segment]) -> tuple[int, Broken | None]:
+    """Return how many records are forgotten, and the first whose key is missing though nobody threw it away."""
+    keys = Keys(folder / FILE)
+    try:
+        keys.read()
+    except JournalCorrupt as corrupt:
+        return 0, Broken(corrupt.path, corrupt.line, corrupt.what)
+    answers: dict[bytes, bool] = {}
+    forgotten = 0
+    for segment in found:
+        for position, _, body in segments.read(segment.path, segment.first - 1, segment.last):
+            named = _SEALED_UNDER.match(body)
+            if named is None:
+                continue
+            try:
+                if named[1] not in answers:
+                    answers[named[1]] = keys.key(KeyName.read(json.loads(named[1]))) is None
+            except KeyMissing as missing:
+                line = position - segment.first + 2
+                return forgotten, Broken(segment.path, line, str(missing), _event_id(segment.path, line))
+            forgotten += answers[named[1]]
+    return forgotten, None
+
+
 def _own_note(folder: Path) -> list[ChainHead]:
     mark = segments.read_mark(folder, segments.END_MARK)
     return [ChainHead(mark.position, mark.chain, "the journal's own note of its end")] if mark else []
@@ -127,8 +163,8 @@ def _contradiction(folder: Path, found: list[Segment], head: ChainHead) -> Broke
     segment = next(one for one in reversed(found) if one.first <= head.position)
     if not segment.has_chain:
         return None
-    _, chain, _ = next(segments.read(segment.path, head.position - 1, head.position))
-    if chain == head.chain:
+    _, chain, body = next(segments.read(segment.path, head.position - 1, head.position))
+    if head.chain in (chain, chain_before_sealing(body)):
         return None
     line = head.position - segment.first + 2
     what = f"record {head.position} is not the one that {head.told_by} knows: the journal was written anew or exchanged"

@@ -277,6 +277,11 @@ class Courier:
         await self._in_thread(self._outbox.settle, event_id)
         log.info("notice_revived", receiver=self.receiver.name, event_id=event_id)
 
+    async def forget(self, before: datetime) -> None:
+        """Drop the letters that died before `before`; OSError if that is not on disk."""
+        if dropped := await self._in_thread(self._outbox.forget, before):
+            log.warning("dead_letters_forgotten", receiver=self.receiver.name, letters=dropped)
+
     def status(self) -> dict[str, Any]:
         """Return what an operator wants to know."""
         return {

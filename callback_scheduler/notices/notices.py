@@ -163,6 +163,11 @@ class Notices:
         ]
         return sorted(found, key=lambda letter: letter["died_at"])
 
+    async def forget(self, before: datetime) -> None:
+        """Drop the dead letters of before `before`: what they told of is forgotten. OSError if that is not on disk."""
+        for courier in self._couriers.values():
+            await courier.forget(before)
+
     async def retry(self, event_id: str) -> list[dict[str, str]]:
         """Send a dead letter again, to each receiver it is dead for, or "all"; return what came of each.
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ import structlog
 
 from callback_scheduler.journal.segments import sync_folder
 from callback_scheduler.ledger.feed import Letter
+from routing.masking import masked_text
 
 log = structlog.get_logger()
 
@@ -41,7 +44,8 @@ class DeadLetter:
         """Return the dead letter of an event and its position."""
         position, event = letter
         order_id = str(event.payload.get("order_id", ""))
-        return cls(event.event_id, position, event.event_type, order_id, reason, died_at)
+        # a receiver that refuses may say again what it was told
+        return cls(event.event_id, position, event.event_type, order_id, masked_text(reason), died_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,19 @@ class Outbox:
         self._append([{"settled": event_id}])
         self.dead.pop(event_id, None)
 
+    def forget(self, before: datetime) -> int:
+        """Drop the letters that died before `before`, and return how many; OSError if that is not on disk."""
+        old = [name for name, letter in self.dead.items() if datetime.fromisoformat(letter.died_at) < before]
+        if old:
+            self._rewrite([letter for name, letter in self.dead.items() if name not in old])
+        for name in old:
+            self.dead.pop(name, None)
+        return len(old)
+
+    def _rewrite(self, letters: Iterable[DeadLetter]) -> None:
+        lines = (json.dumps(asdict(letter), ensure_ascii=False).encode(errors="replace") for letter in letters)
+        _replace(self._dead_file, b"".join(line + b"\n" for line in lines))
+
     def _append(self, lines: list[dict[str, Any]]) -> None:
         text = b"".join(json.dumps(line, ensure_ascii=False).encode(errors="replace") + b"\n" for line in lines)
         is_new = not self._dead_file.exists()
@@ -143,9 +160,8 @@ class Outbox:
                     dead[fields["event_id"]] = DeadLetter(**fields)
             except (ValueError, KeyError, TypeError):
                 continue  # cut short by a crash: the cursor did not pass it, so it will die again
-        kept = [json.dumps(asdict(letter), ensure_ascii=False).encode() + b"\n" for letter in dead.values()]
-        if len(kept) < len([line for line in lines if line]):
-            _replace(self._dead_file, b"".join(kept))
+        if len(dead) < len([line for line in lines if line]):
+            self._rewrite(dead.values())
         return dead
 
 

@@ -200,6 +200,15 @@ local function file(order, filed_before)
   end
 end
 
+-- A number that an order has no more must not lead to it, nor stand here when the order is forgotten.
+local function leave_phones(order, phones_before)
+  for _, phone in ipairs(phones_before) do
+    if given(phone) and phone ~= order.callback_number and phone ~= order.caller_number then
+      redis.call('ZREM', key('of_phone', phone), order.order_id)
+    end
+  end
+end
+
 -- Everything about an event that may be wrong has been looked at before the first of these writes.
 local function save(order, indexed_before, filed_before)
   keep_facts(order)
@@ -351,6 +360,7 @@ local function change_order(change)
   take_over_past(order)
   local was = changing(order)
   local indexed_before, filed_before = indexed_by(order), filed_under(order)
+  local phones_before = {order.callback_number, order.caller_number}
   if type(change.changes) == 'table' then merge(order, change.changes) end
   if type(change.attempt) == 'table' then
     order.attempts = order.attempts or {}
@@ -360,6 +370,7 @@ local function change_order(change)
   if change.state_to then order.state, order.is_open = change.state_to, change.is_open end
   order.version = order.version + 1
   keep_past(order, was)
+  leave_phones(order, phones_before)
   save(order, indexed_before, filed_before)
   tell(order.order_id, payload_json)
   return owed(order)

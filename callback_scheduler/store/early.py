@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from operator import methodcaller
 from typing import Any
 
 from callback_scheduler.store.connection import Connection
@@ -18,6 +19,20 @@ class EarlyEvents:
 
     def __init__(self, connection: Connection, facts_of: FactsOf) -> None:
         self._connection, self._facts_of = connection, facts_of
+
+    def waiting(self) -> list[str]:
+        """Return the numbers of the orders that events wait for."""
+        start = len(self._connection.key("early", ""))
+        pattern = self._connection.key("early", "*")
+        return [name[start:] for name in self._connection.ask(lambda redis: list(redis.scan_iter(pattern, count=1000)))]
+
+    def drop(self, before_ms: int) -> None:
+        """Let nothing wait any more for an order whose last event is of before `before_ms`: it will not come."""
+        for number in self.waiting():
+            name = self._connection.key("early", number)
+            last = self._connection.ask(methodcaller("lindex", name, -1))
+            if last is not None and int(json.loads(last)[2]) < before_ms:
+                self._connection.ask(methodcaller("delete", name))
 
     def judge(self, order_id: str) -> int:
         """Give facts to the events of an order that have none, and return how many there were.

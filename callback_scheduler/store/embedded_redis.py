@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -166,6 +167,15 @@ class EmbeddedRedis:
                 kept = damaged.with_name(f"{damaged.name}.damaged{copies or ''}")
                 damaged.rename(kept)
                 log.error("embedded_redis_file_set_aside", kept_as=str(kept))
+
+    def drop_leftover_files(self) -> None:
+        """Delete files that were set aside, or left half made by a kill; none is being made now.
+
+        What they held of people is in the journal, and forgotten there.
+        """
+        for left in [*self.folder.glob("append*.damaged*"), *self.folder.rglob("temp-*")]:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+            log.info("embedded_redis_leftover_deleted", file=str(left))
 
 
 def _make_private(folder: Path) -> None:

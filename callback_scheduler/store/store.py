@@ -33,6 +33,7 @@ from callback_scheduler.orders.event_facts import call_facts_in, order_facts_in
 from callback_scheduler.store.connection import Connection, client_of, milliseconds
 from callback_scheduler.store.early import EarlyEvents
 from callback_scheduler.store.leases import Leases
+from callback_scheduler.store.leftovers import Leftovers
 from callback_scheduler.store.orders import StoredOrders
 from callback_scheduler.store.records import StoredRecords
 from callback_scheduler.store.slices import TimeSlices
@@ -76,7 +77,7 @@ class Store:
     """The store in one Redis; StoreUnavailable is raised when that does not answer or cannot write.
 
     `orders` and `records` are read by those who owe and those who count, `leases` are taken by those who work; `early`
-    are the events that wait for their turn.
+    are the events that wait for their turn, `leftovers` what nothing leads to any more.
     """
 
     def __init__(self, client: redis.Redis, *, prefix: str = "hotline:", calls_kept: int = 100_000) -> None:
@@ -88,6 +89,7 @@ class Store:
         self.records = StoredRecords(connection, slices)
         self.leases = Leases(connection)
         self.early = EarlyEvents(connection, _facts)
+        self.leftovers = Leftovers(connection, prefix, self.early)
 
     @classmethod
     def connect(cls, url: str, *, timeout_s: float = 1.0, **options: Any) -> Store:

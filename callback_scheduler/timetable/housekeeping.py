@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import date, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import structlog
 from twisted.internet.threads import deferToThread
 
 from callback_scheduler.errors import IllegalTransition, StaleOrder, UnknownOrder
+from callback_scheduler.journal.keys import KeyName
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.ledger.retention import recordings_of
 from callback_scheduler.orders.actor import TIMETABLE
@@ -26,19 +27,30 @@ _CHANGED_MEANWHILE = (StaleOrder, IllegalTransition, UnknownOrder)
 _EVER = datetime(1970, 1, 2, tzinfo=SHANGHAI)
 # A node that was started with the wrong year must not delete on its word.
 _LONGEST_SILENCE = timedelta(days=31)
+# of what is forgotten all before this instant, but for what is sealed under these keys
+ForgetToo = Callable[[datetime, frozenset[KeyName]], Awaitable[None]]
 
 
 class Housekeeping:
     """May be run as often as one likes, on every node: each forgets its own files, and of one order the first is it.
 
-    `recordings` is the node's folder of them, a folder for each day: YYYY/MM/DD.
+    `recordings` is the node's folder of them, a folder for each day: YYYY/MM/DD. `forget_too` are the rooms that know
+    something of callers beside the ledger: they are told before when all is forgotten, and what is kept of that.
     """
 
-    def __init__(self, ledger: Ledger, settings: KeepingSettings, notices: Notices, recordings: Path) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        settings: KeepingSettings,
+        notices: Notices,
+        recordings: Path,
+        forget_too: Sequence[ForgetToo] = (),
+    ) -> None:
         self._ledger = ledger
         self._settings = settings
         self._notices = notices
         self._recordings = recordings
+        self._forget_too = forget_too
         self._forgot_on: date | None = None
 
     async def run(self, at: datetime) -> None:
@@ -49,7 +61,8 @@ class Housekeeping:
             except _CHANGED_MEANWHILE as changed:
                 log.info("order_changed_meanwhile", order_id=order.order_id, error=str(changed))
         local = at.astimezone(SHANGHAI)
-        if local.time() >= self._settings.sweep_at and self._forgot_on != local.date():
+        is_time = local.time() >= self._settings.sweep_at or self._ledger.was_restored
+        if is_time and self._forgot_on != local.date():
             await self._forget(at)
             self._forgot_on = local.date()
 
@@ -75,7 +88,8 @@ class Housekeeping:
 
     async def _forget(self, at: datetime) -> None:
         newest = await self._ledger.orders.latest(1)
-        if newest and at - newest[0].opened_at > _LONGEST_SILENCE:
+        # what comes from a backup is old by right
+        if newest and not self._ledger.was_restored and at - newest[0].opened_at > _LONGEST_SILENCE:
             log.warning("nothing_forgotten", newest_order=newest[0].opened_at.isoformat(), at=at.isoformat())
             return
         before = at - timedelta(days=self._settings.keep_days)
@@ -84,10 +98,14 @@ class Housekeeping:
         while True:
             gone = await self._ledger.forget(before, at, archive)
             orders, files = orders + len(gone.orders), files + len(gone.files)
-            if not gone.orders:
+            if not gone.orders and gone.kept is not None:
                 break
-        kept = {path for order in await self._ledger.orders.all_orders(_EVER, before) for path in recordings_of(order)}
-        recordings = await deferToThread(remove_recordings, self._recordings, before, kept)
+        kept = {
+            path for order in await self._ledger.orders.all_orders(_EVER, gone.before) for path in recordings_of(order)
+        }
+        recordings = await deferToThread(remove_recordings, self._recordings, gone.before, kept)
+        for forget in self._forget_too:
+            await forget(gone.before, gone.kept)
         log.info("forgotten", before=before.isoformat(), orders=orders, journal_files=files, recordings=recordings)
 
 
@@ -108,14 +126,17 @@ def why_closed(order: Order, at: datetime, after_days: int) -> str:
 
 
 def remove_recordings(folder: Path, before: datetime, kept: Collection[str]) -> int:
-    """Delete the recordings of days before that of `before` but for `kept`, and return how many. Blocks.
+    """Delete what lies in the folders of days before that of `before` but for `kept`, and return how much. Blocks.
 
-    What does not lie in a folder of a day is nobody's and stays.
+    Also what a line left there half made. A path in `kept` counts from the day on: data may have moved since. What
+    does not lie in a folder of a day is nobody's and stays.
     """
     last = f"{before.astimezone(SHANGHAI):%Y/%m/%d}"
+    names = {PurePath(path).parts[-4:] for path in kept}
+    days = [day for day in folder.glob("[0-9]*/[0-9]*/[0-9]*") if day.relative_to(folder).as_posix() < last]
     old = [
-        path for path in folder.glob("[0-9]*/[0-9]*/[0-9]*/*.wav")
-        if path.parent.relative_to(folder).as_posix() < last and str(path) not in kept
+        path for day in days for path in day.iterdir()
+        if path.is_file() and path.relative_to(folder).parts not in names
     ]  # fmt: skip
     for path in old:
         path.unlink(missing_ok=True)

@@ -32,6 +32,8 @@ def run(settings: Settings, *, as_json: bool) -> int:
         print(journal.broken or f"{journal.records} records in {journal.segments} files, whole and unchanged")
         if journal.archived:
             print(f"{journal.archived} records before these were archived")
+        if journal.forgotten:
+            print(f"{journal.forgotten} records are forgotten: nobody can read what they say of people")
         if journal.torn:
             print(f"an append was cut off by a crash, never acknowledged: {journal.torn}")
         if in_redis is None:

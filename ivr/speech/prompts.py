@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import copy
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,10 @@ class PromptBook:
     async def rendering(self, sound: Sound) -> Rendering:
         """Return a sound with its figures, however long it takes; SpeechFailed if it cannot be made."""
         return await self._speech.render(sound, is_urgent=False)
+
+    def forget(self, before: datetime) -> int:
+        """Delete what was spoken to one caller, such as a number, before `before`; see `Speech.forget`."""
+        return self._speech.forget(before)
 
     async def stop(self) -> None:
         """End the speech worker."""

@@ -11,6 +11,7 @@ import wave
 import zlib
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -118,6 +119,13 @@ class Speech:
             path.unlink(missing_ok=True)
             path.with_suffix(".json").unlink(missing_ok=True)
         return len(stale)
+
+    def forget(self, before: datetime) -> int:
+        """Delete the sounds with values of one call that were made before `before`, and return how many. Blocks."""
+        old = [path for path in self._folders[True].glob("*.*") if path.stat().st_mtime < before.timestamp()]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
 
     async def stop(self) -> None:
         """End the worker; what is still waited for fails."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from callback_scheduler.backup.restore import restore
 from callback_scheduler.ledger.verification import verify
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderEvent
+from callback_scheduler.timetable.housekeeping import Housekeeping
+from config.keeping import KeepingSettings
 from tests.redis.nodes import EVENING, InReactor, Node, draft
 
 
@@ -99,3 +101,27 @@ def test_the_commands_back_up_and_restore_a_site(
     assert "is not empty" in capsys.readouterr().err
     assert hotline.main(["backup", str(archive), "--data-dir", str(tmp_path / "nowhere")]) == 2
     assert "there is no journal" in capsys.readouterr().err
+
+
+def test_what_an_older_archive_holds_is_forgotten_when_its_node_runs_and_the_archive_says_when_it_must_go(
+    node: Node, other_machine: Node, tmp_path: Path, in_reactor: InReactor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node.start()
+    closed, owed = node.open_order("13800138001"), node.open_order("13800138002")
+    in_reactor(node.ledger.orders.change_order, closed.order_id, OrderEvent.CLOSED, who="operator", at=EVENING)
+    node.settle()
+    assert back_up(node.data_dir, {}, tmp_path / "b.tar.gz", EVENING, keep_days=100).keep_until == date(2026, 6, 11)
+    assert hotline.main(["restore", str(tmp_path / "b.tar.gz"), "--data-dir", str(other_machine.data_dir)]) == 0
+    assert "may be kept until 2026-06-11" in capsys.readouterr().out
+    other_machine.start()
+    other_machine.settle()
+    recordings = other_machine.data_dir / "recordings"
+    house = Housekeeping(other_machine.ledger, KeepingSettings(keep_days=100), None, recordings)  # type: ignore[arg-type]
+    in_reactor(house.run, EVENING.replace(hour=0) + timedelta(days=400))  # nobody has called yet, nor is it 03:30
+    assert [order.order_id for order in other_machine.ask("orders.latest")] == [owed.order_id]
+    files = [path.read_bytes() for path in other_machine.data_dir.rglob("*") if path.is_file()]
+    assert not any(b"13800138001" in content for content in files)
+    assert any(b"13800138002" in content for content in files)
+    assert verify(other_machine.data_dir / "journal").forgotten > 0
+    in_reactor(house.run, EVENING + timedelta(days=800))  # once only: a clock may be wrong by now
+    assert not other_machine.ledger.was_restored

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from callback_scheduler.errors import StoreUnavailable
+from callback_scheduler.journal.keys import KeyName
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Evidence, Order
 from callback_scheduler.orders.states import OrderEvent as E
 from callback_scheduler.orders.states import OrderState
@@ -127,6 +128,29 @@ def test_what_is_old_and_settled_is_forgotten_with_its_recordings_and_what_is_ow
     assert kept.node.ask("orders.order", old) is None
     assert kept.state(owed) is OrderState.OPENED
     assert [path.exists() for path in (said, owed_said, nobodys, fresh)] == [False, True, True, True]
+
+
+def test_a_recording_that_is_still_needed_is_found_wherever_the_data_was_when_it_was_made(kept: Kept) -> None:
+    owed_said, half_made = kept.recording("2026/03/02"), kept.recordings / "2026/03/02/call-talk.wav.part"
+    half_made.touch()
+    kept.node.open_order("2", message_path="/another/disk/recordings/2026/03/02/call-talk.wav")
+    kept.node.open_order("3", after=timedelta(days=399))
+    kept.run(EVENING + timedelta(days=400))
+    assert (owed_said.exists(), half_made.exists()) == (True, False)
+
+
+def test_other_rooms_are_told_once_all_is_forgotten_and_what_is_kept(kept: Kept) -> None:
+    told: list[tuple[datetime, frozenset[KeyName]]] = []
+
+    async def hear(before: datetime, names: frozenset[KeyName]) -> None:
+        told.append((before, names))
+
+    kept.house = Housekeeping(kept.node.ledger, KeepingSettings(keep_days=365), kept, kept.recordings, [hear])
+    order_id = kept.node.open_order("1").order_id
+    kept.node.open_order("2", after=timedelta(days=399))
+    kept.run(EVENING + timedelta(days=400))
+    midnight = (EVENING + timedelta(days=35)).replace(hour=0)
+    assert told == [(midnight, frozenset({KeyName("20260303", order_id)}))]
 
 
 def test_it_forgets_once_a_day_and_not_before_its_time_of_day(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:

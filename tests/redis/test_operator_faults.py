@@ -44,7 +44,7 @@ def second_line(path: Path) -> str:
 
 
 def tampered(path: Path) -> str:
-    path.write_bytes(path.read_bytes().replace("长宁某公司".encode(), "长宁某公市".encode(), 1))
+    path.write_bytes(path.read_bytes().replace(b'"order_opened"', b'"order_0pened"', 1))
     return f"{second_line(path)}: the checksum is wrong"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 from callback_scheduler.journal.scan import segment_files
 from callback_scheduler.ledger.verification import verify
 from callback_scheduler.orders.states import OrderEvent as E
-from tests.redis.nodes import EVENING, Node, wait_until
+from callback_scheduler.store.embedded_redis import EmbeddedRedis
+from callback_scheduler.store.search import OrderFilter
+from tests.redis.nodes import EVENING, InReactor, Node, wait_until
 
 LATER = EVENING + timedelta(days=400)
 BEFORE = EVENING + timedelta(days=300)
@@ -96,6 +99,70 @@ def test_an_order_that_is_owed_keeps_its_file_and_all_behind_it(node: Node) -> N
     assert set(gone.orders) == {closed.order_id, later.order_id}
     assert [int(file.stem) for file in gone.files] == [1, 2]
     assert phones(node) == {"owed"}
+
+
+def test_a_number_that_an_order_has_no_more_does_not_lead_to_it(node: Node) -> None:
+    node.start()
+    order_id = node.open_order("1", caller_number="2").order_id
+    note = node.ledger.orders.note_order
+    node._in_reactor(note, order_id, "told", who="caller", changes={"callback_number": "3"}, at=EVENING)
+    named = {number: len(node.ask("orders.find_orders", OrderFilter(phone=number))) for number in "123"}
+    assert named == {"1": 0, "2": 1, "3": 1}
+
+
+def test_what_an_earlier_version_left_in_redis_goes_too(node: Node) -> None:
+    node.start()
+    redis, key = node.ledger._store._redis, node.ledger._store.key
+    redis.set("hotline:2:order:7", "13800138000")
+    redis.set("hotline:20:order:7", "of a later version")
+    redis.zadd(key("of_phone", "13800138000"), {"26010110001": 1})  # of an order that is not known any more
+    redis.rpush(key("early", "26010110001"), json.dumps(["id", "order_noted", "1000", "", "{}", ""]))
+    order_id = node.open_order("1").order_id
+    forget(node, None)
+    names = redis.keys("*")
+    assert not [name for name in names if "13800138000" in name or ":early:" in name or name.startswith("hotline:2:")]
+    assert "hotline:20:order:7" in names
+    assert redis.zrange(key("of_phone", "1"), 0, -1) == [order_id]
+
+
+def test_files_that_our_redis_set_aside_or_left_half_made_go_too(node: Node) -> None:
+    node.start()
+    redis = node.data_dir / "redis"
+    (redis / "appendonlydir.damaged").mkdir()
+    for name in ("appendonlydir.damaged/x.incr.aof", "appendonly.aof.damaged1", "temp-rewriteaof-bg-7.aof"):
+        (redis / name).write_text("13800138000")
+    node.open_order("1")
+    forget(node, None)
+    assert not any(b"13800138000" in path.read_bytes() for path in redis.rglob("*") if path.is_file())
+    assert phones(node) == {"1"}
+
+
+def test_what_a_node_says_of_anothers_order_is_known_while_that_is_owed_and_then_forgotten(
+    tmp_path: Path, in_reactor: InReactor, server: EmbeddedRedis
+) -> None:
+    one, other = (Node(tmp_path / name, in_reactor) for name in ("one", "other"))
+    try:
+        one.start(node_number=1, redis_url=server.url)
+        other.start(node_number=2, redis_url=server.url)
+        order_id = one.open_order("1").order_id
+        for day in (310, 340):  # when the order's day is past for this node, which never had a key of it
+            other.ask("forget", EVENING + timedelta(days=day - 40), LATER, None)
+            note = other.ledger.orders.note_order
+            at = EVENING + timedelta(days=day)
+            in_reactor(note, order_id, "told", who="caller", changes={"written_request": f"day {day}"}, at=at)
+        one.ledger._store._redis.flushall()
+        for node in (one, other):
+            node.restart(node_number=1 + (node is other), redis_url=server.url)
+            node.settle()
+        wait_until(lambda: len(one.ask("orders.latest")) == 1)
+        wait_until(lambda: one.ask("orders.order", order_id).written_request == "day 340")
+        close(one, order_id, after=timedelta(days=341))
+        other.ask("forget", LATER, LATER, None)
+        assert all(event.is_forgotten for _, event in other.ledger._journal.replay(event_types=("order_noted",)))
+        assert verify(other.data_dir / "journal").is_whole
+    finally:
+        for node in (one, other):
+            node.stop()
 
 
 def test_an_order_something_happened_to_lately_is_not_old(node: Node) -> None:

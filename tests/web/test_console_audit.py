@@ -12,6 +12,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.python.failure import Failure
 
 from callback_scheduler.errors import JournalWriteFailed
+from callback_scheduler.journal.keys import KeyName
 from callback_scheduler.ledger.verification import verify
 from console.http.messages import Response
 from console.people.audit import Act, Audit, audit_folder
@@ -127,3 +128,27 @@ def test_an_unmasked_number_is_not_sent_before_it_is_recorded(monkeypatch: pytes
     refused = visitor.get("/number?why=complaint")
     assert refused.status == 503
     assert b"138" not in refused.body
+
+
+def everything(folder: Path) -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(audit_folder(folder).iterdir()))
+
+
+def test_a_number_in_what_is_written_is_masked_and_the_rest_of_it_goes_with_its_order(log: Log, tmp_path: Path) -> None:
+    acts = [
+        ("26020210007 close", "已给张三回电13800138000"), ("26020210008 close", "李四 021-62345678"),
+        ("a number", "王五的事"), ("26030910001 close", "赵六"),
+    ]  # fmt: skip
+    for about, why in acts:
+        log.wait(log.audit.write("unit:tax:周", "unit", "::1", "order_acts.act", about=about, why=why, result="200"))
+    assert not any(word in everything(tmp_path) for word in ("张三", "李四", "王五", "赵六", "13800138000", "62345678"))
+    written = ["已给张三回电138****8000", "李四 021****5678", "王五的事", "赵六"]
+    assert [act.why for act in log.wait(log.audit.last())] == written[::-1]
+    owed = frozenset({KeyName("20260202", "26020210007")})
+    log.wait(log.audit.forget(NOON.replace(month=3, day=9), owed))  # NOON is on the tenth, and so are the acts
+    found = [(act.about, act.why) for act in log.wait(log.audit.last())]
+    assert found == [acts[3], acts[2], ("已遗忘 forgotten", "已遗忘 forgotten"), (acts[0][0], written[0])]
+    log.wait(log.audit.forget(NOON.replace(month=4), frozenset()))
+    assert {act.why for act in log.wait(log.audit.last())} == {"已遗忘 forgotten"}
+    assert {act.who for act in log.wait(log.audit.last())} == {"unit:tax:周"}
+    assert log.wait(log.audit.verified()).is_whole

@@ -10,7 +10,9 @@ from functools import cached_property
 
 from callback_scheduler.journal import segments
 from callback_scheduler.journal.journal import JournalEvent
+from callback_scheduler.journal.keys import FILE, Keys
 from callback_scheduler.journal.scan import scan_folder
+from callback_scheduler.journal.sealing import opened
 from callback_scheduler.ledger.feed import EVENT_TYPES
 from callback_scheduler.orders.order import Attempt, Order
 from config.ladder import LadderSettings
@@ -74,9 +76,11 @@ class Compared:
 
 
 def _journal(story: Story) -> Iterator[tuple[int, JournalEvent]]:
+    keys = Keys(story.journal / FILE)
+    keys.read()
     for segment in scan_folder(story.journal):
         for position, chain, body in segments.read(segment.path, segment.first - 1, segment.last):
-            yield position, JournalEvent.from_json(body, chain)
+            yield position, opened(body, chain, keys)
 
 
 def _rings(seen: list[Seen]) -> Iterator[Ring]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from twisted.internet.defer import ensureDeferred
 
 import config
 import node.node as node_module
+from callback_scheduler.journal.keys import KeyName
 from node.node import Node
 from routing.clock import SystemClock
 from routing.site import load_site
@@ -42,10 +44,17 @@ class House:
 
     def _console(self) -> Any:
         class Console:
+            forget = staticmethod(self._hears("console"))
             start = staticmethod(self._begins("console", True))
             stop = staticmethod(self._ends("console"))
 
         return Console()
+
+    def _hears(self, room: str) -> Callable[..., Any]:
+        async def hear(*told: Any) -> None:
+            self.log.append(f"{room} forgets {told}")
+
+        return hear
 
     def _note(self, room: str) -> None:
         self.log.append(f"{room} begins")
@@ -118,3 +127,20 @@ def test_a_room_that_does_not_end_keeps_no_other_from_ending(
         done(ensureDeferred(house.node.stop()))
     assert house.log[0] == "control ends"
     assert house.log[-1] == "ledger ends"
+
+
+def test_every_room_that_knows_of_callers_is_told_to_forget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(tmp_path, monkeypatch)
+    before, kept = datetime(2026, 3, 3, tzinfo=timezone.utc), frozenset({KeyName("20260303", "26030310007")})
+    monkeypatch.setattr(house.node._notices, "forget", house._hears("notices"))
+    monkeypatch.setattr(house.node._prompts, "forget", lambda at: house.log.append(f"prompts forget {at}"))
+
+    async def at_once(work: Callable[..., Any], *told: Any) -> Any:
+        return work(*told)
+
+    monkeypatch.setattr(node_module, "deferToThread", at_once)
+    done(ensureDeferred(house.node._forget_too(before, kept)))  # while the console is not open yet
+    assert house.log == [f"notices forgets ({before!r},)", f"prompts forget {before}"]
+    done(ensureDeferred(house.node.start()))
+    done(ensureDeferred(house.node._forget_too(before, kept)))
+    assert house.log[-1] == f"console forgets {(before, kept)}"

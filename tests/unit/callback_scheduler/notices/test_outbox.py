@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from callback_scheduler.journal.event import JournalEvent
 from callback_scheduler.notices.outbox import Cursor, DeadLetter, Outbox
 
 
@@ -53,6 +56,19 @@ def test_a_letter_that_died_twice_is_one(tmp_path: Path) -> None:
     box.bury([dead(1)])
     box.bury([dead(1)])
     assert list(opened(tmp_path)[0].dead) == ["e1"]
+
+
+def test_a_letter_goes_when_what_it_told_of_is_forgotten_and_no_number_stands_in_it(tmp_path: Path) -> None:
+    box, _ = opened(tmp_path)
+    late = dataclasses.replace(dead(2), died_at="2026-03-05T12:00:00+00:00")
+    box.bury([dead(1), late])
+    died = datetime(2026, 3, 3, 12, tzinfo=timezone.utc)
+    assert (box.forget(died), box.forget(died + timedelta(days=1))) == (0, 1)
+    assert list(box.dead) == list(opened(tmp_path)[0].dead) == ["e2"]
+    assert "e1" not in (tmp_path / "notices/board/dead.jsonl").read_text()
+    event = JournalEvent.new("order_opened", {"order_id": "26030310007"}, died)
+    letter = DeadLetter.of((3, event), "HTTP 400 unknown number 13800138000", "")
+    assert letter.reason == "HTTP 400 unknown number 138****8000"
 
 
 @pytest.mark.parametrize("cut", range(1, 40, 6))

@@ -6,6 +6,7 @@ import json
 import wave
 import zlib
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -252,3 +253,17 @@ def test_stopping_ends_the_worker_and_fails_who_still_waits(machine: Machine, sp
     assert machine.getDelayedCalls() == []
     assert isinstance(outcome(speech.render(sentence("二")))[0], SpeechFailed)
     assert len(machine.workers) == 1
+
+
+def test_what_was_said_to_one_caller_is_deleted_when_it_is_forgotten_and_the_rest_stays(
+    speech: Speech, machine: Machine, tmp_path: Path
+) -> None:
+    for said in (sentence("您的号码是", is_filled=True), sentence("菜单")):
+        wait = outcome(speech.render(said))
+        machine.workers[0].answer()
+        assert wait
+    made = max(path.stat().st_mtime for path in (tmp_path / "prompts").rglob("*.wav"))
+    assert speech.forget(datetime.fromtimestamp(made - 60, timezone.utc)) == 0
+    assert speech.forget(datetime.fromtimestamp(made + 60, timezone.utc)) == 2  # the sound, and its figures
+    assert speech.cached(sentence("您的号码是", is_filled=True)) is None
+    assert speech.cached(sentence("菜单")) is not None
