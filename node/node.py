@@ -93,7 +93,7 @@ class Node:
         self._lines = NodeLines(self._pool)
         self._door = Door(
             settings.sip, self._lines, reactor, self._desk.on_call,
-            bounds=settings.bounds, line_count=settings.lines.count,
+            bounds=settings.bounds, line_count=settings.lines.count, book=self._data_dir / "dialogs",
         )  # fmt: skip
         self._callbacks = OutgoingCalls(services, self._office, self._orders, self._ledger, self._lines)
         self._notices = Notices(

@@ -15,7 +15,8 @@ KINDS = (
     "rejected_rate", "rejected_trunk", "rejected_caller", "dropped_flood", "unconfirmed_ended", "stream_displaced",
     "foreign_source", "unknown_line", "bad_message", "oversize", "two_in_one", "method_refused", "no_dialog",
     "ack_without_tag", "too_many_hops", "uri_refused", "options_answered", "unreachable", "line_died_byes",
-    "line_died_cancels", "line_died_refusals", "failed",
+    "line_died_cancels", "line_died_refusals", "line_mute", "left_behind_ended", "extension_refused",
+    "answered_by_door", "failed",
 )  # fmt: skip
 _QUIET = frozenset(("admitted", "placed", "forwarded", "retransmitted", "options_answered"))
 

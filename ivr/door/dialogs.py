@@ -103,6 +103,7 @@ class DialogTable:
         self._by_key: dict[tuple[bytes, bytes], Dialog] = {}
         self._by_line: dict[int, set[tuple[bytes, bytes]]] = {}
         self._host_uses: dict[str, int] = {}
+        self.on_change: Callable[[Dialog], None] = lambda _dialog: None  # one is answered, or has ended
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -157,6 +158,12 @@ class DialogTable:
         if dialog.state is not DialogState.ENDED:
             dialog.touched_at = self.seconds()
             dialog.state = DialogState.ENDED
+            self.on_change(dialog)
+
+    def confirm(self, dialog: Dialog) -> None:
+        """Mark as answered."""
+        dialog.state, dialog.answered_at = DialogState.CONFIRMED, dialog.touched_at
+        self.on_change(dialog)
 
     def of_line(self, line_port: int) -> list[Dialog]:
         """Return the dialogs of one line."""
@@ -169,6 +176,7 @@ class DialogTable:
         if not keys:
             self._by_line.pop(dialog.line_port, None)
         dialog.line_is_gone, dialog.line_port, dialog.touched_at = True, 0, self.seconds()
+        self.on_change(dialog)
 
     def remove(self, dialog: Dialog) -> None:
         """Forget a dialog."""

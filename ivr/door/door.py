@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,6 +20,7 @@ from config.settings import SipSettings, Trunk
 from ivr.door.admission import Admission, IncomingCall, Lines
 from ivr.door.bounds import CallBounds
 from ivr.door.counters import Counters
+from ivr.door.dialog_book import DialogBook
 from ivr.door.dialogs import DialogState, DialogTable
 from ivr.door.farewell import Farewell
 from ivr.door.forwarding import INNER_HOST, Addresses
@@ -48,12 +50,13 @@ class Door:
     """SIP to and from the network on one address (UDP, TCP), and to and from the lines on loopback (UDP).
 
     `lines.take()` gives a slot for each new call; `on_call(slot, incoming)` is called before the INVITE reaches the
-    line.
+    line. `book` is where answered dialogs are written, for the node after this one if it is killed.
     """
 
     def __init__(
         self, sip: SipSettings, lines: Lines, reactor: Any, on_call: Callable[[Any, IncomingCall], None],
         counters: dict[str, int] | None = None, *, bounds: BoundSettings | None = None, line_count: int = 0,
+        book: Path | None = None,
     ) -> None:  # fmt: skip
         self._sip, self._lines, self._reactor = sip, lines, reactor
         self.counters: dict[str, int] = {} if counters is None else counters
@@ -81,6 +84,9 @@ class Door:
         self._sweep.clock = reactor
         self._confirming = LoopingCall(self._end_unconfirmed)
         self._confirming.clock = reactor
+        self._book = DialogBook(book) if book is not None else None
+        if self._book is not None:
+            here.table.on_change = self._book.note
         self._trunks: dict[str, Trunk | None] = {}
 
     # -- life
@@ -102,7 +108,17 @@ class Door:
         self._confirming.start(LOOK_FOR_ACK_EVERY_S, now=False)
         for registration in self._registrations:
             registration.start()
+        self._end_left_behind()
         log.info("door_opened", listen=f"{self._sip.host}:{outer_port}", inner_port=inner_port)
+
+    def _end_left_behind(self) -> None:
+        if self._book is None:
+            return
+        self._book.begin()
+        for dialog in self._book.left_behind:
+            self._farewell.part_as_left(dialog)
+        if self._book.left_behind:
+            log.warning("dialogs_left_behind_ended", dialogs=len(self._book.left_behind))
 
     async def stop(self) -> None:
         """Unregister (2 s at most), say BYE for what still talks, and close the sockets."""
@@ -118,6 +134,8 @@ class Door:
         here.own.forget_all()
         self._farewell.stop()
         await DeferredList([maybeDeferred(stop) for stop in here.sockets.close()])
+        if self._book is not None:
+            self._book.close()
         log.info("door_closed")
 
     @property

@@ -94,6 +94,12 @@ class Farewell:
                 self._bye(dialog, talk, "unconfirmed_ended")
         self._premises.table.end(dialog)
 
+    def part_as_left(self, dialog: Dialog) -> None:
+        """Say BYE in a dialog that a node before us has left behind, when it was killed."""
+        for talk in dialog.talks.values():
+            self._bye(dialog, talk, "left_behind_ended")
+        dialog.state = DialogState.ENDED
+
     def _bye_to_line(self, dialog: Dialog, line_tag: bytes) -> None:
         """Say BYE in the caller's name: a line may not hang up by itself before its answer is confirmed."""
         here = self._premises

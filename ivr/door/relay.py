@@ -252,7 +252,7 @@ class Relay:
 
     def _note_status(self, dialog: Dialog, status: int) -> None:
         if 200 <= status < 300 and dialog.state is DialogState.EARLY:
-            dialog.state, dialog.answered_at = DialogState.CONFIRMED, dialog.touched_at
+            self._premises.table.confirm(dialog)
         elif status >= 300 and dialog.state is DialogState.EARLY:
             self._premises.table.end(dialog)
 

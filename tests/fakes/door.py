@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from twisted.internet.address import IPv4Address
@@ -205,7 +206,7 @@ class World:
 
     def __init__(
         self, *, free: int = 4, trunk: dict[str, Any] | None = None, bounds: BoundSettings | None = None,
-        line_count: int = 0, others: tuple[dict[str, Any], ...] = (), **sip: Any,
+        line_count: int = 0, others: tuple[dict[str, Any], ...] = (), book: Path | None = None, **sip: Any,
     ) -> None:  # fmt: skip
         self.log = EventLog()
         self.reactor = Reactor(self.log)
@@ -214,7 +215,7 @@ class World:
         first = {"name": "carrier", "host": "198.51.100.1:5060", "allow": ["198.51.100.0/24"], **(trunk or {})}
         settings = SipSettings.model_validate({"listen": f"{DOOR}:5060", "trunks": [first, *others], **sip})
         self.door = Door(
-            settings, self.lines, self.reactor, self._on_call, bounds=bounds, line_count=line_count
+            settings, self.lines, self.reactor, self._on_call, bounds=bounds, line_count=line_count, book=book
         )
         done = ensureDeferred(self.door.start())
         assert done.called
