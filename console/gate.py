@@ -118,7 +118,14 @@ class Gate:
             raise BadInput(key="error.host")
         if visit.route.scope:
             return self._identified_program(visit)
-        login = await self._people.sessions.find(visit.cookies.get(self._security.session_cookie, ""))
+        if visit.route.is_impersonal:
+            return visit
+        try:
+            login = await self._people.sessions.find(visit.cookies.get(self._security.session_cookie, ""))
+        except StoreError:
+            if not (visit.route.is_public and visit.method in SAFE_METHODS):
+                raise
+            login = None  # the page to log in is there for whoever has a stale cookie, too
         if login is None:
             return visit
         session, account = login

@@ -65,6 +65,9 @@ def serve(
 
     def broken(failure: Failure) -> None:
         nonlocal status
+        if stopping:  # it was told to, and whatever failed was being ended at that moment
+            log.info("start_called_off", error=failure.getErrorMessage())
+            return
         status = 1
         if isinstance(failure.value, SchedulerError):  # its message says where and what
             log.error("start_failed", error=str(failure.value), what_to_do=failure.value.what_to_do)

@@ -19,7 +19,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from callback_scheduler.errors import EmbeddedRedisError, JournalClosed, StoreUnavailable
+from callback_scheduler.errors import EmbeddedRedisError, JournalClosed, StartCalledOff, StoreUnavailable
 from callback_scheduler.journal.journal import Journal, JournalEvent
 from callback_scheduler.ledger import retention
 from callback_scheduler.ledger.applier import Applied, Applier
@@ -76,6 +76,7 @@ class Ledger:
         self.orders = OrderKeeping(self._store, self._apply, self._in_thread, node_number)
         self._threads = ThreadPool(minthreads=0, maxthreads=4, name="ledger")
         self._is_closing = False
+        self._opening: Deferred[bool] | None = None
         self.feed = Feed(self._journal, self._applied_to, self._store.verdicts)
         self._on_event: OnEvent | None = None
         self._untold: dict[str, None] = {}  # ids of events of this process that Redis has had no say about
@@ -89,11 +90,14 @@ class Ledger:
         that does not come up is logged, and waited for behind the scenes.
         """
         self._threads.start()
+        self._opening = self._in_thread(self._open)
         try:
-            redis_answers = await self._in_thread(self._open)
+            redis_answers = await self._opening
         except BaseException:
             await self._close()
             raise
+        if self._is_closing:
+            raise StartCalledOff("the ledger was told to stop while it was being opened")
         self._applier.start()
         if redis_answers:
             await self.settled(_START_PATIENCE_S)
@@ -130,12 +134,29 @@ class Ledger:
         if self._is_closing:
             return  # told to stop while the start was failing: each of both comes here
         self._is_closing = True
+        if self._embedded:
+            self._embedded.call_off()
+        if self._opening is not None and not self._opening.called:
+            # what is opened after it was closed would stay open for ever, and its threads keep the process alive
+            await self._opened()
         await self._in_thread(self._journal.close)
         await self._in_thread(self._applier.stop)
         await self._in_thread(self._store.close)
         if self._embedded:
             await self._in_thread(self._embedded.stop)
         self._threads.stop()
+
+    async def _opened(self) -> None:
+        """Wait until `_open` has come to its end, whatever that is; who opened hears of it first."""
+        over: Deferred[None] = Deferred()
+
+        def note(result: Any) -> Any:
+            self._reactor.callLater(0, over.callback, None)
+            return result
+
+        assert self._opening is not None
+        self._opening.addBoth(note)
+        await over
 
     # -- writing --------------------------------------------------------------------------------------------------
 

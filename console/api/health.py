@@ -39,13 +39,13 @@ class _Check:
     is_wrong: bool
 
 
-@route("/healthz", is_public=True)
+@route("/healthz", is_public=True, is_impersonal=True)
 async def healthz(visit: Visit) -> Response:
     """Answered as long as the process can answer anything; nothing else is looked at."""
     return Response(200, Healthy().model_dump_json().encode(), JSON)
 
 
-@route("/readyz", is_public=True)
+@route("/readyz", is_public=True, is_impersonal=True)
 async def readyz(visit: Visit) -> Response:
     """200 if door, trunks, lines, journal and Redis are as they must be for a call; 503 with the reasons if not."""
     reasons = [check.reason for check in _checks(visit.operations.status()) if check.is_wrong]

@@ -65,15 +65,28 @@ def test_while_redis_is_away_a_page_says_so_instead_of_sending_everybody_to_log_
     assert asked(house, visitor, "/home").status == 503
 
 
+@pytest.mark.parametrize("path", ["/login", "/static/base.css", "/healthz"])
+def test_while_redis_is_away_a_stale_cookie_keeps_nobody_from_style_and_log_in_page(path: str) -> None:
+    house = House()
+    visitor = house.visitor(Role.SEAT)
+    looked_up: list[str] = []
+
+    async def away(key: str) -> str | None:
+        looked_up.append(key)
+        raise StoreUnavailable("away")
+
+    house.shelf.get = away  # type: ignore[method-assign]
+    assert asked(house, visitor, path).status == 200
+    assert bool(looked_up) == (path == "/login")
+
+
 def asked(house: House, visitor: Visitor, path: str) -> Response:
     """Ask without looking at the cookies afterwards."""
     arrived = Arrived("GET", path, "", {"host": HOST}, dict(visitor.cookies), io.BytesIO(), "127.0.0.1")
-    response: Response = finished(house.gate.answer(arrived, _route(path), {}))
+    route = next(route for route in TABLE if route.matches(path))
+    parts = {"name": path.rpartition("/")[2]} if "<name>" in route.path else {}
+    response: Response = finished(house.gate.answer(arrived, route, parts))
     return response
-
-
-def _route(path: str) -> Route:
-    return next(route for route in TABLE if route.path == path)
 
 
 def test_a_page_that_takes_a_minute_is_given_up_with_503() -> None:
