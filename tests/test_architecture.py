@@ -28,8 +28,8 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("rendering", "http"), ("people",), ("errors",),
     ),
     "node": (
-        ("serve",), ("node",), ("console_port", "control_answers"), ("operations",), ("control", "listings", "lines", "data_dir"),
-        ("control_client",),
+        ("serve",), ("node",), ("console_port", "control_answers"), ("operations",),
+        ("control", "listings", "lines", "data_dir"), ("control_client",),
     ),
     "ivr": (("dispatch",), ("flows",), ("calls",), ("door", "pool", "speech"), ("sip", "line", "refused")),
     "callback_scheduler": (

@@ -24,6 +24,7 @@ from callback_scheduler.journal.journal import Journal, JournalEvent
 from callback_scheduler.ledger import retention
 from callback_scheduler.ledger.applier import Applied, Applier
 from callback_scheduler.ledger.feed import EVENT_TYPES, Feed
+from callback_scheduler.ledger.node_number import NodeNumber
 from callback_scheduler.ledger.orders import OrderKeeping
 from callback_scheduler.ledger.retention import Forgotten
 from callback_scheduler.orders.fields import instant, to_payload
@@ -74,6 +75,8 @@ class Ledger:
         self._applier = Applier(self._journal, self._store, self._on_applied)
         self._answers: dict[str, Deferred[EventOutcome | None]] = {}
         self.orders = OrderKeeping(self._store, self._apply, self._in_thread, node_number)
+        # nobody else has a Redis of our own
+        self._node_number = NodeNumber(self._store.node_claims, node_number, data_dir) if redis_url else None
         self._threads = ThreadPool(minthreads=0, maxthreads=4, name="ledger")
         self._is_closing = False
         self._opening: Deferred[bool] | None = None
@@ -86,8 +89,8 @@ class Ledger:
     async def start(self) -> None:
         """Open the journal and begin to bring Redis up to it.
 
-        Raises JournalLocked or JournalCorrupt, and EmbeddedRedisError if there is no redis-server at all. A Redis
-        that does not come up is logged, and waited for behind the scenes.
+        Raises JournalLocked or JournalCorrupt, NodeNumberTaken, and EmbeddedRedisError if there is no redis-server at
+        all. A Redis that does not come up is logged, and waited for behind the scenes.
         """
         self._threads.start()
         self._opening = self._in_thread(self._open)
@@ -115,6 +118,8 @@ class Ledger:
                 if not self._embedded.is_trying:
                     raise
                 log.error("embedded_redis_not_ready", error=str(absent))
+        if self._node_number:
+            self._node_number.start(self._journal.journal_id)
         try:
             for number in self._store.highest_numbers():  # a new journal must not give old numbers again
                 self._numbers.note(number)
@@ -136,11 +141,15 @@ class Ledger:
         self._is_closing = True
         if self._embedded:
             self._embedded.call_off()
+        if self._node_number:
+            self._node_number.call_off()
         if self._opening is not None and not self._opening.called:
             # what is opened after it was closed would stay open for ever, and its threads keep the process alive
             await self._opened()
         await self._in_thread(self._journal.close)
         await self._in_thread(self._applier.stop)
+        if self._node_number:
+            await self._in_thread(self._node_number.stop)
         await self._in_thread(self._store.close)
         if self._embedded:
             await self._in_thread(self._embedded.stop)
@@ -256,7 +265,11 @@ class Ledger:
         redis = self._applier.status() | {"kind": "embedded" if self._embedded else "redis_url"}
         if self._embedded:
             redis |= {"pid": self._embedded.pid, "starts": self._embedded.starts}
-        return {"journal": self._journal.status(), "redis": redis, "events_waiting": self._applier.waiting}
+        taken_by = self._node_number.held_by if self._node_number else ""
+        return {
+            "journal": self._journal.status(), "redis": redis, "events_waiting": self._applier.waiting,
+            "node_number_taken_by": taken_by,
+        }  # fmt: skip
 
     # -- between threads ------------------------------------------------------------------------------------------
 

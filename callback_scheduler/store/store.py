@@ -8,8 +8,8 @@ Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind 
 `order:<number>:events` list, `orders` by time opened, `due` by deadline and `stamps` of the same, `reached` by time,
 `open:<number>|<matter>` and `open_by_phone:<number>` open orders, `numbers` (every number ever given -> order it counts
 as), `highest` sequences, `epochs`, `early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`,
-`calls`, `survey:<id>`, `surveys`, `applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`,
-`call_facts`, `survey_facts`;
+`calls`, `survey:<id>`, `surveys`, `applied`, `chain`, `seen:<journal>`, `refused`, `node:<number>`; for
+reports `order_facts`, `call_facts`, `survey_facts`;
 for lists `filed:<unit>|<state>`, `units` (all that ever had an order), `of_phone:<number>`.
 """
 
@@ -30,6 +30,7 @@ from callback_scheduler.orders.event_facts import call_facts_in, order_facts_in
 from callback_scheduler.store.connection import Connection, client_of, milliseconds
 from callback_scheduler.store.early import EarlyEvents
 from callback_scheduler.store.leases import Leases
+from callback_scheduler.store.node_claims import NodeClaims
 from callback_scheduler.store.orders import StoredOrders
 from callback_scheduler.store.records import StoredRecords
 from callback_scheduler.store.slices import TimeSlices
@@ -82,6 +83,7 @@ class Store:
         self.orders = StoredOrders(connection, slices)
         self.records = StoredRecords(connection, slices)
         self.leases = Leases(connection)
+        self.node_claims = NodeClaims(connection)
         self.early = EarlyEvents(connection, _facts)
 
     @classmethod

@@ -28,8 +28,8 @@ class Readiness(Answer):
     is_ready: bool
     reasons: list[str] = Field(
         description="Why not: door.closed, trunks.none_registered, lines.none, lines.all_in_use, journal.closed, "
-        "journal.stuck, redis.away. Without Redis callers are still served and orders are on disk, but nobody can "
-        "be shown or dialled, so another node should take the calls where there is one."
+        "journal.stuck, redis.away, node_number.taken. Without Redis callers are still served and orders are on disk, "
+        "but nobody can be shown or dialled, so another node should take the calls where there is one."
     )
 
 
@@ -65,6 +65,7 @@ def _checks(status: Mapping[str, Any]) -> Iterator[_Check]:
     yield _Check("journal.closed", not journal.get("journal_id"))
     yield _Check("journal.stuck", journal.get("queued", 0) > _JOURNAL_STUCK)
     yield _Check("redis.away", not ledger.get("redis", {}).get("is_up", False))
+    yield _Check("node_number.taken", bool(ledger.get("node_number_taken_by")))
 
 
 def _document(handler: Any, summary: str, answer: type[Answer], also: Mapping[int, type[Answer]]) -> None:
