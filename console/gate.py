@@ -12,6 +12,7 @@ import structlog
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.errors import JournalError, JournalWriteFailed, SchedulerError, StoreError, UnknownOrder
+from callback_scheduler.journal.journal import NO_SPACE
 from config.console import ConsoleSettings
 from console.errors import (
     BadInput,
@@ -282,6 +283,8 @@ def _as_console_error(wrong: Exception) -> ConsoleError:
         return wrong
     if isinstance(wrong, OperationRefused):
         return Impossible(str(wrong), key=f"refused.{wrong.key}")
+    if isinstance(wrong, OSError) and wrong.errno in NO_SPACE:
+        return NotStored()
     return next((answer() for kinds, answer in _ANSWERS if isinstance(wrong, kinds)), ConsoleError())
 
 

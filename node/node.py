@@ -127,6 +127,7 @@ class Node:
         status = NodeStatus(
             office=office, desk=self._desk, callbacks=self._callbacks, seats=seats, lines=self._lines, door=self._door,
             ledger=ledger, timetable=self._timetable, notices=self._notices, clock=clock,
+            folder=self._data_dir, least_free_mb=settings.keeping.least_free_mb,
         )  # fmt: skip
         site = SiteOperations(
             settings, self._data_dir, office=office, ledger=ledger, timetable=self._timetable,
@@ -177,6 +178,8 @@ class Node:
             rtp_port_range=sip.rtp_port_range,
             auth_username=trunk.username if trunk else "",
             auth_password=trunk.password() if trunk else "",
+            retry_after_s=sip.retry_after_s,
+            least_free_bytes=self._settings.keeping.least_free_mb * 1_000_000,
         )
 
     def _dial_uri(self, number: str) -> tuple[str, str]:

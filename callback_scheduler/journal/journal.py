@@ -16,6 +16,7 @@ import json
 import os
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -40,7 +41,7 @@ from callback_scheduler.journal.segments import END_MARK, Mark, Segment, Segment
 log = structlog.get_logger()
 
 _MAX_GROUP = 2000
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class Journal:
         self.journal_id = ""
         self.position = 0  # of the last record on disk
         self.chain = ""  # of the same; the journal has been changed if another chain belongs to this position
+        self.failed_at_s: float | None = None  # by the monotonic clock: when the disk last refused, None once it took
         self.torn: tuple[str, ...] = ()  # what was repaired when the journal was opened, in words
         self._reactor = reactor
         self._on_durable = on_durable
@@ -259,14 +261,16 @@ class Journal:
                 "journal_write_failed", file=str(self._segments[-1].path), events=len(group), error=str(failed),
                 what_to_do=reason.what_to_do,
             )  # fmt: skip
+            self.failed_at_s = time.monotonic()
             self._reactor.callFromThread(_fail, group, reason)
             return
+        self.failed_at_s = None
         self.position, self.chain = durable[-1][0], chain
         self._on_durable(durable)
         self._reactor.callFromThread(_succeed, group, durable)
 
     def _failure(self, failed: OSError) -> JournalWriteFailed:
-        kind = JournalFull if failed.errno in _NO_SPACE else JournalWriteFailed
+        kind = JournalFull if failed.errno in NO_SPACE else JournalWriteFailed
         return kind(f"{self._segments[-1].path}: {failed.strerror or failed}; the event is not on disk")
 
     def _begin_segment_if_full(self) -> None:
@@ -327,6 +331,7 @@ class Journal:
             "position": self.position,
             "chain": self.chain,
             "queued": self.queued,
+            "failed_s_ago": None if self.failed_at_s is None else round(time.monotonic() - self.failed_at_s, 1),
             "segments": len(self._segments),
             "torn": list(self.torn),
         }

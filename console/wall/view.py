@@ -13,6 +13,7 @@ from callback_scheduler.reports.report import Question
 from console.people.roles import Role
 from console.visit import Visit
 from ivr.dispatch.stage import Stage
+from node.operations.readiness import ALARMS, why_not_ready
 
 WAITING = frozenset({Stage.WAITS_FOR_SEAT.value, Stage.RINGS_SEAT.value})
 TALKING = frozenset(
@@ -73,7 +74,12 @@ def words(visit: Visit) -> Mapping[str, Any]:
 
 
 async def figures(visit: Visit) -> dict[str, Any]:
-    """Return today's counters and the last misses; both None while Redis is away."""
+    """Return today's counters and the last misses, both None while Redis is away, and what somebody must see to."""
+    alarms = [reason for reason in why_not_ready(visit.operations.status()) if reason in ALARMS]
+    return {"alarms": alarms, **await _counted(visit)}
+
+
+async def _counted(visit: Visit) -> dict[str, Any]:
     at = visit.now()
     today = Question(at, OWN_RULE, since=at.date(), until=at.date())
     lately = Question(at, OWN_RULE, since=at.date() - timedelta(days=_MISSES_DAYS), until=at.date())

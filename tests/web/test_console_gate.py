@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 
 import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
-from callback_scheduler.errors import StaleOrder, StoreUnavailable, UnknownOrder
+from callback_scheduler.errors import JournalFull, StaleOrder, StoreUnavailable, UnknownOrder
 from console.gate import Arrived
 from console.http.messages import Response
 from console.http.routes import TABLE, Route
@@ -36,7 +37,8 @@ def raising(wrong: Exception) -> House:
     ("wrong", "status"),
     [
         (OperationRefused("现在不能回电。", "x"), 409), (UnknownOrder("1"), 404), (StaleOrder("1"), 409),
-        (StoreUnavailable("away"), 503), (RuntimeError("a secret of ours"), 500),
+        (StoreUnavailable("away"), 503), (JournalFull("full"), 503), (OSError(errno.ENOSPC, "full"), 503),
+        (OSError(errno.EACCES, "a secret of ours"), 500), (RuntimeError("a secret of ours"), 500),
     ],
 )  # fmt: skip
 def test_what_goes_wrong_becomes_a_page_or_json_and_tells_no_secret(wrong: Exception, status: int) -> None:
@@ -44,6 +46,7 @@ def test_what_goes_wrong_becomes_a_page_or_json_and_tells_no_secret(wrong: Excep
     page = visitor.get("/home")
     assert page.status == status
     assert "a secret" not in text(page)
+    assert bool(header(page, "Retry-After")) is (status == 503)
     told = visitor.get("/home", accept="application/json")
     assert told.status == status
     assert json.loads(told.body)["error"]["text"]
