@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from pydantic import Field, model_validator
 
@@ -210,7 +210,20 @@ class Settings(Strict):
                 )
             if parts.scheme not in ("redis", "rediss", "unix"):
                 raise ValueError("redis_url starts with redis://, rediss:// or unix://")
+            _check_one_host(parts)
         return self
+
+
+def _check_one_host(parts: SplitResult) -> None:
+    """Raise ValueError unless an address names one Redis; a cluster or Sentinels are none that we can ask."""
+    if "," in parts.netloc:
+        raise ValueError("redis_url names several hosts: name the one that takes the writes, or a proxy before them")
+    try:
+        port = parts.port
+    except ValueError as wrong:
+        raise ValueError(f"redis_url: {wrong}") from None
+    if parts.scheme != "unix" and (not parts.hostname or port == 0):
+        raise ValueError("redis_url names no host, or port 0")
 
 
 def load(path: Path) -> Settings:

@@ -27,6 +27,7 @@ from callback_scheduler.ledger.feed import EVENT_TYPES, Feed
 from callback_scheduler.ledger.node_number import NodeNumber
 from callback_scheduler.ledger.orders import OrderKeeping
 from callback_scheduler.ledger.retention import Forgotten
+from callback_scheduler.ledger.watchman import OF_ORDERS, Watchman
 from callback_scheduler.orders.fields import instant, to_payload
 from callback_scheduler.orders.numbers import OrderNumbers
 from callback_scheduler.orders.order import OpenedOrder, OrderDraft
@@ -72,9 +73,12 @@ class Ledger:
         url = self._embedded.url if self._embedded else str(redis_url)
         self._store = Store.connect(url, prefix=key_prefix, calls_kept=calls_kept)
         self._journal = Journal(data_dir / "journal", reactor, on_durable=self._offer)
-        self._applier = Applier(self._journal, self._store, self._on_applied)
+        self._watchman = Watchman(self._store, has_own_redis=self._embedded is not None, calls_kept=calls_kept)
+        self._applier = Applier(self._journal, self._store, self._watchman, self._on_applied)
         self._answers: dict[str, Deferred[EventOutcome | None]] = {}
-        self.orders = OrderKeeping(self._store, self._apply, self._in_thread, node_number)
+        self.orders = OrderKeeping(
+            self._store, self._apply, self._in_thread, node_number, lambda: self._applier.is_rebuilding
+        )
         # nobody else has a Redis of our own
         self._node_number = NodeNumber(self._store.node_claims, node_number, data_dir) if redis_url else None
         self._threads = ThreadPool(minthreads=0, maxthreads=4, name="ledger")
@@ -109,8 +113,9 @@ class Ledger:
     def _open(self) -> bool:
         """Open the journal, start Redis, learn the numbers given so far; return whether Redis answers."""
         self._journal.open()
-        for _, event in self._journal.replay(event_types=("order_opened",)):
+        for _, event in self._journal.replay(event_types=OF_ORDERS):
             self._numbers.note(event.payload["order_id"])
+            self._watchman.learn(event)
         if self._embedded:
             try:
                 self._embedded.start()

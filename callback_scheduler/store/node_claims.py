@@ -34,5 +34,11 @@ class NodeClaims:
         """Give a number free, if it is ours."""
         self._connection.ask(lambda redis: redis.eval(_LET_GO, 0, self._key(number), who))
 
+    def journals_of_living(self) -> set[str]:
+        """Return the journals of the nodes that hold a number now."""
+        keys = [self._key(number) for number in range(1, 10)]
+        held = self._connection.ask(lambda redis: redis.mget(keys))
+        return {text.partition(" ")[0] for text in held if text}
+
     def _key(self, number: int) -> str:
         return self._connection.key("node", str(number))

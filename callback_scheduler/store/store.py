@@ -27,6 +27,7 @@ import redis
 from redis.exceptions import NoScriptError
 
 from callback_scheduler.orders.event_facts import call_facts_in, order_facts_in
+from callback_scheduler.store.completeness import Completeness
 from callback_scheduler.store.connection import Connection, client_of, milliseconds
 from callback_scheduler.store.early import EarlyEvents
 from callback_scheduler.store.leases import Leases
@@ -83,6 +84,7 @@ class Store:
         self.orders = StoredOrders(connection, slices)
         self.records = StoredRecords(connection, slices)
         self.leases = Leases(connection)
+        self.completeness = Completeness(connection)
         self.node_claims = NodeClaims(connection)
         self.early = EarlyEvents(connection, _facts)
 
@@ -164,10 +166,6 @@ class Store:
         """Return the highest order number given, of each day and node."""
         highest = self.ask(lambda redis: redis.hgetall(self.key("highest")))
         return [day_and_node + sequence for day_and_node, sequence in highest.items()]
-
-    def eviction_policy(self) -> str:
-        """Return what Redis does when its memory is full; anything but `noeviction` would drop orders."""
-        return str(self.ask(lambda redis: redis.info("memory")).get("maxmemory_policy", "unknown"))
 
     def ask(self, question: Callable[[Any], _T]) -> _T:
         """Ask Redis something about keys that are not the ledger's own (see `expiring_texts`)."""

@@ -27,8 +27,8 @@ class Readiness(Answer):
     reasons: list[str] = Field(
         description="Why not: door.closed, trunks.none_registered, lines.none, lines.all_in_use, journal.closed, "
         "journal.stuck, journal.failing (the disk refused an event within the last minute), disk.full, redis.away, "
-        "node_number.taken. Without Redis callers are still served and orders are on disk, but nobody can be shown or "
-        "dialled, so another node should take the calls where there is one."
+        "redis.lost_orders, node_number.taken. Without Redis callers are still served and orders are on disk, but "
+        "nobody can be shown or dialled, so another node should take the calls where there is one."
     )
 
 

@@ -121,6 +121,10 @@ def _of_ledger(ledger: Mapping[str, Any]) -> Iterator[Metric]:
     yield _gauge("journal_failing", "1 from when the disk refused an event until it takes one.",
                  _one(journal.get("failed_s_ago") is not None))  # fmt: skip
     yield _gauge("redis_up", "1 while Redis answers.", _one(redis.get("is_up", False)))
+    yield _gauge("redis_orders_lost", "Orders of the journal that were found missing in Redis.",
+                 _one(redis.get("orders_lost", 0)))  # fmt: skip
+    yield _gauge("redis_may_evict", "1 while Redis would drop orders when its memory is full.",
+                 _one(redis.get("may_evict", False)))  # fmt: skip
     yield _gauge("redis_events_waiting", "Events on disk that are not in Redis yet.",
                  _one(ledger.get("events_waiting", 0)))  # fmt: skip
     yield _counter("redis_rebuilds", "How often Redis was built anew from the journal.",

@@ -13,7 +13,7 @@ from callback_scheduler.reports.report import Question
 from console.people.roles import Role
 from console.visit import Visit
 from ivr.dispatch.stage import Stage
-from node.operations.readiness import ALARMS, why_not_ready
+from node.operations.readiness import alarms
 
 WAITING = frozenset({Stage.WAITS_FOR_SEAT.value, Stage.RINGS_SEAT.value})
 TALKING = frozenset(
@@ -75,8 +75,7 @@ def words(visit: Visit) -> Mapping[str, Any]:
 
 async def figures(visit: Visit) -> dict[str, Any]:
     """Return today's counters and the last misses, both None while Redis is away, and what somebody must see to."""
-    alarms = [reason for reason in why_not_ready(visit.operations.status()) if reason in ALARMS]
-    return {"alarms": alarms, **await _counted(visit)}
+    return {"alarms": alarms(visit.operations.status()), **await _counted(visit)}
 
 
 async def _counted(visit: Visit) -> dict[str, Any]:

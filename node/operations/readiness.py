@@ -10,16 +10,25 @@ _JOURNAL_STUCK = 1000  # events that wait for the disk
 _JOURNAL_FAILING_S = 60.0
 REASONS = (
     "door.closed", "trunks.none_registered", "lines.none", "lines.all_in_use", "journal.closed", "journal.stuck",
-    "journal.failing", "disk.full", "redis.away", "node_number.taken",
+    "journal.failing", "disk.full", "redis.away", "redis.lost_orders", "node_number.taken",
 )  # fmt: skip
 # What the wall does not show by itself, and somebody must see to.
-ALARMS = ("journal.stuck", "journal.failing", "disk.full", "node_number.taken")
+_OF_THESE = ("journal.stuck", "journal.failing", "disk.full", "redis.lost_orders", "node_number.taken")
+ALARMS = (*_OF_THESE, "redis.may_evict")
 
 
 def why_not_ready(status: Mapping[str, Any]) -> list[str]:
     """Return which of REASONS hold in a status of the node (see `Operations.status`), in their order."""
     wrong = {reason for reasons in (_of_calls(status), _of_what_is_owed(status)) for reason, holds in reasons if holds}
     return [reason for reason in REASONS if reason in wrong]
+
+
+def alarms(status: Mapping[str, Any]) -> list[str]:
+    """Return which of ALARMS hold in a status of the node."""
+    wrong = {*why_not_ready(status)}
+    if status["ledger"].get("redis", {}).get("may_evict", False):
+        wrong.add("redis.may_evict")
+    return [alarm for alarm in ALARMS if alarm in wrong]
 
 
 def _of_calls(status: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
@@ -41,4 +50,5 @@ def _of_what_is_owed(status: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     yield "journal.failing", failed_s_ago is not None and failed_s_ago < _JOURNAL_FAILING_S
     yield "disk.full", disk.get("free_mb", 0) < disk.get("least_free_mb", 0)
     yield "redis.away", not redis.get("is_up", False)
+    yield "redis.lost_orders", redis.get("orders_lost", 0) > 0
     yield "node_number.taken", bool(ledger.get("node_number_taken_by"))
