@@ -31,6 +31,28 @@ class NotProved(SchedulerError):
     """An order was to be called reached without evidence of it (design rule 18)."""
 
 
+class DataDirInUse(SchedulerError):
+    """Another node runs on this data_dir: nothing of it was touched."""
+
+    what_to_do = (
+        "Does `hotline serve` run twice with this data_dir? The other one goes on unharmed. "
+        "Stop it first, or give this one its own with --data-dir."
+    )
+
+
+class NodeNumberTaken(SchedulerError):
+    """Another node that shares this Redis has the same node_number: both would give the same order numbers."""
+
+    what_to_do = (
+        "Give every node that shares a Redis a node_number of its own in hotline.yaml. If the other node is gone for "
+        "good, wait until its claim has run out, and start this one again."
+    )
+
+
+class StartCalledOff(SchedulerError):
+    """The node was told to stop while it was starting; nothing more was begun."""
+
+
 class JournalError(SchedulerError):
     """The journal cannot do what was asked."""
 

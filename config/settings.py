@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from pydantic import Field, model_validator
 
@@ -235,20 +235,20 @@ class Settings(Strict):
                 )
             if parts.scheme not in ("redis", "rediss", "unix"):
                 raise ValueError("redis_url starts with redis://, rediss:// or unix://")
-            if parts.scheme != "unix":
-                _check_host(parts.netloc)
+            _check_one_host(parts)
         return self
 
 
-def _check_host(netloc: str) -> None:
-    """Raise ValueError unless an address of the network is one host, with a port or without."""
-    host = netloc.rpartition("@")[2]
-    if "," in host:
-        raise ValueError("redis_url names one host:port; several, as of Sentinel or a cluster, are not read")
+def _check_one_host(parts: SplitResult) -> None:
+    """Raise ValueError unless an address names one Redis; a cluster or Sentinels are none that we can ask."""
+    if "," in parts.netloc:
+        raise ValueError("redis_url names several hosts: name the one that takes the writes, or a proxy before them")
     try:
-        split_address(host)
+        port = parts.port
     except ValueError as wrong:
-        raise ValueError(f"redis_url names no host: {wrong}") from wrong
+        raise ValueError(f"redis_url: {wrong}") from None
+    if parts.scheme != "unix" and (not parts.hostname or port == 0):
+        raise ValueError("redis_url names no host, or port 0")
 
 
 def load(path: Path) -> Settings:

@@ -19,12 +19,13 @@ class ConsoleError(Exception):
 
     status = 500
     key = "error.500"
+    comes_back_s = 0  # when it may be tried again, if nothing better is known; 0: that is not known
 
     def __init__(
         self, text: str = "", *, key: str = "", retry_after_s: int = 0, faults: tuple[Fault, ...] = ()
     ) -> None:
         super().__init__(text or key or self.key)
-        self.text, self.retry_after_s, self.faults = text, retry_after_s, faults
+        self.text, self.retry_after_s, self.faults = text, retry_after_s or self.comes_back_s, faults
         if key:
             self.key = key
 
@@ -97,12 +98,14 @@ class TooMany(ConsoleError):
 
 
 class Unavailable(ConsoleError):
-    """Redis does not answer, or the answer took too long."""
+    """Redis does not answer, or the answer took too long; who asks may come back soon."""
 
     status, key = 503, "error.503"
+    comes_back_s = 5
 
 
 class NotStored(Unavailable):
     """The disk did not take it; what counts is what was written before."""
 
     key = "error.not_stored"
+    comes_back_s = 30

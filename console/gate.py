@@ -12,6 +12,7 @@ import structlog
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from callback_scheduler.errors import JournalError, JournalWriteFailed, SchedulerError, StoreError, UnknownOrder
+from callback_scheduler.journal.journal import NO_SPACE
 from config.console import ConsoleSettings
 from console.errors import (
     BadInput,
@@ -121,7 +122,14 @@ class Gate:
             raise BadInput(key="error.host")
         if visit.route.scope:
             return self._identified_program(visit)
-        login = await self._people.sessions.find(visit.cookies.get(self._security.session_cookie, ""))
+        if visit.route.is_impersonal:
+            return visit
+        try:
+            login = await self._people.sessions.find(visit.cookies.get(self._security.session_cookie, ""))
+        except StoreError:
+            if not (visit.route.is_public and visit.method in SAFE_METHODS):
+                raise
+            login = None  # the page to log in is there for whoever has a stale cookie, too
         if login is None:
             return visit
         session, account = login
@@ -289,6 +297,8 @@ def _as_console_error(wrong: Exception) -> ConsoleError:
         return wrong
     if isinstance(wrong, OperationRefused):
         return Impossible(str(wrong), key=f"refused.{wrong.key}")
+    if isinstance(wrong, OSError) and wrong.errno in NO_SPACE:
+        return NotStored()
     return next((answer() for kinds, answer in _ANSWERS if isinstance(wrong, kinds)), ConsoleError())
 
 

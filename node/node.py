@@ -12,6 +12,7 @@ import structlog
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.threads import deferToThread
 
+from callback_scheduler.errors import StartCalledOff
 from callback_scheduler.journal.keys import KeyName
 from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.notices.notices import Notices
@@ -35,6 +36,7 @@ from ivr.speech.prompts import Prompt, PromptBook
 from node.console_port import OpenConsole, WebConsole
 from node.control import Control
 from node.control_answers import answerers
+from node.data_dir import DataDirHold
 from node.drain import Drain
 from node.lines import NodeLines
 from node.operations.call_view import CallView
@@ -102,7 +104,9 @@ class Node:
         )  # fmt: skip
         ports = self._make_ports()
         self._timetable = self._make_timetable(site, ports)
+        self._hold = DataDirHold(self._data_dir)
         self._begun = AsyncExitStack()
+        self._is_stopping = False
         self.operations = self._make_operations(services, ports)
         self._ledger.watch(self.operations.on_event)
         self._door.on_trunk_changed = self._on_lines_changed
@@ -146,6 +150,7 @@ class Node:
             drain=self.drain, office=office, desk=self._desk, callbacks=self._callbacks, seats=seats,
             lines=self._lines, door=self._door,
             ledger=ledger, timetable=self._timetable, notices=self._notices, clock=clock,
+            folder=self._data_dir, least_free_mb=settings.keeping.least_free_mb,
         )  # fmt: skip
         site = SiteOperations(
             settings, self._data_dir, office=office, ledger=ledger, timetable=self._timetable,
@@ -196,6 +201,8 @@ class Node:
             rtp_port_range=sip.rtp_port_range,
             auth_username=trunk.username if trunk else "",
             auth_password=trunk.password() if trunk else "",
+            retry_after_s=sip.retry_after_s,
+            least_free_bytes=self._settings.keeping.least_free_mb * 1_000_000,
         )
 
     # -- life -------------------------------------------------------------------------------------------------
@@ -206,10 +213,11 @@ class Node:
         A start that fails half way is ended by `stop`, as one that succeeded: each room has its end here beside its
         beginning, and the last to begin is the first to end.
         """
+        await self._begin(self._hold.take, self._hold.let_go)  # before anything in the folder is touched
         await self._begin(self._ledger.start, self._ledger.stop)
         await self._begin(self._notices.start, self._notices.stop)  # a receiver new to the site is owed all from now on
-        await recover(self._ledger, self._orders, self._clock, self._recordings)
-        await self.operations.start()
+        await self._step(lambda: recover(self._ledger, self._orders, self._clock, self._recordings))
+        await self._step(self.operations.start)
         await self._begin(lambda: self._prompts.warm(self._filled_prompts()), self._prompts.stop)
         await self._begin(self._door.start, self._door.stop)
         await self._begin(self._pool.start, self._pool.stop)
@@ -228,12 +236,25 @@ class Node:
         self._begun.push_async_callback(self._control.stop)
         self._control.start()
         if console is not None:
-            await console.start()
+            await self._step(console.start)
         log.info("service_started", sip=self._settings.sip.listen, data_dir=str(self._data_dir), pid=os.getpid())
 
     async def _begin(self, start: Callable[[], Awaitable[object]], stop: Callable[[], Awaitable[object]]) -> None:
+        self._go_on()  # or `stop` would not see what is put on the stack behind its back
         self._begun.push_async_callback(stop)  # first: what fails while it starts may have left something behind
         await start()
+        self._go_on()
+
+    async def _step(self, step: Callable[[], Awaitable[object]]) -> None:
+        """Do what needs no end of its own."""
+        self._go_on()
+        await step()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Raise StartCalledOff if the node was told to stop meanwhile: nothing may begin after that."""
+        if self._is_stopping:
+            raise StartCalledOff("the node was told to stop while it was starting")
 
     def _make_console(self) -> WebConsole | None:
         if self._open_console is None:
@@ -251,6 +272,7 @@ class Node:
 
     async def stop(self) -> None:
         """Let nobody in, release the callers, write everything, end every process."""
+        self._is_stopping = True
         self.drain.stop()
         self._lines.close()
         await self._begun.aclose()

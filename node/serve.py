@@ -83,6 +83,9 @@ def serve(
 
     def broken(failure: Failure) -> None:
         nonlocal status
+        if stopping:  # it was told to, and whatever failed was being ended at that moment
+            log.info("start_called_off", error=failure.getErrorMessage())
+            return
         status = 1
         assert failure.value is not None
         _log_failed_start(failure.value)

@@ -11,8 +11,10 @@ import fcntl
 import os
 import signal
 import sys
+import threading
 
 _PR_SET_PDEATHSIG = 1
+_LOOK_S = 1.0
 
 
 def tie_to(parent: int, number: signal.Signals) -> None:
@@ -21,6 +23,22 @@ def tie_to(parent: int, number: signal.Signals) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:  # it died before prctl: nobody would tell us any more
         sys.exit(1)
+
+
+def end_soon_after(parent: int, grace_s: float) -> None:
+    """Let this process not outlive its parent by more than about `grace_s`, whatever its own threads wait for.
+
+    For a process that is told of its parent's end by a signal it may catch, to tidy up.
+    """
+    threading.Thread(target=_outwatch, args=(parent, grace_s), name="outwatch", daemon=True).start()
+
+
+def _outwatch(parent: int, grace_s: float) -> None:
+    never = threading.Event()
+    while os.getppid() == parent:
+        never.wait(_LOOK_S)
+    never.wait(grace_s)
+    os._exit(1)
 
 
 def main(arguments: list[str]) -> None:

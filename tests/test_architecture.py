@@ -29,7 +29,8 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "node": (
         ("serve",), ("node",), ("console_port", "control_answers"), ("operations",),
-        ("control", "listings", "lines", "drain"), ("control_client", "error_texts", "readiness", "ways_out"),
+        ("control", "listings", "lines", "drain", "data_dir"),
+        ("control_client", "error_texts", "readiness", "ways_out"),
     ),
     "ivr": (("dispatch",), ("flows",), ("calls",), ("door", "pool", "speech"), ("sip", "line", "refused")),
     "callback_scheduler": (

@@ -15,6 +15,7 @@ import fcntl
 import os
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -44,7 +45,7 @@ __all__ = ["Durable", "Journal", "JournalEvent"]
 log = structlog.get_logger()
 
 _MAX_GROUP = 2000
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Journal:
         self.journal_id = ""
         self.position = 0  # of the last record on disk
         self.chain = ""  # of the same; the journal has been changed if another chain belongs to this position
+        self.failed_at_s: float | None = None  # by the monotonic clock: when the disk last refused, None once it took
         self.torn: tuple[str, ...] = ()  # what was repaired when the journal was opened, in words
         self._reactor = reactor
         self._on_durable = on_durable
@@ -252,8 +254,10 @@ class Journal:
                 "journal_write_failed", file=str(self._segments[-1].path), events=len(group), error=str(failed),
                 what_to_do=reason.what_to_do,
             )  # fmt: skip
+            self.failed_at_s = time.monotonic()
             self._reactor.callFromThread(_fail, group, reason)
             return
+        self.failed_at_s = None
         self.position, self.chain = durable[-1][0], chain
         self._on_durable(durable)
         self._reactor.callFromThread(_succeed, group, durable)
@@ -265,7 +269,7 @@ class Journal:
         return body_of(waiting.event, waiting.payload, seal, self._keys)
 
     def _failure(self, failed: OSError) -> JournalWriteFailed:
-        kind = JournalFull if failed.errno in _NO_SPACE else JournalWriteFailed
+        kind = JournalFull if failed.errno in NO_SPACE else JournalWriteFailed
         return kind(f"{self._segments[-1].path}: {failed.strerror or failed}; the event is not on disk")
 
     def _begin_segment_if_full(self) -> None:
@@ -343,6 +347,7 @@ class Journal:
             "position": self.position,
             "chain": self.chain,
             "queued": self.queued,
+            "failed_s_ago": None if self.failed_at_s is None else round(time.monotonic() - self.failed_at_s, 1),
             "segments": len(self._segments),
             "torn": list(self.torn),
         }

@@ -19,6 +19,7 @@ import structlog
 
 from callback_scheduler.errors import StoreUnavailable
 from callback_scheduler.journal.journal import Durable, Journal, JournalEvent
+from callback_scheduler.ledger.watchman import Watchman
 from callback_scheduler.store.store import EventOutcome, Store
 
 log = structlog.get_logger()
@@ -34,14 +35,18 @@ Applied = list[tuple[JournalEvent, EventOutcome]]
 class Applier:
     """Applies every event of `journal` to `store`; `on_applied` hears of it, in the applier's thread."""
 
-    def __init__(self, journal: Journal, store: Store, on_applied: Callable[[Applied], None]) -> None:
+    def __init__(
+        self, journal: Journal, store: Store, watchman: Watchman, on_applied: Callable[[Applied], None]
+    ) -> None:
         self.is_up = False
         self.last_error = ""
         self.changed_at_s = time.monotonic()  # when Redis came or went
         self.applied = 0  # position of the last event known to be in Redis
         self.rebuilds = 0  # how often Redis was found without what it once had
         self.is_same_journal = True  # False: Redis once had another record where the journal has this one
+        self.is_rebuilding = False  # what is in Redis is on its way to what the journal says
         self._journal, self._store, self._on_applied = journal, store, on_applied
+        self._watchman = watchman
         self._recent: deque[tuple[int, JournalEvent]] = deque()
         self._from_disk: Iterator[tuple[int, JournalEvent]] | None = None
         self._refused_before: dict[str, str] = {}
@@ -104,6 +109,7 @@ class Applier:
             self._greet(marker)
         elif marker < self.applied:
             self.rebuilds += 1
+            self.is_rebuilding = True
             log.warning("redis_lost_events", applied=self.applied, marker=marker)
         start = max(min(marker, self.applied), self._journal.segments[0].first - 1)  # what is archived was forgotten
         if start != marker:
@@ -111,12 +117,10 @@ class Applier:
         self.applied, self._from_disk, self._has_begun = start, None, True
         if not self.is_up:
             self.is_up, self.last_error, self.changed_at_s = True, "", time.monotonic()
+            self._watchman.begin(self._journal.journal_id)
             log.info("redis_up", events_waiting=self.waiting)
 
     def _greet(self, marker: int) -> None:
-        policy = self._store.eviction_policy()
-        if policy != "noeviction":
-            log.warning("redis_may_drop_orders", maxmemory_policy=policy)
         marked, chain = self._store.chain(self._journal.journal_id)
         if chain and marked == marker <= self.applied and not self._journal.had_chain(marker, chain):
             self.is_same_journal = False
@@ -126,13 +130,22 @@ class Applier:
             log.error("redis_is_ahead_of_journal", marker=marker, journal_position=self.applied)
         elif marker == 0 and self.applied > 0:
             self.rebuilds += 1
+            self.is_rebuilding = True
             log.warning("redis_rebuild_begun", events=self.applied)
 
     def _carry(self) -> bool:
         """Apply what waits, or look whether the marker still stands; False if Redis lacks earlier events."""
         batch = self._next_batch()
-        if not batch:
-            return self._store.applied(self._journal.journal_id) == self.applied
+        if not batch and self._store.applied(self._journal.journal_id) != self.applied:
+            return False
+        if batch and not self._apply(batch):
+            return False
+        if self.waiting:
+            return True
+        self.is_rebuilding = False
+        return self._watchman.look()
+
+    def _apply(self, batch: Durable) -> bool:
         outcomes = self._store.apply(self._journal.journal_id, batch)
         done: Applied = []
         for (position, event), outcome in zip(batch, outcomes, strict=True):
@@ -144,6 +157,7 @@ class Applier:
                 level("event_refused", event_id=event.event_id, position=position, error=outcome.order_id)
             self.applied = position
             done.append((event, outcome))
+            self._watchman.learn(event)
         self._on_applied(done)
         return len(done) == len(batch)
 
@@ -197,4 +211,7 @@ class Applier:
             "applied": self.applied,
             "rebuilds": self.rebuilds,
             "is_same_journal": self.is_same_journal,
+            "is_rebuilding": self.is_rebuilding,
+            "orders_lost": self._watchman.orders_lost,
+            "may_evict": self._watchman.may_evict,
         }

@@ -19,16 +19,18 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from callback_scheduler.errors import EmbeddedRedisError, JournalClosed, StoreUnavailable
+from callback_scheduler.errors import EmbeddedRedisError, JournalClosed, StartCalledOff, StoreUnavailable
 from callback_scheduler.journal.journal import Journal, JournalEvent
 from callback_scheduler.journal.keys import KeyName
 from callback_scheduler.journal.segments import RESTORED_MARK
 from callback_scheduler.ledger import retention
 from callback_scheduler.ledger.applier import Applied, Applier
 from callback_scheduler.ledger.feed import EVENT_TYPES, Feed
+from callback_scheduler.ledger.node_number import NodeNumber
 from callback_scheduler.ledger.orders import OrderKeeping
 from callback_scheduler.ledger.personal import midnight_before, seal_of
 from callback_scheduler.ledger.retention import Forgotten
+from callback_scheduler.ledger.watchman import OF_ORDERS, Watchman
 from callback_scheduler.orders.fields import instant, to_payload
 from callback_scheduler.orders.numbers import OrderNumbers
 from callback_scheduler.orders.order import OpenedOrder, OrderDraft
@@ -75,11 +77,17 @@ class Ledger:
         url = self._embedded.url if self._embedded else str(redis_url)
         self._store = Store.connect(url, prefix=key_prefix, calls_kept=calls_kept)
         self._journal = Journal(data_dir / "journal", reactor, on_durable=self._offer, seal_of=seal_of)
-        self._applier = Applier(self._journal, self._store, self._on_applied)
+        self._watchman = Watchman(self._store, has_own_redis=self._embedded is not None, calls_kept=calls_kept)
+        self._applier = Applier(self._journal, self._store, self._watchman, self._on_applied)
         self._answers: dict[str, Deferred[EventOutcome | None]] = {}
-        self.orders = OrderKeeping(self._store, self._apply, self._in_thread, node_number)
+        self.orders = OrderKeeping(
+            self._store, self._apply, self._in_thread, node_number, lambda: self._applier.is_rebuilding
+        )
+        # nobody else has a Redis of our own
+        self._node_number = NodeNumber(self._store.node_claims, node_number, data_dir) if redis_url else None
         self._threads = ThreadPool(minthreads=0, maxthreads=4, name="ledger")
         self._is_closing = False
+        self._opening: Deferred[bool] | None = None
         self.feed = Feed(self._journal, self._applied_to, self._store.verdicts)
         self._on_event: OnEvent | None = None
         self._untold: dict[str, None] = {}  # ids of events of this process that Redis has had no say about
@@ -89,15 +97,18 @@ class Ledger:
     async def start(self) -> None:
         """Open the journal and begin to bring Redis up to it.
 
-        Raises JournalLocked or JournalCorrupt, and EmbeddedRedisError if there is no redis-server at all. A Redis
-        that does not come up is logged, and waited for behind the scenes.
+        Raises JournalLocked or JournalCorrupt, NodeNumberTaken, and EmbeddedRedisError if there is no redis-server at
+        all. A Redis that does not come up is logged, and waited for behind the scenes.
         """
         self._threads.start()
+        self._opening = self._in_thread(self._open)
         try:
-            redis_answers = await self._in_thread(self._open)
+            redis_answers = await self._opening
         except BaseException:
             await self._close()
             raise
+        if self._is_closing:
+            raise StartCalledOff("the ledger was told to stop while it was being opened")
         self._applier.start()
         if redis_answers:
             await self.settled(_START_PATIENCE_S)
@@ -106,8 +117,9 @@ class Ledger:
     def _open(self) -> bool:
         """Open the journal, start Redis, learn the numbers given so far; return whether Redis answers."""
         self._journal.open()
-        for _, event in self._journal.replay(event_types=("order_opened",)):
+        for _, event in self._journal.replay(event_types=OF_ORDERS):
             self._numbers.note(event.payload["order_id"])
+            self._watchman.learn(event)
         if self._embedded:
             try:
                 self._embedded.start()
@@ -115,6 +127,8 @@ class Ledger:
                 if not self._embedded.is_trying:
                     raise
                 log.error("embedded_redis_not_ready", error=str(absent))
+        if self._node_number:
+            self._node_number.start(self._journal.journal_id)
         try:
             for number in self._store.highest_numbers():  # a new journal must not give old numbers again
                 self._numbers.note(number)
@@ -134,12 +148,33 @@ class Ledger:
         if self._is_closing:
             return  # told to stop while the start was failing: each of both comes here
         self._is_closing = True
+        if self._embedded:
+            self._embedded.call_off()
+        if self._node_number:
+            self._node_number.call_off()
+        if self._opening is not None and not self._opening.called:
+            # what is opened after it was closed would stay open for ever, and its threads keep the process alive
+            await self._opened()
         await self._in_thread(self._journal.close)
         await self._in_thread(self._applier.stop)
+        if self._node_number:
+            await self._in_thread(self._node_number.stop)
         await self._in_thread(self._store.close)
         if self._embedded:
             await self._in_thread(self._embedded.stop)
         self._threads.stop()
+
+    async def _opened(self) -> None:
+        """Wait until `_open` has come to its end, whatever that is; who opened hears of it first."""
+        over: Deferred[None] = Deferred()
+
+        def note(result: Any) -> Any:
+            self._reactor.callLater(0, over.callback, None)
+            return result
+
+        assert self._opening is not None
+        self._opening.addBoth(note)
+        await over
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -274,7 +309,11 @@ class Ledger:
         redis = self._applier.status() | {"kind": "embedded" if self._embedded else "redis_url"}
         if self._embedded:
             redis |= {"pid": self._embedded.pid, "starts": self._embedded.starts}
-        return {"journal": self._journal.status(), "redis": redis, "events_waiting": self._applier.waiting}
+        taken_by = self._node_number.held_by if self._node_number else ""
+        return {
+            "journal": self._journal.status(), "redis": redis, "events_waiting": self._applier.waiting,
+            "node_number_taken_by": taken_by,
+        }  # fmt: skip
 
     # -- between threads ------------------------------------------------------------------------------------------
 

@@ -39,10 +39,14 @@ class OrderKeeping:
     """The orders of a ledger (`Ledger.orders`); all methods raise StoreUnavailable while Redis is away.
 
     `apply` puts an event on disk and returns what Redis said to it, None if that takes too long; `in_thread` runs what
-    blocks. `node_number` stands in every event.
+    blocks. `node_number` stands in every event. While `is_rebuilding`, orders look as they once were: nobody gets one.
     """
 
-    def __init__(self, store: Store, apply: Apply, in_thread: InThread, node_number: int) -> None:
+    def __init__(
+        self, store: Store, apply: Apply, in_thread: InThread, node_number: int,
+        is_rebuilding: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
+        self._is_rebuilding = is_rebuilding
         self._store, self._apply, self._in_thread, self._node_number = store, apply, in_thread, node_number
 
     # -- changing -------------------------------------------------------------------------------------------------
@@ -112,7 +116,9 @@ class OrderKeeping:
     # -- leases ---------------------------------------------------------------------------------------------------
 
     async def lease(self, order_id: str, ttl_s: float) -> Lease | None:
-        """Take an order for `ttl_s` by Redis's clock; None while another lease of it runs."""
+        """Take an order for `ttl_s` by Redis's clock; None while another lease of it runs, or Redis is built anew."""
+        if self._is_rebuilding():
+            return None
         return await self._in_thread(self._store.leases.take, order_id, ttl_s)
 
     async def renew(self, lease: Lease) -> bool:

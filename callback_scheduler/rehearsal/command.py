@@ -74,8 +74,10 @@ def play_quietly(site: Site, options: argparse.Namespace) -> Rehearsal:
         with _throw_away_folder() as folder:
             return _play(site, folder, options)
     except InterruptedError as interrupted:
-        print(f"the rehearsal failed: {interrupted}", file=sys.stderr, flush=True)
-        os._exit(1)  # the threads of journal and Redis would stay, and wait for ever; the Redis dies with its own
+        try:
+            print(f"the rehearsal failed: {interrupted}", file=sys.stderr, flush=True)
+        finally:  # whoever would have read it may be gone, and the pipe with them
+            os._exit(1)  # the threads of journal and Redis would stay, and wait for ever; the Redis dies with its own
 
 
 @contextmanager

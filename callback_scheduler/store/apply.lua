@@ -18,11 +18,11 @@ local MARKER, SEEN = key('applied'), key('seen', journal)
 -- Far more than are ever sent twice: a batch whose answer was lost when Redis died.
 local SEEN_KEPT = 10000
 
--- order number -> "number of the order it counts as, event that gave it"
+-- order number -> "number of the order it counts as, event that gave it", and " forgotten" when it is
 local function number_given(number)
   local known = redis.call('HGET', key('numbers'), number)
   if not known then return nil, nil end
-  return string.match(known, '^(%S+) (%S+)$')
+  return string.match(known, '^(%S+) (%S+)')
 end
 
 -- An order is one JSON document: half the memory of a hash, and 100,000 are read in a moment.
@@ -392,6 +392,8 @@ local function forget_order(number)
   redis.call('HDEL', key('order_past'), number)
   redis.call('HDEL', key('order_counted'), number)
   redis.call('HDEL', key('epochs'), number)
+  -- or it would look like one that Redis has lost: see check.lua
+  redis.call('HSET', key('numbers'), number, redis.call('HGET', key('numbers'), number) .. ' forgotten')
 end
 
 local function forget_records(kind, before_ms)

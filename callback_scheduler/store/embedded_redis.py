@@ -29,6 +29,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 # One that ends sooner after a good start, as with a full disk, is not started again at once for ever.
 _STEADY_AFTER_S = 10.0
 _LAST_WORDS = 12
+_LOOK_S = 0.1
 
 
 def redis_server_binary() -> Path:
@@ -54,6 +55,7 @@ class EmbeddedRedis:
         self._binary = binary
         self._socket = socket_path(self.folder)
         self._ready, self._stopping = threading.Event(), threading.Event()
+        self._has_served = False  # and so held the folder's lock: the socket there is ours
         self._last_words: deque[str] = deque(maxlen=_LAST_WORDS)
         self._child: subprocess.Popen[bytes] | None = None
         self._child_changes = threading.Lock()
@@ -77,18 +79,33 @@ class EmbeddedRedis:
     def start(self, timeout_s: float = 15.0) -> None:
         """Start it, and return when it takes connections.
 
-        EmbeddedRedisError if there is no binary, or if it is not ready in time: then the trying goes on.
+        EmbeddedRedisError if there is no binary, if it was called off meanwhile, or if it is not ready in time: then
+        the trying goes on.
         """
+        if self._stopping.is_set():
+            raise EmbeddedRedisError(f"redis-server in {self.folder} was told to stop before it was started")
         self._binary = self._binary or redis_server_binary()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _make_private(self._socket.parent)
         self._thread.start()
-        if not self._ready.wait(timeout_s):
+        give_up_at_s = time.monotonic() + timeout_s
+        while not self._ready.wait(_LOOK_S) and not self._stopping.is_set() and time.monotonic() < give_up_at_s:
+            pass
+        if self._stopping.is_set():
+            raise EmbeddedRedisError(f"redis-server in {self.folder} was told to stop before it was ready")
+        if not self._ready.is_set():
             words = "\n".join(self._last_words) or "it said nothing; another redis-server may still use the folder"
             raise EmbeddedRedisError(f"redis-server in {self.folder} is not ready after {timeout_s:g} s:\n{words}")
 
+    def call_off(self) -> None:
+        """Let a `start` that waits in another thread give up soon; `stop` ends what it began."""
+        self._stopping.set()
+
     def stop(self) -> None:
-        """End it (its data is on disk) and take its socket away; returns when it is gone."""
+        """End it (its data is on disk) and take its socket away; returns when it is gone.
+
+        One that never took connections leaves the socket alone: it is that of another process in the same folder.
+        """
         self._stopping.set()
         with self._child_changes:
             child = self._child
@@ -101,6 +118,8 @@ class EmbeddedRedis:
                 child.kill()
         if self._thread.is_alive():
             self._thread.join()
+        if not self._has_served:
+            return
         self._socket.unlink(missing_ok=True)
         if self._socket.parent != self.folder and self._socket.parent.is_dir():
             self._socket.parent.rmdir()
@@ -125,7 +144,7 @@ class EmbeddedRedis:
         with self._child_changes:
             if self._stopping.is_set():
                 return 0, False
-            self._socket.unlink(missing_ok=True)
+            # what lies at the socket's place is replaced by the server itself, once it has the folder's lock
             self._child = child = subprocess.Popen(
                 self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
             )
@@ -135,7 +154,7 @@ class EmbeddedRedis:
             words = line.decode(errors="replace").strip()
             self._last_words.append(words)
             if "eady to accept connections" in words:
-                was_ready = True
+                was_ready = self._has_served = True
                 self._ready.set()
                 log.info("embedded_redis_started", pid=child.pid, socket=str(self._socket))
         child.stdout.close()

@@ -9,7 +9,7 @@ Everything here blocks for up to `timeout_s`: call it in a thread. Keys (behind 
 `open:<number>|<matter>` and `open_by_phone:<number>` open orders, `numbers` (every number ever given -> order it counts
 as), `highest` sequences, `epochs`, `early:<number>` (events whose turn has not come), `lease:<number>`, `call:<id>`,
 `calls`, `survey:<id>`, `surveys`, `followed_up` (what was done about a bad one),
-`applied`, `chain`, `seen:<journal>`, `refused`; for reports `order_facts`,
+`applied`, `chain`, `seen:<journal>`, `refused`, `node:<number>`; for reports `order_facts`,
 `order_past` (what an order was before), `order_counted`, `call_facts`, `survey_facts`;
 for lists `filed:<unit>|<state>`, `units` (all that ever had an order), `of_phone:<number>`.
 """
@@ -30,10 +30,12 @@ import structlog
 from redis.exceptions import NoScriptError
 
 from callback_scheduler.orders.event_facts import call_facts_in, order_facts_in
+from callback_scheduler.store.completeness import Completeness
 from callback_scheduler.store.connection import Connection, client_of, milliseconds
 from callback_scheduler.store.early import EarlyEvents
 from callback_scheduler.store.leases import Leases
 from callback_scheduler.store.leftovers import Leftovers
+from callback_scheduler.store.node_claims import NodeClaims
 from callback_scheduler.store.orders import StoredOrders
 from callback_scheduler.store.records import StoredRecords
 from callback_scheduler.store.slices import TimeSlices
@@ -88,6 +90,8 @@ class Store:
         self.orders = StoredOrders(connection, slices)
         self.records = StoredRecords(connection, slices)
         self.leases = Leases(connection)
+        self.completeness = Completeness(connection)
+        self.node_claims = NodeClaims(connection)
         self.early = EarlyEvents(connection, _facts)
         self.leftovers = Leftovers(connection, prefix, self.early)
 
@@ -179,10 +183,6 @@ class Store:
         """Return the highest order number given, of each day and node."""
         highest = self.ask(lambda redis: redis.hgetall(self.key("highest")))
         return [day_and_node + sequence for day_and_node, sequence in highest.items()]
-
-    def eviction_policy(self) -> str:
-        """Return what Redis does when its memory is full; anything but `noeviction` would drop orders."""
-        return str(self.ask(lambda redis: redis.info("memory")).get("maxmemory_policy", "unknown"))
 
     def ask(self, question: Callable[[Any], _T]) -> _T:
         """Ask Redis something about keys that are not the ledger's own (see `expiring_texts`)."""

@@ -53,6 +53,7 @@ class CallAnswer(Answer):
     two_way_s: float
     legs: list[LegAnswer]
     recordings: int = Field(description="How many there are; they are heard in the console.")
+    recordings_cut: int = Field(description="How many lack sound, or are missing, since the disk was full.")
     order_ids: list[str]
     attempt_id: str
 
@@ -115,6 +116,7 @@ def call_answer(request: ApiRequest, record: Mapping[str, Any]) -> CallAnswer:
         two_way_s=record.get("two_way_s") or 0.0,
         legs=[_leg(request, leg) for leg in record.get("legs") or ()],
         recordings=len(record.get("recordings") or ()),
+        recordings_cut=len(record.get("recordings_cut") or ()),
         order_ids=list(record.get("order_ids") or ()),
         **{name: record.get(name) for name in _INSTANTS},
         **{name: record.get(name) or "" for name in _TEXTS},

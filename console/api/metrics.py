@@ -95,6 +95,8 @@ def _of_status(status: Mapping[str, Any]) -> Iterator[Metric]:
     yield from _of_lines(status["lines"], status["door"], status["trunks"])
     yield from _of_ledger(status["ledger"])
     yield from _of_notices(status["notices"])
+    disk = status.get("disk", {})
+    yield _gauge("disk_free_megabytes", "Room for journal and recordings.", _one(disk.get("free_mb", 0)))
     doubted = status["timetable"].get("is_clock_doubted", False)
     yield _gauge("clock_doubted", "1 while the clock has jumped, and nothing is frozen on its word.", _one(doubted))
 
@@ -116,7 +118,13 @@ def _of_ledger(ledger: Mapping[str, Any]) -> Iterator[Metric]:
     journal, redis = ledger.get("journal", {}), ledger.get("redis", {})
     yield _gauge("journal_queued", "Events that wait for the disk.", _one(journal.get("queued", 0)))
     yield _gauge("journal_position", "Position of the last event on disk.", _one(journal.get("position", 0)))
+    yield _gauge("journal_failing", "1 from when the disk refused an event until it takes one.",
+                 _one(journal.get("failed_s_ago") is not None))  # fmt: skip
     yield _gauge("redis_up", "1 while Redis answers.", _one(redis.get("is_up", False)))
+    yield _gauge("redis_orders_lost", "Orders of the journal that were found missing in Redis.",
+                 _one(redis.get("orders_lost", 0)))  # fmt: skip
+    yield _gauge("redis_may_evict", "1 while Redis would drop orders when its memory is full.",
+                 _one(redis.get("may_evict", False)))  # fmt: skip
     yield _gauge("redis_events_waiting", "Events on disk that are not in Redis yet.",
                  _one(ledger.get("events_waiting", 0)))  # fmt: skip
     yield _counter("redis_rebuilds", "How often Redis was built anew from the journal.",

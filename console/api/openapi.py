@@ -46,7 +46,7 @@ _KEY = {
 }  # fmt: skip
 
 
-@route("/api/openapi.json", is_public=True)
+@route("/api/openapi.json", is_public=True, is_impersonal=True)
 async def openapi(visit: Visit) -> Response:
     """This document."""
     return Response(200, _text(), JSON)

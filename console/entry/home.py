@@ -36,7 +36,7 @@ async def start(visit: Visit) -> Response:
     return visit.page("home.html")
 
 
-@route("/static/<name>", is_public=True)
+@route("/static/<name>", is_public=True, is_impersonal=True)
 async def static(visit: Visit) -> Response:
     """Give a file of ours."""
     name = visit.args["name"]

@@ -39,7 +39,8 @@ class Route:
 
     Exactly one of `roles`, `scope` (of an API token) and `is_public` says who. `nav` is the text key under which the
     page stands in the navigation of its roles, in the order of `nav_order`. What an `is_unmask` route answers is not
-    sent before the audit log has it. `name` is what the audit log calls it.
+    sent before the audit log has it. `name` is what the audit log calls it. What `is_impersonal` is the same for
+    everybody: who asks is not looked up, so that it is there while Redis is away.
     """
 
     path: str
@@ -52,6 +53,7 @@ class Route:
     nav_order: int = 50
     is_unmask: bool = False
     max_body_bytes: int = 0
+    is_impersonal: bool = False
 
     @property
     def name(self) -> str:
@@ -105,15 +107,19 @@ def route(
     nav_order: int = 50,
     is_unmask: bool = False,
     max_body_bytes: int = 0,
+    is_impersonal: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register a handler; ValueError if it is not said who may use it, or the address is taken."""
     if (bool(roles), bool(scope), is_public).count(True) != 1:
         raise ValueError(f"{path}: exactly one of roles, scope and is_public says who may use it")
+    if is_impersonal and not is_public:
+        raise ValueError(f"{path}: whoever may not use it must be told apart")
 
     def register(handler: Handler) -> Handler:
         new = Route(
-            path, methods, handler, frozenset(roles), scope, is_public, nav, nav_order, is_unmask, max_body_bytes
-        )
+            path, methods, handler, frozenset(roles), scope, is_public, nav, nav_order, is_unmask, max_body_bytes,
+            is_impersonal,
+        )  # fmt: skip
         taken = [one for one in TABLE if one.path == path and set(one.methods) & set(methods)]
         if taken:
             raise ValueError(f"{path} {methods}: taken by {taken[0].name}")

@@ -138,6 +138,8 @@
     for (const id of ["figures", "misses"]) hotline.bring(byId(id), part.getElementById(id));
   }
 
+  setInterval(countSoon, 30000); // alarms come also when nothing else does
+
   // -- what a supervisor does
   function say(text, isGood) {
     byId("said").textContent = (isGood ? "✓ " : "✕ ") + text;

@@ -13,6 +13,7 @@ from callback_scheduler.reports.report import Question
 from console.people.roles import Role
 from console.visit import Visit
 from ivr.dispatch.stage import Stage
+from node.operations.readiness import alarms
 
 WAITING = frozenset({Stage.WAITS_FOR_SEAT.value, Stage.RINGS_SEAT.value})
 TALKING = frozenset(
@@ -73,7 +74,11 @@ def words(visit: Visit) -> Mapping[str, Any]:
 
 
 async def figures(visit: Visit) -> dict[str, Any]:
-    """Return today's counters and the last misses, and whether the clock is doubted; both None while Redis is away."""
+    """Return today's counters and the last misses, both None while Redis is away, and what somebody must see to."""
+    return {"alarms": alarms(visit.operations.status()), **await _counted(visit)}
+
+
+async def _counted(visit: Visit) -> dict[str, Any]:
     at = visit.now()
     today = Question(at, OWN_RULE, since=at.date(), until=at.date())
     lately = Question(at, OWN_RULE, since=at.date() - timedelta(days=_MISSES_DAYS), until=at.date())

@@ -382,6 +382,7 @@ class Call:
                 timer.cancel()
         self.record.two_way_s = round(self.talked_s, 1)
         self.record.recordings = [file for file in self.recordings.files if Path(file).exists()]
+        self.record.recordings_cut = list(self.recordings.cut)
         self.presence.free_all(self)
         self.slot.listener = None
         self.slot.release()

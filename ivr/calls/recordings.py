@@ -29,6 +29,7 @@ class Recordings:
         self._legs: dict[int, tuple[Leg, ...]] = {}
         self._also: tuple[Leg, ...] = ()
         self.files: list[str] = []
+        self.cut: list[str] = []  # files that lack sound, also those that there are none of
 
     @property
     def are_closed(self) -> bool:
@@ -73,6 +74,12 @@ class Recordings:
         """Take note that the line has closed a recording."""
         self._running.pop(event.recording, None)
         self._lengths_ms[event.recording] = event.duration_ms
+        if event.cut_because:
+            self.cut.append(event.path)
+            log.warning(
+                "recording_cut", call_id=self._call_id, file=event.path, kept_ms=event.duration_ms,
+                why=event.cut_because,
+            )  # fmt: skip
         waiting = self._waits.pop(event.recording, None)
         if waiting is not None and not waiting.called:
             waiting.callback(event.duration_ms)

@@ -53,8 +53,18 @@ async def _record(call: Call, orders: Orders) -> str | None:
         duration_ms = await call.recordings.ended(recording, call.caller)
     finally:
         call.caller.key_listener = None
+    if str(path) in call.recordings.cut:
+        await _tell_that_it_is_cut(call, duration_ms)
+        return None
     if duration_ms >= _SHORTEST_MS:
         return str(path)
     call.request.message_path = ""
     await call.say(Prompt.MESSAGE_TOO_SHORT)
     return None
+
+
+async def _tell_that_it_is_cut(call: Call, duration_ms: int) -> None:
+    """Say that the message could not be kept; what there is of it stays with the request, which goes on without it."""
+    if duration_ms < _SHORTEST_MS:
+        call.request.message_path = ""
+    await call.say(Prompt.MESSAGE_NOT_KEPT)

@@ -21,6 +21,7 @@ _EVENTS = re.compile(r"(?m)^a=rtpmap:(\d+) telephone-event/8000")
 _RTPMAP_101 = re.compile(r"(?m)^a=rtpmap:101 ")
 _LONGEST_URI = 512
 _LONGEST_RIGHT_S = 600
+_NOT_HERE = 503  # we cannot take the call now; whoever routes it may try elsewhere
 _SENT_BY_INFO = 1  # PJSUA_DTMF_METHOD_SIP_INFO
 
 
@@ -60,6 +61,8 @@ def name_and_uri(name_addr: str) -> tuple[str, str]:
 
 class LineOfLeg(Protocol):
     """What a leg needs of its line; see `line.Line`."""
+
+    retry_after_s: int
 
     def later(self, act: Callable[[], None]) -> None: ...
     def send(self, event: Event) -> None: ...
@@ -110,6 +113,7 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
         self._rtcp = _Counter()
         self._signs = _Counter()
         self._is_confirmed = False
+        self._is_accepted = False  # by a 200 of ours
         self._is_told_answered = False
         self._last_ringing = 0
         self._last_words = (0, "")
@@ -145,6 +149,7 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
             headers = pj.SipHeaderVector()
             headers.append(header)
             parameters.txOption.headers = headers
+        self._is_accepted = 200 <= sip_status < 300
         if sip_status >= 300:
             self.is_ended_by_us = True
         self.answer(parameters)
@@ -152,6 +157,9 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
     def end(self, sip_status: int = 0) -> None:
         """Hang up by what fits the state: CANCEL, BYE or a final answer."""
         if self.is_ended_by_us:
+            return
+        if self.is_incoming and not self._is_accepted and not sip_status:
+            self.respond(_NOT_HERE, self.line.retry_after_s)
             return
         self.is_ended_by_us = True
         parameters = pj.CallOpParam()

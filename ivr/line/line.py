@@ -40,6 +40,7 @@ class Line:
 
     def __init__(self, config: m.LineConfig) -> None:
         self._config = config
+        self.retry_after_s = config.retry_after_s
         self._wire = Wire(config.socket_path)
         self._wakeups = Wakeups(self._wire.fileno())
         self._endpoint, self.sip_port = endpoint.start(config)
@@ -57,7 +58,7 @@ class Line:
         self._plays = Plays(self._board, self.send)
         self._taps = RtpTaps(self._key_heard)
         self._heard: list[tuple[int, str]] = []  # in this round's packets; pjmedia is going to tell most of them, too
-        self._recordings = Recordings(self._board, self.send, self._legs.__contains__)
+        self._recordings = Recordings(self._board, self.send, self._legs.__contains__, config.least_free_bytes)
         self._period_s = _IDLE_PERIOD_S
         self._next_heartbeat = self._next_tick = 0.0
         self._quits_at: float | None = None

@@ -56,7 +56,11 @@ class Ring:
 
 @dataclass(frozen=True)
 class Hangup:
-    """End a leg in whatever state it is: CANCEL, BYE or a final answer."""
+    """End a leg in whatever state it is: CANCEL, BYE or a final answer.
+
+    An incoming leg that was not answered gets 503 with Retry-After unless `sip_status` says else: 603, which SIP stacks
+    take by themselves, would tell the trunk to try nowhere else (RFC 3261 21.6.2).
+    """
 
     leg: int
     sip_status: int = 0
@@ -262,11 +266,15 @@ class PlayEnded(Event):
 
 @dataclass(frozen=True)
 class RecordEnded(Event):
-    """A recording is closed and its WAV header is right."""
+    """A recording is closed and its WAV header is right; `cut_because` says why sound is missing in it, if some is.
+
+    There is no file if nothing at all could be kept.
+    """
 
     recording: int
     path: str
     duration_ms: int
+    cut_because: str = ""
 
 
 @dataclass(frozen=True)
@@ -303,7 +311,9 @@ class LineConfig:
 
     `outbound_proxy` is the door's inner address (`sip:127.0.0.1:PORT;lr`), empty for a phone of the demo.
     `media_address` is what RTP binds to and `media_public_address` what SDP shows ("" = the same). `sip_port` 0 lets
-    the system choose. Credentials answer a trunk's 401/407 and come from the environment or a file.
+    the system choose. Credentials answer a trunk's 401/407 and come from the environment or a file. Who is refused
+    because the node cannot take them is told to come back after `retry_after_s`. With less than `least_free_bytes` on
+    its file system, nothing is recorded.
     """
 
     line: int
@@ -319,6 +329,8 @@ class LineConfig:
     auth_username: str = ""
     auth_password: str = field(default="", repr=False)
     log_path: str = ""
+    retry_after_s: int = 10
+    least_free_bytes: int = 20_000_000
 
 
 def encode(message: object) -> bytes:

@@ -93,6 +93,7 @@ class Prompt(Enum):
     MESSAGE_TOO_SHORT = "message_too_short", "", 5.0
     MESSAGE_FULL = "message_full", "", 5.0
     MESSAGE_KEPT = "message_kept", "", 4.0
+    MESSAGE_NOT_KEPT = "message_not_kept", "", 9.0  # the disk is full
     ORDER_OPENED = "order_opened", "order_id due", 17.0
     ORDER_OPENED_PROVISIONAL = "order_opened_provisional", "order_id due", 21.0
     ORDER_MERGED = "order_merged", "order_id due", 18.0

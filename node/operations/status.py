@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from callback_scheduler.ledger.ledger import Ledger
@@ -23,11 +25,13 @@ class NodeStatus:
     def __init__(
         self, *, drain: Drain, office: Office, desk: IncomingCalls, callbacks: OutgoingCalls, seats: SeatOperations,
         lines: NodeLines, door: Door, ledger: Ledger, timetable: Timetable, notices: Notices, clock: Clock,
+        folder: Path, least_free_mb: int,
     ) -> None:  # fmt: skip
         self._drain = drain
         self._office, self._desk, self._callbacks, self._seats = office, desk, callbacks, seats
         self._lines, self._door, self._clock = lines, door, clock
         self._ledger, self._timetable, self._notices = ledger, timetable, notices
+        self._folder, self._least_free_mb = folder, least_free_mb
 
     def status(self) -> dict[str, Any]:
         """Return how the node is at this moment: calls, seats, lines, trunks, ledger, timetable, notices."""
@@ -51,7 +55,15 @@ class NodeStatus:
             "ledger": self._ledger.status(),
             "timetable": self._timetable.status(),
             "notices": self._notices.status(),
+            "disk": self._disk(),
         }
+
+    def _disk(self) -> dict[str, Any]:
+        """Return how many megabytes are free for journal and recordings, the less of both, and how many must be."""
+        folders = [folder for folder in (self._folder, self._folder / "recordings") if folder.is_dir()]
+        rooms = [os.statvfs(folder) for folder in folders]
+        free_mb = min((room.f_bavail * room.f_frsize // 1_000_000 for room in rooms), default=0)
+        return {"free_mb": free_mb, "least_free_mb": self._least_free_mb}
 
     def lines(self) -> dict[str, Any]:
         """Return the lines' figures, how many callers wait for one, and how many were turned away since the start.

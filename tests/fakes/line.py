@@ -76,6 +76,7 @@ class FakeSlot:
         self.bridges: list[tuple[float, tuple[int, ...]]] = []
         self.recorded: dict[int, tuple[int, ...]] = {}
         self.is_released = False
+        self.cuts_recordings = ""  # why their sound does not come to disk
         self._next = 1
         self._plays: dict[int, m.Play] = {}
         self._recordings: dict[int, tuple[m.Record, float]] = {}
@@ -192,7 +193,8 @@ class FakeSlot:
         found = self._recordings.pop(recording, None)
         if found is not None:
             command, since_s = found
-            self.tell(m.RecordEnded(recording, command.path, int((self.time.seconds() - since_s) * 1000)))
+            self.tell(m.RecordEnded(recording, command.path, int((self.time.seconds() - since_s) * 1000),
+                                    cut_because=self.cuts_recordings))  # fmt: skip
 
     def _beat(self) -> None:
         for leg in self.up & self.live:

@@ -18,10 +18,9 @@ import pytest
 from twisted.internet.defer import gatherResults
 
 import hotline
-from callback_scheduler.errors import EmbeddedRedisError, JournalFull, JournalLocked
+from callback_scheduler.errors import EmbeddedRedisError, JournalFull
 from callback_scheduler.journal import segments
 from callback_scheduler.ledger import applier
-from callback_scheduler.ledger.ledger import Ledger
 from callback_scheduler.store import slices as stretches
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
 from tests.redis.nodes import EVENING, InReactor, Node, draft, kill_hard, wait_until
@@ -307,16 +306,6 @@ def test_a_journal_set_back_to_an_older_copy_loses_no_new_order(node: Node) -> N
     assert node.open_order("4").order_id == "26030310004"  # Redis knows which numbers were given
     node.settle()
     assert numbers_of(node.ask("orders.latest")) == ["1", "2", "3", "4"]
-
-
-def test_two_nodes_do_not_share_a_folder(node: Node, in_reactor: InReactor) -> None:
-    from twisted.internet import reactor  # noqa: PLC0415
-
-    node.start()
-    second = Ledger(node.data_dir, reactor)
-    with pytest.raises(JournalLocked):
-        in_reactor(second.start)
-    node.open_order("1")
 
 
 def test_a_node_without_any_redis_starts_and_keeps_orders(tmp_path: Path, in_reactor: InReactor) -> None:

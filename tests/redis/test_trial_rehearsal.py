@@ -88,7 +88,7 @@ def test_the_child_of_a_killed_node_ends_with_its_redis() -> None:
     node = (
         "import os, pickle, subprocess, sys, time; from dataclasses import replace\n"
         "wanted = replace(pickle.load(sys.stdin.buffer), parent=os.getpid())\n"
-        "command = [sys.executable, '-c', 'from callback_scheduler.rehearsal.child import main; main()']\n"
+        "command = [sys.executable, '-c', 'from callback_scheduler.rehearsal.child import main; main()''']\n"
         "child = subprocess.Popen(command, stdin=subprocess.PIPE); child.stdin.write(pickle.dumps(wanted))\n"
         "child.stdin.close(); time.sleep(600)"
     )
@@ -101,3 +101,50 @@ def test_the_child_of_a_killed_node_ends_with_its_redis() -> None:
         left = psutil.Process(asks.pid).children(recursive=True)
         asks.kill()
     wait_until(lambda: not any(is_alive(one.pid) for one in left), 30.0)
+
+
+NODE_THAT_LEAVES = (
+    "import os, pickle, subprocess, sys; from dataclasses import replace\n"
+    "wanted = replace(pickle.load(sys.stdin.buffer), parent=os.getpid())\n"
+    "command = [sys.executable, '-c', '''{slowly}from callback_scheduler.rehearsal.child import main; main()''']\n"
+    "child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)\n"
+    "child.stdin.write(pickle.dumps(wanted)); child.stdin.close()\n"
+    "print(child.pid, flush=True); sys.stdin.buffer.read(1)"
+)
+
+
+def asked_for(slowly: str = "") -> subprocess.Popen[bytes]:
+    """Start a node that asks for a rehearsal with its own ends of the child's pipes, until it is killed."""
+    node = NODE_THAT_LEAVES.format(slowly=slowly)
+    asks = subprocess.Popen([sys.executable, "-c", node], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert asks.stdin is not None
+    asks.stdin.write(pickle.dumps(Wanted(SITE, date(2026, 2, 14), date(2026, 2, 24), orders=500, seed=1, parent=0)))
+    asks.stdin.flush()
+    return asks
+
+
+def test_a_child_whose_node_goes_while_the_ledger_is_being_opened_ends_though_nobody_hears_it(tmp_path: Path) -> None:
+    opening = tmp_path / "opening"
+    opens_slowly = (
+        "import pathlib, time; from callback_scheduler.ledger.ledger import Ledger; opens = Ledger._open; "
+        f'Ledger._open = lambda self: [pathlib.Path("{opening}").touch(), time.sleep(2.0), opens(self)][2]; '
+    )
+    with asked_for(opens_slowly) as asks:
+        assert asks.stdout is not None
+        child = int(asks.stdout.readline())
+        wait_until(opening.exists, 60.0)
+        asks.kill()
+    wait_until(lambda: not is_alive(child), 9.0)  # before its last grace is over
+
+
+def test_a_child_that_is_stuck_does_not_outlive_its_node_by_more_than_its_grace() -> None:
+    stuck = (
+        "import signal; import callback_scheduler.rehearsal.child as child; child._LAST_GRACE_S = 0.5; "
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); child.play_quietly = lambda *_: signal.pause(); "
+    )
+    with asked_for(stuck) as asks:
+        assert asks.stdout is not None
+        child = psutil.Process(int(asks.stdout.readline()))
+        wait_until(lambda: child.num_threads() > 1, 60.0)
+        asks.kill()
+    wait_until(lambda: not is_alive(child.pid), 20.0)

@@ -112,6 +112,18 @@ def test_a_refused_caller_is_told_why_and_when_to_come_back(lines: Farm, line: L
     raw.close()
 
 
+def test_who_was_not_answered_is_sent_elsewhere_when_the_node_hangs_up(lines: Farm, line: LineUnderTest) -> None:
+    raw = RawPhone(line.hello.sip_port)
+    raw.invite()
+    line.send(Hangup(leg=line.wait(LegIncoming).leg))
+    status, text = raw.answer_to("INVITE")
+    raw.send("ACK")
+    assert status == 503  # not 603: that would forbid the trunk to ring another node
+    assert "Retry-After: 10\r\n" in text
+    line.wait(LegEnded)
+    raw.close()
+
+
 def test_prompts_follow_each_other_without_a_gap_and_end_once(
     lines: Farm, line: LineUnderTest, phone: LineUnderTest, tone: str, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ from ivr.line.messages import (
     RecordEnded,
     Ring,
     SendKeys,
+    StopRecord,
 )
 from tests.sip.line_under_test import Farm, LineUnderTest, farm
 
@@ -70,6 +72,37 @@ def test_a_line_killed_while_recording_is_reported_and_its_recording_can_be_repa
     assert wav.repair(path)
     assert wav.is_whole(path)
     assert wav.duration_ms(path) >= 3000 - 1600
+
+
+@pytest.mark.listens
+def test_a_recording_whose_disk_is_full_is_ended_and_said_to_be_cut(lines: Farm, tmp_path: Path) -> None:
+    line, phone = lines.line(), lines.line()
+    leg = talk(phone, line)
+    whole, cut, short = (tmp_path / name for name in ("whole.wav", "cut.wav", "short.wav"))
+    line.send(Record(recording=1, path=str(whole), legs=(leg,)))
+    lines.talk(7.0)
+    line.send(StopRecord(recording=1))
+    assert line.wait(RecordEnded, recording=1).cut_because == ""
+    resource.prlimit(line.pid, resource.RLIMIT_FSIZE, (30_000, 30_000))  # EFBIG, as a full disk is ENOSPC
+    line.send(Record(recording=2, path=str(cut), legs=(leg,)))
+    ended = line.wait(RecordEnded, timeout_s=15.0, recording=2)  # nobody stops it: it notices by itself
+    assert "did not come to disk" in ended.cut_because
+    assert (cut.stat().st_size, wav.is_whole(cut)) == (30_000, True)
+    line.send(Record(recording=3, path=str(short), legs=(leg,)))
+    lines.talk(3.0)
+    line.send(StopRecord(recording=3))
+    assert line.wait(RecordEnded, recording=3).cut_because == "File too large"
+    assert wav.duration_ms(short) < 2000
+
+
+def test_nothing_is_recorded_when_there_is_no_room_and_it_is_said_why(lines: Farm, tmp_path: Path) -> None:
+    phone = lines.line()
+    line = lines.line(least_free_bytes=2**60)
+    leg = talk(phone, line)
+    line.send(Record(recording=1, path=str(tmp_path / "none.wav"), legs=(leg,)))
+    ended = line.wait(RecordEnded, recording=1)
+    assert (ended.duration_ms, "bytes are free" in ended.cut_because) == (0, True)
+    assert not (tmp_path / "none.wav").exists()
 
 
 def test_lines_end_with_their_parent_and_the_parent_with_its_node(lines: Farm) -> None:

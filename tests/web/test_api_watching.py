@@ -114,6 +114,11 @@ WRONG: dict[str, Any] = {
     "lines.all_in_use": {"lines": {"total": 2, "free": 0, "in_use": 8}},
     "journal.closed": {"ledger": {"journal": {}, "redis": {"is_up": True}}},
     "journal.stuck": {"ledger": {"journal": {"journal_id": "j", "queued": 1001}, "redis": {"is_up": True}}},
+    "journal.failing": {"ledger": {"journal": {"journal_id": "j", "failed_s_ago": 59.0}, "redis": {"is_up": True}}},
+    "disk.full": {"disk": {"free_mb": 19, "least_free_mb": 20}},
+    "node_number.taken": {
+        "ledger": {"journal": {"journal_id": "j"}, "redis": {"is_up": True}, "node_number_taken_by": "other:/srv"}
+    },
     "redis.away": {"ledger": {"journal": {"journal_id": "j", "queued": 0}, "redis": {"is_up": False}}},
     "clock": {"timetable": {"is_clock_doubted": True}},
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 
 import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
-from callback_scheduler.errors import StaleOrder, StoreUnavailable, UnknownOrder
+from callback_scheduler.errors import JournalFull, StaleOrder, StoreUnavailable, UnknownOrder
 from console.gate import Arrived
 from console.http.messages import Response
 from console.http.routes import TABLE, Route
@@ -36,7 +37,8 @@ def raising(wrong: Exception) -> House:
     ("wrong", "status"),
     [
         (OperationRefused("现在不能回电。", "x"), 409), (UnknownOrder("1"), 404), (StaleOrder("1"), 409),
-        (StoreUnavailable("away"), 503), (RuntimeError("a secret of ours"), 500),
+        (StoreUnavailable("away"), 503), (JournalFull("full"), 503), (OSError(errno.ENOSPC, "full"), 503),
+        (OSError(errno.EACCES, "a secret of ours"), 500), (RuntimeError("a secret of ours"), 500),
     ],
 )  # fmt: skip
 def test_what_goes_wrong_becomes_a_page_or_json_and_tells_no_secret(wrong: Exception, status: int) -> None:
@@ -44,6 +46,7 @@ def test_what_goes_wrong_becomes_a_page_or_json_and_tells_no_secret(wrong: Excep
     page = visitor.get("/home")
     assert page.status == status
     assert "a secret" not in text(page)
+    assert bool(header(page, "Retry-After")) is (status == 503)
     told = visitor.get("/home", accept="application/json")
     assert told.status == status
     assert json.loads(told.body)["error"]["text"]
@@ -65,15 +68,28 @@ def test_while_redis_is_away_a_page_says_so_instead_of_sending_everybody_to_log_
     assert asked(house, visitor, "/home").status == 503
 
 
+@pytest.mark.parametrize("path", ["/login", "/static/base.css", "/healthz"])
+def test_while_redis_is_away_a_stale_cookie_keeps_nobody_from_style_and_log_in_page(path: str) -> None:
+    house = House()
+    visitor = house.visitor(Role.SEAT)
+    looked_up: list[str] = []
+
+    async def away(key: str) -> str | None:
+        looked_up.append(key)
+        raise StoreUnavailable("away")
+
+    house.shelf.get = away  # type: ignore[method-assign]
+    assert asked(house, visitor, path).status == 200
+    assert bool(looked_up) == (path == "/login")
+
+
 def asked(house: House, visitor: Visitor, path: str) -> Response:
     """Ask without looking at the cookies afterwards."""
     arrived = Arrived("GET", path, "", {"host": HOST}, dict(visitor.cookies), io.BytesIO(), "127.0.0.1")
-    response: Response = finished(house.gate.answer(arrived, _route(path), {}))
+    route = next(route for route in TABLE if route.matches(path))
+    parts = {"name": path.rpartition("/")[2]} if "<name>" in route.path else {}
+    response: Response = finished(house.gate.answer(arrived, route, parts))
     return response
-
-
-def _route(path: str) -> Route:
-    return next(route for route in TABLE if route.path == path)
 
 
 def test_a_page_that_takes_a_minute_is_given_up_with_503() -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 
 import config
+import hotline
 import node.node as node_module
+from callback_scheduler.errors import StartCalledOff
 from callback_scheduler.journal.keys import KeyName
+from node.data_dir import DataDirHold
 from node.node import Node
 from routing.clock import SystemClock
 from routing.site import load_site
@@ -144,3 +151,44 @@ def test_every_room_that_knows_of_callers_is_told_to_forget(tmp_path: Path, monk
     done(ensureDeferred(house.node.start()))
     done(ensureDeferred(house.node._forget_too(before, kept)))
     assert house.log[-1] == f"console forgets {(before, kept)}"
+
+
+def test_a_node_told_to_stop_in_mid_start_begins_no_further_room_and_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for room, attribute in (("ledger", "start"), ("prompts", "warm"), ("pool", "start")):
+        house = House(tmp_path / room, monkeypatch)
+        waiting: Deferred[None] = Deferred()
+        begins = getattr(getattr(house.node, f"_{room}"), attribute)
+
+        async def begin_slowly(*args: Any, begins: Any = begins, waiting: Deferred[None] = waiting) -> None:
+            await begins(*args)
+            await waiting
+
+        monkeypatch.setattr(getattr(house.node, f"_{room}"), attribute, begin_slowly)
+        starting = ensureDeferred(house.node.start())
+        done(ensureDeferred(house.node.stop()))
+        so_far = list(house.log)
+        waiting.callback(None)
+        with pytest.raises(StartCalledOff):
+            done(starting)
+        assert house.log == so_far
+        begun = [line.removesuffix(" begins") for line in so_far if line.endswith(" begins")]
+        ended = [line.removesuffix(" ends") for line in so_far if line.endswith(" ends")]
+        assert ended == [name for name in reversed(begun) if name not in ("recovery", "operations")]
+
+
+def test_a_second_node_on_a_data_dir_touches_nothing_in_it_and_says_what_to_do(tmp_path: Path) -> None:
+    hold = DataDirHold(tmp_path)
+    done(ensureDeferred(hold.take()))
+    serve = [sys.executable, hotline.__file__, "serve", "--data-dir", str(tmp_path)]
+    served = subprocess.run(serve, capture_output=True, text=True, check=False, timeout=60)
+    (told,) = (entry for entry in map(json.loads, served.stderr.splitlines()) if entry["event"] == "start_failed")
+    assert served.returncode == 1
+    assert told["error"] == f"{tmp_path} is in use by the node with process id {os.getpid()}"
+    assert "--data-dir" in told["what_to_do"]
+    assert [path.name for path in tmp_path.iterdir()] == ["node.lock"]
+    done(ensureDeferred(hold.let_go()))
+    again = DataDirHold(tmp_path)
+    done(ensureDeferred(again.take()))
+    done(ensureDeferred(again.let_go()))

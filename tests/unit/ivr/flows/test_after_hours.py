@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from ivr.calls.cdr import CallOutcome
 from ivr.speech.prompts import Prompt
@@ -36,6 +37,22 @@ def test_the_message_can_be_heard_and_redone(tell: Tell) -> None:
     story.until_heard(Prompt.MESSAGE_REVIEW).caller_presses("3").until_heard(Prompt.BEEP).run(10).caller_presses("#")
     story.until_heard(Prompt.MESSAGE_REVIEW).caller_presses("1").finish()
     assert story.ledger.drafts[0].message_path not in ("", first)
+
+
+@pytest.mark.parametrize("said_s", [2.5, 10])
+def test_who_leaves_a_message_that_the_disk_does_not_take_hears_so_and_the_record_says_so(
+    tell: Tell, said_s: float
+) -> None:
+    story = after_hours_until(tell, Prompt.BEEP)
+    story.slot.cuts_recordings = "No space left on device"
+    with capture_logs() as logs:
+        story.run(said_s).caller_presses("#").until_heard(Prompt.MESSAGE_NOT_KEPT)
+        story.finish()
+    assert Prompt.MESSAGE_KEPT.value not in story.slot.played(CALLER_LEG)
+    (draft,) = story.ledger.drafts  # the order is theirs all the same
+    (cut,) = story.record.as_payload()["recordings_cut"]
+    assert draft.message_path == (cut if said_s > 3 else "")
+    assert [entry["file"] for entry in logs if entry["event"] == "recording_cut"] == [cut]
 
 
 def test_a_keyed_number_is_read_back_and_must_be_one_we_may_ring(tell: Tell) -> None:
