@@ -9,9 +9,8 @@ _JOURNAL_STUCK = 1000  # events that wait for the disk
 # So long no call is sent here; the next one is the trial.
 _JOURNAL_FAILING_S = 60.0
 REASONS = (
-    "draining", "door.closed", "trunks.none_registered", "lines.none", "lines.all_in_use", "journal.closed", "journal.stuck",
-    "journal.failing", "disk.full", "redis.away", "redis.lost_orders", "node_number.taken",
-    "clock",
+    "draining", "door.closed", "trunks.none_registered", "lines.none", "lines.all_in_use", "journal.closed",
+    "journal.stuck", "journal.failing", "disk.full", "redis.away", "redis.lost_orders", "node_number.taken", "clock",
 )  # fmt: skip
 # What the wall does not show by itself, and somebody must see to.
 _OF_THESE = ("journal.stuck", "journal.failing", "disk.full", "redis.lost_orders", "node_number.taken")
