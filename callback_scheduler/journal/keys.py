@@ -12,13 +12,13 @@ written anew when keys are thrown away: what was there before is overwritten, so
 
 from __future__ import annotations
 
-import hmac
 import json
 import os
 import threading
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +219,7 @@ class Keys:
 
 
 def _derived(secret: bytes, name: KeyName) -> bytes:
-    return hmac.digest(secret, name.subject.encode(), "sha256")
+    return blake2b(name.subject.encode(), key=secret, digest_size=_BYTES).digest()
 
 
 def _entry(day: str, subject: str | None, key: bytes) -> bytes:

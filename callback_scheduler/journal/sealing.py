@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from callback_scheduler.journal.event import JournalEvent, as_json
+from callback_scheduler.journal.event import JournalEvent, quoted
 from callback_scheduler.journal.keys import KeyMissing, KeyName, Keys
 
 _NONCE_BYTES = 12
@@ -19,7 +19,7 @@ _NONCE_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """Under which key an event is sealed, and the fields of its payload that stay to be read by everybody."""
+    """Under which key an event is sealed, and the fields of its payload, texts, that everybody may read for ever."""
 
     name: KeyName
     plain: tuple[str, ...] = ()
@@ -40,10 +40,10 @@ def body_of(event: JournalEvent, payload: bytes, seal: Seal | None, keys: Keys, 
     if seal is None:
         return b'%s%s,"payload":%s}' % (head, earlier, payload)
     name, key = keys.for_writing(seal.name)
-    nonce, named = os.urandom(_NONCE_BYTES), as_json(str(name))
+    nonce, named = os.urandom(_NONCE_BYTES), quoted(str(name))
     sealed = base64.b64encode(nonce + AESGCM(key).encrypt(nonce, payload, head + named))
-    plain = as_json({field: event.payload[field] for field in seal.plain if field in event.payload})
-    return b'%s%s,"key":%s,"sealed":"%s","payload":%s}' % (head, earlier, named, sealed, plain)
+    plain = b",".join(b'"%s":%s' % (field.encode(), quoted(str(event.payload.get(field, "")))) for field in seal.plain)
+    return b'%s%s,"key":%s,"sealed":"%s","payload":{%s}}' % (head, earlier, named, sealed, plain)
 
 
 def opened(body: bytes, chain: str, keys: Keys) -> JournalEvent:
@@ -62,7 +62,7 @@ def opened(body: bytes, chain: str, keys: Keys) -> JournalEvent:
     sealed = base64.b64decode(fields["sealed"])
     nonce, text = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
     try:
-        payload = AESGCM(key).decrypt(nonce, text, _head(event) + as_json(fields["key"]))
+        payload = AESGCM(key).decrypt(nonce, text, _head(event) + quoted(fields["key"]))
     except InvalidTag:
         raise KeyMissing(f"the key {name} in {keys.path} is not the one that this record was sealed under") from None
     return replace(event, payload=json.loads(payload), is_forgotten=False)
@@ -75,4 +75,5 @@ def chain_before_sealing(body: bytes) -> str:
 
 def _head(event: JournalEvent) -> bytes:
     """Return how a record begins, which its seal holds fast."""
-    return as_json({"id": event.event_id, "type": event.event_type, "at": event.at.isoformat()})[:-1]
+    at = event.at.isoformat().encode()
+    return b'{"id":%s,"type":%s,"at":"%s"' % (quoted(event.event_id), quoted(event.event_type), at)

@@ -32,11 +32,11 @@ def seal_of(event: JournalEvent) -> Seal | None:
     order_id, call_id = str(event.payload.get("order_id") or ""), str(event.payload.get("call_id") or "")
     # an id that the hotline did not make may be made of a number
     is_ours = _CALL.fullmatch(call_id) is not None
-    numbers = ("order_id", "call_id") if is_ours else ("order_id",)
-    plain = numbers + tuple(name for name in _OF_THE_TABLE if _WORD.fullmatch(str(event.payload.get(name))))
+    plain = [name for name in _OF_THE_TABLE if (word := event.payload.get(name)) and _WORD.fullmatch(str(word))]
+    plain += ["order_id"] * bool(order_id) + ["call_id"] * is_ours
     if order_id:
-        return Seal(key_of(order_id, event.at), plain)
-    return Seal(key_of(call_id, event.at) if is_ours else KeyName(day_of(event.at)), plain)
+        return Seal(key_of(order_id, event.at), tuple(plain))
+    return Seal(key_of(call_id, event.at) if is_ours else KeyName(day_of(event.at)), tuple(plain))
 
 
 def key_of(subject: str, at: datetime) -> KeyName:

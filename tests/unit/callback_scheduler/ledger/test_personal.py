@@ -41,7 +41,7 @@ def test_an_event_is_forgotten_with_its_order_its_call_or_its_day(payload: dict[
 def test_only_what_the_hotline_made_up_itself_stays_to_be_read() -> None:
     told = {"order_id": "26030310007", "call_id": CALL, "note": "step_done", "state_to": "sent", "who": "caller"}
     assert seal("order_noted", **told) == Seal(
-        KeyName("20260303", "26030310007"), ("order_id", "call_id", "note", "state_to")
+        KeyName("20260303", "26030310007"), ("note", "state_to", "order_id", "call_id")
     )
     theirs = {"order_id": "26030310007", "call_id": "x13800138000", "note": "请回电13800138000", "event": None}
     assert seal("order_noted", **theirs) == Seal(KeyName("20260303", "26030310007"), ("order_id",))
