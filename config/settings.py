@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import SplitResult, quote, urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from config import yaml_lines
 from config.bounds import BoundSettings
@@ -224,19 +224,21 @@ class Settings(Strict):
         """Validate the prompts' default too, so that its folder is the settings file's."""
         return {**given, "prompts": given.get("prompts") or {}} if isinstance(given, dict) else given
 
-    @model_validator(mode="after")
-    def _has_no_secret(self) -> Settings:
-        if self.redis_url is not None:
-            parts = urlsplit(self.redis_url)
-            if parts.password or "password=" in parts.query:
-                raise ValueError(
-                    "redis_url carries a password: name an environment variable in redis_password_env, "
-                    "or a file in redis_password_file"
-                )
-            if parts.scheme not in ("redis", "rediss", "unix"):
-                raise ValueError("redis_url starts with redis://, rediss:// or unix://")
-            _check_one_host(parts)
-        return self
+    @field_validator("redis_url")
+    @classmethod
+    def _names_one_redis_and_no_secret(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.password or "password=" in parts.query:
+            raise ValueError(
+                "redis_url carries a password: name an environment variable in redis_password_env, "
+                "or a file in redis_password_file"
+            )
+        if parts.scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("redis_url starts with redis://, rediss:// or unix://")
+        _check_one_host(parts)
+        return url
 
 
 def _check_one_host(parts: SplitResult) -> None:

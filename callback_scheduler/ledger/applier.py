@@ -108,8 +108,7 @@ class Applier:
         if not self._has_begun:
             self._greet(marker)
         elif marker < self.applied:
-            self.rebuilds += 1
-            self.is_rebuilding = True
+            self._rebuild()
             log.warning("redis_lost_events", applied=self.applied, marker=marker)
         start = max(min(marker, self.applied), self._journal.segments[0].first - 1)  # what is archived was forgotten
         if start != marker:
@@ -120,6 +119,13 @@ class Applier:
             self._watchman.begin(self._journal.journal_id)
             log.info("redis_up", events_waiting=self.waiting)
 
+    def _doubt(self) -> None:
+        self.is_rebuilding = True
+
+    def _rebuild(self) -> None:
+        self._doubt()
+        self.rebuilds += 1
+
     def _greet(self, marker: int) -> None:
         marked, chain = self._store.chain(self._journal.journal_id)
         if chain and marked == marker <= self.applied and not self._journal.had_chain(marker, chain):
@@ -129,8 +135,7 @@ class Applier:
             # The journal was set back to an older copy. Its new events are new to Redis all the same: ids tell.
             log.error("redis_is_ahead_of_journal", marker=marker, journal_position=self.applied)
         elif marker == 0 and self.applied > 0:
-            self.rebuilds += 1
-            self.is_rebuilding = True
+            self._rebuild()
             log.warning("redis_rebuild_begun", events=self.applied)
 
     def _carry(self) -> bool:
@@ -143,7 +148,7 @@ class Applier:
         if self.waiting:
             return True
         self.is_rebuilding = False
-        return self._watchman.look()
+        return self._watchman.look(on_empty=self._doubt)
 
     def _apply(self, batch: Durable) -> bool:
         outcomes = self._store.apply(self._journal.journal_id, batch)

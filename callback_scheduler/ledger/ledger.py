@@ -294,7 +294,8 @@ class Ledger:
     async def settled(self, timeout_s: float = 10.0) -> bool:
         """Wait until all that is on disk is in Redis too; False if that takes longer than `timeout_s`."""
         give_up_at = self._reactor.seconds() + timeout_s
-        while not self._applier.is_up or self._applier.waiting or self._journal.queued:
+        applier = self._applier
+        while not applier.is_up or applier.is_rebuilding or applier.waiting or self._journal.queued:
             if self._reactor.seconds() > give_up_at:
                 return False
             await deferLater(self._reactor, _SETTLE_LOOK_S)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from callback_scheduler.errors import JournalCorrupt, StoreUnavailable
 from callback_scheduler.journal import segments
+from callback_scheduler.journal.event import JournalEvent
 from callback_scheduler.journal.keys import FILE, KeyMissing, KeyName, Keys
 from callback_scheduler.journal.scan import scan_folder, segment_files
 from callback_scheduler.journal.sealing import chain_before_sealing
@@ -20,6 +21,8 @@ from callback_scheduler.store.store import Store
 
 # At the head of a sealed record, before anything that somebody else wrote.
 _SEALED_UNDER = re.compile(rb'\{"id":"[^"]*","type":"[^"]*","at":"[^"]*"(?:,"was":"[^"]*")?,"key":("[^"]*"),"sealed":')
+_BATCH = 500
+_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,42 @@ def head_in_redis(journal_id: str, url: str) -> ChainHead | None:
     finally:
         store.close()
     return ChainHead(position, chain, "Redis") if chain else None
+
+
+def lost_in_redis(folder: Path, journal_id: str, url: str) -> list[str] | None:
+    """Return the orders of a whole journal that Redis at `url` should have by now and has not as a whole.
+
+    None if it does not answer, or has nothing of this journal. OSError or JournalCorrupt if a file cannot be read.
+    """
+    store = Store.connect(url, timeout_s=_PATIENCE_S)
+    try:
+        applied = store.applied(journal_id)
+        if not applied:
+            return None
+        orders = _orders_owed(folder, applied)
+        numbers = list(orders)
+        batches = (numbers[start : start + _BATCH] for start in range(0, len(numbers), _BATCH))
+        return [
+            lost for batch in batches for lost in store.completeness.lost({number: orders[number] for number in batch})
+        ]
+    except StoreUnavailable:
+        return None
+    finally:
+        store.close()
+
+
+def _orders_owed(folder: Path, until: int) -> dict[str, str]:
+    """Return the orders opened and not forgotten up to a position, with the event that opened each."""
+    orders: dict[str, str] = {}
+    for path in segment_files(folder):
+        for _, _, body in segments.read(path, 0, until):
+            if b'"type":"order_opened"' in body or b'"type":"order_forgotten"' in body:
+                event = JournalEvent.from_fields(json.loads(body))
+                if event.event_type == "order_opened":
+                    orders[event.payload["order_id"]] = event.event_id
+                elif event.event_type == "order_forgotten":
+                    orders.pop(event.payload["order_id"], None)
+    return orders
 
 
 def journal_id(folder: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import structlog
 
@@ -60,10 +60,11 @@ class Watchman:
         self._next_memory_s = 0.0
         self._look_at_all()
 
-    def look(self) -> bool:
+    def look(self, on_empty: Callable[[], None]) -> bool:
         """Look at some orders, at all of them at first and after Redis dropped a key; False if all is to be built anew.
 
-        Called when everything of the journal has been applied. Raises StoreUnavailable.
+        Called when everything of the journal has been applied. `on_empty` is called before Redis is emptied. Raises
+        StoreUnavailable.
         """
         now_s = time.monotonic()
         if now_s >= self._next_memory_s:
@@ -77,7 +78,7 @@ class Watchman:
         if self._store.completeness.has_all_calls(list(self._calls)) and not lost:
             self._note(0 if was_whole_look else self.orders_lost)
             return True
-        return not self._may_build_anew(lost, now_s)
+        return not self._may_build_anew(lost, now_s, on_empty)
 
     def _look_at_memory(self) -> None:
         policy, evicted = self._store.completeness.memory()
@@ -110,7 +111,7 @@ class Watchman:
         known = {number: self._orders[number] for number in numbers if number in self._orders}
         return set(self._store.completeness.lost(known)) if known else set()
 
-    def _may_build_anew(self, lost: set[str], now_s: float) -> bool:
+    def _may_build_anew(self, lost: set[str], now_s: float, on_empty: Callable[[], None]) -> bool:
         """Empty Redis, unless that would lose more: what is there of a journal that no living node has.
 
         What is missing once more after that is only told, so that it is not emptied for ever.
@@ -122,6 +123,7 @@ class Watchman:
         self._mended |= missing
         self._next_mend_s = now_s + _MEND_EVERY_S
         log.error("redis_emptied_to_be_built_anew", orders_lost=len(lost), for_example=sorted(lost)[:5])
+        on_empty()
         self._store.completeness.empty()
         self._look_at_all()
         return True

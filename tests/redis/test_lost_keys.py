@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+import config
 from callback_scheduler.ledger import watchman
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
 from callback_scheduler.store.store import Store
+from config.settings import load
+from console.people.verify_command import run
 from tests.redis.nodes import EVENING, InReactor, Node, wait_until
 
 NUMBERS = [f"2603031{n:04}" for n in range(1, 6)]
@@ -138,3 +141,17 @@ def test_an_access_list_without_info_is_enough(
     node.settle()
     assert numbers(node) == NUMBERS[:1]
     node.stop()
+
+
+def test_verify_compares_orders_and_not_the_head_alone(
+    kept: Node, store: Store, server: EmbeddedRedis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept.stop()
+    source = Path(config.__file__).parent
+    settings = load(source / "hotline.yaml").model_copy(update={"data_dir": kept.data_dir, "redis_url": server.url})
+    assert run(settings, as_json=False) == 0
+    assert "every order of the journal is in Redis" in capsys.readouterr().out
+    store.ask(lambda redis: redis.delete(store.key("order", NUMBERS[3])))
+    assert run(settings, as_json=False) == 1
+    assert f"1 orders are missing in Redis, or parts of them: {NUMBERS[3]}" in capsys.readouterr().out
+    kept.start(redis_url=server.url)
