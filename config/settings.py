@@ -226,19 +226,29 @@ class Settings(Strict):
 
     @field_validator("redis_url")
     @classmethod
-    def _names_one_redis_and_no_secret(cls, url: str | None) -> str | None:
+    def _names_one_redis(cls, url: str | None) -> str | None:
         if url is None:
             return None
         parts = urlsplit(url)
-        if parts.password or "password=" in parts.query:
-            raise ValueError(
-                "redis_url carries a password: name an environment variable in redis_password_env, "
-                "or a file in redis_password_file"
-            )
+        if _has_password(parts):
+            return url  # refused below: what is wrong with a field is told with what was given
         if parts.scheme not in ("redis", "rediss", "unix"):
             raise ValueError("redis_url starts with redis://, rediss:// or unix://")
         _check_one_host(parts)
         return url
+
+    @model_validator(mode="after")
+    def _has_no_secret(self) -> Settings:
+        if self.redis_url is not None and _has_password(urlsplit(self.redis_url)):
+            raise ValueError(
+                "redis_url carries a password: name an environment variable in redis_password_env, "
+                "or a file in redis_password_file"
+            )
+        return self
+
+
+def _has_password(parts: SplitResult) -> bool:
+    return bool(parts.password) or "password=" in parts.query
 
 
 def _check_one_host(parts: SplitResult) -> None:

@@ -59,6 +59,9 @@ _BESIDE = """
   written down as `event_refused`, so that it holds when Redis is built anew from the journal.
 - *Reached* needs evidence: key 1, the enterprise's answer, ten seconds of talk both ways (`NotProved` otherwise). A
   talk after reopening does not move the time of the first one.
+- `hold_reason` says why a person must look at an order before it is dialled (`orders/holds.py`): the timetable and programs
+  leave it, whoever rings by hand lets it go on. It stands in `order_opened`, and empties when a person has it rung, or its
+  own number rings in. `not_theirs` is rung only by a supervisor with a reason.
 - A reassigned order forgets acknowledgement and ten-minute promise, keeps its deadline, and counts the unit among
   `units_before`.
 - Each record of the journal carries SHA-256 of the one before and itself. `hotline verify` names the first record that

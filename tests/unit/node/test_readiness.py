@@ -86,10 +86,10 @@ REFUSED: dict[str, tuple[Callable[[str], str], str]] = {
     ),
     "two hosts of Redis": (
         replaced(REDIS, "redis_url: redis://10.0.0.1:6379,10.0.0.2:6380/0 #"),
-        "redis_url names one host:port",
+        "redis_url names several hosts",
     ),
     "a port of Redis that is none": (
-        replaced(REDIS, "redis_url: redis://10.0.0.1:port/0 #"), "names no host",
+        replaced(REDIS, "redis_url: redis://10.0.0.1:port/0 #"), "Port could not be cast",
     ),
     "no certificate": (added(TLS), "server.pem is not there"),
     "a console elsewhere": (

@@ -156,7 +156,7 @@ def test_what_cannot_be_supervised_is_refused_with_the_reason(tell: Tell) -> Non
     assert desk.refusal(supervise(call_id, SEAT, "listen", BOSS)) == "supervision.phone_busy"
     for number in (
         "12345", "110", "10086", "95588", "0085212345678", "16812345678", "7001@evil.example", "sip:x@y", "",
-        "139 0000 1111", "+8612345", "１３９００００１１１１",
+        "+8612345", "139000011", "١٣٩٠٠٠٠١١١١",
     ):  # fmt: skip
         assert desk.refusal(supervise(call_id, number, "listen", BOSS)) == "supervision.wrong_number"
     supervised(desk, "listen")
