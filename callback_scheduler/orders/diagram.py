@@ -59,9 +59,9 @@ _BESIDE = """
   written down as `event_refused`, so that it holds when Redis is built anew from the journal.
 - *Reached* needs evidence: key 1, the enterprise's answer, ten seconds of talk both ways (`NotProved` otherwise). A
   talk after reopening does not move the time of the first one.
-- `hold_reason` says why a person must look at an order before it is dialled (`orders/holds.py`): the timetable and programs
-  leave it, whoever rings by hand lets it go on. It stands in `order_opened`, and empties when a person has it rung, or its
-  own number rings in. `not_theirs` is rung only by a supervisor with a reason.
+- `hold_reason` says why a person must look at an order before it is dialled (`orders/holds.py`): the timetable and
+  programs leave it, whoever rings by hand lets it go on. It stands in `order_opened`, and empties when a person has it
+  rung, or its own number rings in. `not_theirs` is rung only by a supervisor with a reason.
 - A reassigned order forgets acknowledgement and ten-minute promise, keeps its deadline, and counts the unit among
   `units_before`.
 - Each record of the journal carries SHA-256 of the one before and itself. `hotline verify` names the first record that
@@ -71,8 +71,13 @@ _BESIDE = """
 - *Closed* (`housekeeping.py`): at once when the enterprise says by key that its matter is solved, else some days after
   the talk (`keeping.close_after_days`). After a bad rating unit and supervisors are told, and a supervisor closes or
   reopens. A reopened order keeps its deadline and the verdict of its first talk, and is dialled again.
-- `Ledger.forget` lets settled orders of before a day go, with call records and those files of the journal that tell of
-  nothing else. The chain goes on from what was archived; numbers are not given again.
+- What a record says of people is sealed under a key of its order or call
+  ([`personal.py`](../callback_scheduler/ledger/personal.py)); only the numbers of both stay to be read. A day's secret
+  and the subject's name make the key ([`keys.py`](../callback_scheduler/journal/keys.py)), so a key costs no write of
+  its own, and one order outlives its day by a key written down for it.
+- `Ledger.forget` lets settled orders of before a day go, with call records and the keys of both: nobody can read their
+  records any more, though they stand where they stood. Files of the journal go that tell of nothing else. The chain
+  goes on from what was archived; numbers are not given again.
 """
 
 
