@@ -6,6 +6,7 @@ no octal one and `no` no boolean (all of which YAML 1.1 makes of them). Only an 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,9 @@ _SECRET_KEYS = {"password", "passwd", "passphrase", "secret", "token", "api_key"
 _NO_SECRETS = (
     "a secret never stands in this file: name an environment variable in password_env, or a file in password_file"
 )
+
+# who and password before the host, and a password among the parameters
+_SECRET_IN_URL = re.compile(r"(?<=://)\S*(?=@)|(?<=password=)[^&\s]*", re.IGNORECASE)
 
 
 @dataclass
@@ -145,4 +149,6 @@ def _plain(error: Any) -> str:
         return "is missing"
     message = str(error["msg"]).removeprefix("Value error, ")
     given = error["input"]
+    if isinstance(given, str):
+        given = _SECRET_IN_URL.sub("***", given)
     return f"{message} (given: {given!r})" if isinstance(given, (str, int, float)) else message
