@@ -6,6 +6,7 @@ no octal one and `no` no boolean (all of which YAML 1.1 makes of them). Only an 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,9 @@ _SECRET_KEYS = {"password", "passwd", "passphrase", "secret", "token", "api_key"
 _NO_SECRETS = (
     "a secret never stands in this file: name an environment variable in password_env, or a file in password_file"
 )
+
+# who and password before the host, and a password among the parameters
+_SECRET_IN_URL = re.compile(r"(?<=://)\S*(?=@)|(?<=password=)[^&\s]*", re.IGNORECASE)
 
 
 @dataclass
@@ -123,6 +127,8 @@ def _plain(error: Any) -> str:
     given = error["input"]
     if not isinstance(given, (str, int, float)):
         return message
-    shown = repr(given) if len(str(given)) <= _LONGEST_SHOWN else repr(str(given)[:_LONGEST_SHOWN]) + "..."
     cure = full_width_cure(given) if isinstance(given, str) else ""
+    if isinstance(given, str):
+        given = _SECRET_IN_URL.sub("***", given)
+    shown = repr(given) if len(str(given)) <= _LONGEST_SHOWN else repr(str(given)[:_LONGEST_SHOWN]) + "..."
     return f"{message} (given: {shown}){cure}"

@@ -41,7 +41,7 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 _END_NOTE = f"data/journal/{END_MARK}"
 # Rebuilt, made again, or of use only to the process that made it.
-_LEFT_OUT = ("redis", "prompts", "journal", "recordings", "control.sock", "lock", "trials")
+_LEFT_OUT = ("redis", "prompts", "journal", "recordings", "control.sock", "lock", "node.lock", "trials")
 _CHUNK = 1024 * 1024
 
 

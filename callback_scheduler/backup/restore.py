@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from gzip import BadGzipFile
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -18,7 +20,10 @@ from typing import IO, Any
 from callback_scheduler.backup.archive import FORMAT, MANIFEST
 from callback_scheduler.errors import BackupError
 from callback_scheduler.journal import segments
+from callback_scheduler.journal.scan import segment_files
 from callback_scheduler.ledger.verification import ChainHead, verify
+from callback_scheduler.orders.number_fence import fence_of, read_fence, write_fence
+from routing.clock import SHANGHAI
 
 CONFIG_FOLDER = "restored-config"
 _CHUNK = 1024 * 1024
@@ -40,7 +45,7 @@ class Restored:
     keep_until: str = ""
 
 
-def restore(archive: Path, data_dir: Path) -> Restored:
+def restore(archive: Path, data_dir: Path, restored_at: datetime | None = None) -> Restored:
     """Put the backup in `archive` into `data_dir`, which must not be there or be empty; verify it before it is there.
 
     The configuration comes into `data_dir`/restored-config, to be looked at and put in place by hand: another machine
@@ -54,6 +59,7 @@ def restore(archive: Path, data_dir: Path) -> Restored:
             made = _unpack(archive, Path(beside))
             _check_journal(Path(beside) / "data" / "journal", made["journal"])
             _note_restoring(Path(beside) / "data" / "journal", made["journal"])
+            _fence(Path(beside) / "data", restored_at or datetime.now(tz=SHANGHAI))
             _put_in_place(Path(beside), data_dir)
     except OSError as failed:
         _take_away(data_dir, was_there)
@@ -182,6 +188,16 @@ def _check_journal(folder: Path, told: dict[str, Any]) -> None:
 def _note_restoring(folder: Path, told: dict[str, Any]) -> None:
     """Note beside the journal that it is older than it looks: its node forgets at once what is past."""
     segments.write_mark(folder, segments.RESTORED_MARK, segments.Mark(told["position"], told["chain"]))
+
+
+def _fence(data: Path, restored_at: datetime) -> None:
+    """Let the node count on behind every number that may have been given after the backup, and by earlier restores."""
+    last = ""
+    for path in segment_files(data / "journal"):
+        for _, _, body in segments.read(path, 0, sys.maxsize):
+            if b'"type":"order_opened"' in body:
+                last = max(last, str(json.loads(body)["payload"].get("order_id", "")))
+    write_fence(data, fence_of(restored_at, last, read_fence(data)))
 
 
 def _put_in_place(beside: Path, data_dir: Path) -> None:

@@ -32,6 +32,7 @@ from callback_scheduler.ledger.personal import midnight_before, seal_of
 from callback_scheduler.ledger.retention import Forgotten
 from callback_scheduler.ledger.watchman import OF_ORDERS, Watchman
 from callback_scheduler.orders.fields import instant, to_payload
+from callback_scheduler.orders.number_fence import read_fence
 from callback_scheduler.orders.numbers import OrderNumbers
 from callback_scheduler.orders.order import OpenedOrder, OrderDraft
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
@@ -72,7 +73,7 @@ class Ledger:
         calls_kept: int = 100_000,
     ) -> None:
         self._reactor = reactor
-        self._numbers = OrderNumbers(node_number)
+        self._data_dir, self._numbers = data_dir, OrderNumbers(node_number)
         self._embedded = EmbeddedRedis(data_dir / "redis") if redis_url is None else None
         url = self._embedded.url if self._embedded else str(redis_url)
         self._store = Store.connect(url, prefix=key_prefix, calls_kept=calls_kept)
@@ -117,6 +118,7 @@ class Ledger:
     def _open(self) -> bool:
         """Open the journal, start Redis, learn the numbers given so far; return whether Redis answers."""
         self._journal.open()
+        self._numbers.stay_behind(read_fence(self._data_dir))
         for _, event in self._journal.replay(event_types=OF_ORDERS):
             self._numbers.note(event.payload["order_id"])
             self._watchman.learn(event)

@@ -18,7 +18,7 @@ from ivr.speech.prompts import Prompt
 from routing.clock import SHANGHAI
 from routing.phone_numbers import base_of, identifies, is_same_number
 
-_MAX_DIGITS = 12
+_MAX_DIGITS = 16  # of an order number: 11, and more after a restore or on a day of ten thousand orders
 _TRIES = 3
 _CHANGES = 5  # then the caller is only pressing keys
 _LOOK_AHEAD_DAYS = 14  # the longest holiday has ten

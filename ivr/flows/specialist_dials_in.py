@@ -15,7 +15,7 @@ from ivr.speech.prompts import Prompt
 from routing.directory import Unit
 from routing.tiers import Specialist
 
-_MAX_DIGITS = 12
+_MAX_DIGITS = 16  # of an order number: 11, and more after a restore or on a day of ten thousand orders
 _TRIES = 3
 
 

@@ -68,6 +68,34 @@ def test_a_live_node_is_backed_up_and_the_restored_one_has_the_same_orders(
     assert other_machine.open_order("new").order_id not in before
 
 
+def test_no_number_of_the_lost_time_is_given_again_however_often_a_backup_is_restored(
+    node: Node, tmp_path: Path, in_reactor: InReactor
+) -> None:
+    node.start()
+    node.open_order("1")
+    node.settle()
+    back_up(node.data_dir, {}, tmp_path / "b.tar.gz", EVENING)
+    given = [node.open_order(str(n)).order_id for n in range(2, 9)]  # callers have these, and the machine burns
+    for n, minutes in enumerate((30, 34, 24 * 60 + 30)):
+        again = Node(tmp_path / f"again{n}", in_reactor)
+        restore(tmp_path / "b.tar.gz", again.data_dir, EVENING + timedelta(minutes=minutes))
+        again.start()
+        given += [again.open_order(f"{n}0{one}").order_id for one in range(3)]
+        given.append(again.open_order(f"{n}10", after=timedelta(days=1)).order_id)
+        assert len(given[-1]) == len("26030413450001")
+        assert again.open_order(f"{n}11", after=timedelta(days=3)).order_id == "26030610001"  # nothing was lost then
+        again.settle()
+        archive = tmp_path / f"of{n}.tar.gz"
+        back_up(again.data_dir, {}, archive, EVENING)
+        twice = Node(tmp_path / f"twice{n}", in_reactor)
+        restore(archive, twice.data_dir, EVENING + timedelta(minutes=minutes))  # in the same minute
+        twice.start()
+        given.append(twice.open_order("x").order_id)
+        twice.stop()
+        again.stop()
+    assert len(set(given)) == len(given), given
+
+
 def test_a_backup_taken_while_callers_come_in_holds_every_order_of_before(
     node: Node, other_machine: Node, tmp_path: Path
 ) -> None:

@@ -100,8 +100,11 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path: Path, key: s
     assert "hunter2" not in faults[0]
 
 
-def test_a_password_in_redis_url_is_refused_and_not_repeated(tmp_path: Path) -> None:
-    faults = faults_of(written(tmp_path, "redis_url: redis://:hunter2@10.0.0.7/0\n"))
+@pytest.mark.parametrize(
+    "url", ["redis://:hunter2@10.0.0.7/0", "redis://app:hunter2@a:1,b:2/0", "unix:///r.sock?password=hunter2"]
+)
+def test_a_password_in_redis_url_is_refused_and_not_repeated(tmp_path: Path, url: str) -> None:
+    faults = faults_of(written(tmp_path, f"redis_url: {url}\n"))
     assert "redis_password_env" in faults[0]
     assert "hunter2" not in faults[0]
 

@@ -109,7 +109,7 @@ def test_what_is_restored_is_what_was_there(data_dir: Path, settings_file: Path,
         assert (tmp_path / "empty" / "journal" / path.name).read_bytes() == path.read_bytes()
     assert (tmp_path / "empty" / CONFIG_FOLDER / "hotline.yaml").read_text() == "data_dir: var\n"
     assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == [
-        "journal", "notices", "recordings", CONFIG_FOLDER,
+        "journal", "notices", "number-fence.json", "recordings", CONFIG_FOLDER,
     ]  # fmt: skip
 
 
