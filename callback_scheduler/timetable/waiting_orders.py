@@ -127,6 +127,12 @@ class WaitingOrders:
                 self.note(order.order_id, await self._dials.begin(order.order_id, at, is_its_turn))
         return len(chosen) == self._ladder.dials_per_sweep
 
+    def oldest_undialled_s(self, at: datetime) -> float:
+        """Return for how long the oldest open order that is due has been so without any attempt; 0 if there is none."""
+        waiting = (order.due_at for order in self._seen.values() if not order.attempts and order.due_at <= at)
+        oldest = min(waiting, default=at)
+        return (at - oldest).total_seconds()
+
     def _near(self, at: datetime) -> Iterable[Order]:
         if not self._watch.is_doubted:
             return self._seen.values()

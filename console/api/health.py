@@ -25,10 +25,11 @@ class Readiness(Answer):
 
     is_ready: bool
     reasons: list[str] = Field(
-        description="Why not: door.closed, trunks.none_registered, lines.none, lines.all_in_use, journal.closed, "
-        "journal.stuck, journal.failing (the disk refused an event within the last minute), disk.full, redis.away, "
-        "redis.lost_orders, node_number.taken. Without Redis callers are still served and orders are on disk, but "
-        "nobody can be shown or dialled, so another node should take the calls where there is one."
+        description="Why not: door.closed, trunks.none_registered, lines.none, lines.all_in_use, lines.cannot_fork, "
+        "journal.closed, journal.stuck, journal.failing (the disk refused an event within the last minute), disk.full, "
+        "redis.away, redis.lost_orders, node_number.taken, timetable.behind (no whole sweep for a minute and three "
+        "turns). Without Redis callers are still served and orders are on disk, but nobody can be shown or dialled, so "
+        "another node should take the calls where there is one."
     )
 
 
