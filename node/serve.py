@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from callback_scheduler.errors import SchedulerError
 from node.console_port import OpenConsole
+from node.data_dir import PRIVATE_UMASK
 from node.node import Node
 from routing.clock import MovableClock, SystemClock
 from routing.site import Site
@@ -47,6 +48,7 @@ def serve(
     With `at` the clock is set to that moment and can be moved by an operator. Log lines go to standard error;
     standard output gets one line of JSON when the service is ready.
     """
+    os.umask(PRIVATE_UMASK)  # also of lines, voice and Redis, which are born of this process
     _log_as_json()
     # Twisted counts by the wall clock: set back an hour, it would leave every timer waiting for an hour
     reactor.seconds = time.monotonic
