@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -232,6 +233,7 @@ def _report(options: argparse.Namespace) -> int:
 def _backup(options: argparse.Namespace) -> int:
     from callback_scheduler.backup.command import run_backup  # noqa: PLC0415
 
+    os.umask(0o077)
     try:  # a running node knows what is on disk for good
         until = ask(_control(options), "status")["ledger"]["journal"]["position"]
     except ControlError:
@@ -242,6 +244,7 @@ def _backup(options: argparse.Namespace) -> int:
 def _restore(options: argparse.Namespace) -> int:
     from callback_scheduler.backup.command import run_restore  # noqa: PLC0415
 
+    os.umask(0o077)  # what is restored is for this user only
     # no configuration is read where there is none yet
     return run_restore(options.archive, options.data_dir or _data_dir(options))
 

@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 from callback_scheduler.errors import SchedulerError
 from config.errors import ConfigError
 from node.console_port import OpenConsole
+from node.data_dir import PRIVATE_UMASK
 from node.error_texts import cut, error_text
 from node.node import Node
 from node.ways_out import what_to_do
@@ -51,6 +52,7 @@ def serve(
     With `at` the clock is set to that moment and can be moved by an operator. Log lines go to standard error;
     standard output gets one line of JSON when the service is ready.
     """
+    os.umask(PRIVATE_UMASK)  # also of lines, voice and Redis, which are born of this process
     _log_as_json()
     os.umask(0o077)  # what the service writes, and its lines and its Redis, is for its own user only
     # Twisted counts by the wall clock: set back an hour, it would leave every timer waiting for an hour

@@ -23,7 +23,7 @@ from callback_scheduler.journal import segments
 from callback_scheduler.journal.scan import segment_files
 from callback_scheduler.ledger.verification import ChainHead, verify
 from callback_scheduler.orders.number_fence import fence_of, read_fence, write_fence
-from routing.clock import SHANGHAI
+from routing.clock import SystemClock
 
 CONFIG_FOLDER = "restored-config"
 _CHUNK = 1024 * 1024
@@ -59,7 +59,7 @@ def restore(archive: Path, data_dir: Path, restored_at: datetime | None = None) 
             made = _unpack(archive, Path(beside))
             _check_journal(Path(beside) / "data" / "journal", made["journal"])
             _note_restoring(Path(beside) / "data" / "journal", made["journal"])
-            _fence(Path(beside) / "data", restored_at or datetime.now(tz=SHANGHAI))
+            _fence(Path(beside) / "data", restored_at or SystemClock().now())
             _put_in_place(Path(beside), data_dir)
     except OSError as failed:
         _take_away(data_dir, was_there)

@@ -115,8 +115,10 @@ class Applier:
             self._store.resume_from(self._journal.journal_id, start)
         self.applied, self._from_disk, self._has_begun = start, None, True
         if not self.is_up:
-            self.is_up, self.last_error, self.changed_at_s = True, "", time.monotonic()
             self._watchman.begin(self._journal.journal_id)
+            # before an event is judged by what is not there any more; an emptied Redis answers `gap` to the next one
+            self._watchman.look(start, on_empty=self._doubt)
+            self.is_up, self.last_error, self.changed_at_s = True, "", time.monotonic()
             log.info("redis_up", events_waiting=self.waiting)
 
     def _doubt(self) -> None:
@@ -148,7 +150,7 @@ class Applier:
         if self.waiting:
             return True
         self.is_rebuilding = False
-        return self._watchman.look(on_empty=self._doubt)
+        return self._watchman.look(self.applied, on_empty=self._doubt)
 
     def _apply(self, batch: Durable) -> bool:
         outcomes = self._store.apply(self._journal.journal_id, batch)
@@ -162,7 +164,7 @@ class Applier:
                 level("event_refused", event_id=event.event_id, position=position, error=outcome.order_id)
             self.applied = position
             done.append((event, outcome))
-            self._watchman.learn(event)
+            self._watchman.learn(position, event)
         self._on_applied(done)
         return len(done) == len(batch)
 

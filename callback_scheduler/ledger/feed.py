@@ -88,7 +88,10 @@ class Feed:
         if end <= after:
             return [], after
         letters, end = self._behind(after, end, limit)
-        return self._judged(letters), letters[-1][0] if len(letters) == limit else end
+        judged = self._judged(letters)
+        if self.settled_to < end:  # Redis was lost or emptied meanwhile, and with it who was refused
+            return [], after
+        return judged, letters[-1][0] if len(letters) == limit else end
 
     def event_at(self, position: int) -> JournalEvent | None:
         """Return the event at a position; None if none of ours is there. Reads as `take` does."""

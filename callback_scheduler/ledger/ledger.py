@@ -119,9 +119,9 @@ class Ledger:
         """Open the journal, start Redis, learn the numbers given so far; return whether Redis answers."""
         self._journal.open()
         self._numbers.stay_behind(read_fence(self._data_dir))
-        for _, event in self._journal.replay(event_types=OF_ORDERS):
+        for position, event in self._journal.replay(event_types=OF_ORDERS):
             self._numbers.note(event.payload["order_id"])
-            self._watchman.learn(event)
+            self._watchman.learn(position, event)
         if self._embedded:
             try:
                 self._embedded.start()
@@ -334,7 +334,8 @@ class Ledger:
         self._applier.offer(group)
 
     def _applied_to(self) -> int:
-        return self._applier.applied if self._applier.is_up else 0
+        # what was refused is not known again before all is built anew
+        return self._applier.applied if self._applier.is_up and not self._applier.is_rebuilding else 0
 
     def _on_applied(self, applied: Applied) -> None:
         self.feed.look([event for event, _ in applied])

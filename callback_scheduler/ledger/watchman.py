@@ -35,18 +35,19 @@ class Watchman:
         self.may_evict = False  # Redis would drop orders when its memory is full
         self._store, self._has_own_redis = store, has_own_redis
         self._journal_id = ""
-        self._orders: dict[str, str] = {}  # number -> event that opened it
+        self._orders: dict[str, tuple[str, int]] = {}  # number -> event that opened it, and its position
         self._calls: deque[str] = deque(maxlen=min(_CALLS_WATCHED, calls_kept // 10))
         self._round: Iterator[str] = iter(())
         self._is_whole_look = True
+        self._applied = 0
         self._policy, self._evicted = "", 0
         self._mended: set[str] = set()  # what was missing when Redis was last emptied for it
         self._next_look_s = self._next_memory_s = self._next_mend_s = 0.0
 
-    def learn(self, event: JournalEvent) -> None:
+    def learn(self, position: int, event: JournalEvent) -> None:
         """Take note of an event that is in Redis by now, or will be before the first look."""
         if event.event_type == "order_opened" and isinstance(event.payload.get("order_id"), str):
-            self._orders.setdefault(event.payload["order_id"], event.event_id)
+            self._orders.setdefault(event.payload["order_id"], (event.event_id, position))
         elif event.event_type == "order_forgotten":
             self._orders.pop(str(event.payload.get("order_id")), None)
         elif event.event_type == "records_forgotten":
@@ -60,13 +61,13 @@ class Watchman:
         self._next_memory_s = 0.0
         self._look_at_all()
 
-    def look(self, on_empty: Callable[[], None]) -> bool:
+    def look(self, applied: int, on_empty: Callable[[], None]) -> bool:
         """Look at some orders, at all of them at first and after Redis dropped a key; False if all is to be built anew.
 
-        Called when everything of the journal has been applied. `on_empty` is called before Redis is emptied. Raises
-        StoreUnavailable.
+        What lies behind `applied` in the journal is not expected in Redis. `on_empty` is called before it is emptied.
+        Raises StoreUnavailable.
         """
-        now_s = time.monotonic()
+        now_s, self._applied = time.monotonic(), applied
         if now_s >= self._next_memory_s:
             self._next_memory_s = now_s + _LOOK_AT_MEMORY_EVERY_S
             self._look_at_memory()
@@ -108,7 +109,8 @@ class Watchman:
         return {number for batch in batches for number in self._lost_of(batch)}
 
     def _lost_of(self, numbers: list[str]) -> set[str]:
-        known = {number: self._orders[number] for number in numbers if number in self._orders}
+        there = ((number, self._orders[number]) for number in numbers if number in self._orders)
+        known = {number: event_id for number, (event_id, position) in there if position <= self._applied}
         return set(self._store.completeness.lost(known)) if known else set()
 
     def _may_build_anew(self, lost: set[str], now_s: float, on_empty: Callable[[], None]) -> bool:

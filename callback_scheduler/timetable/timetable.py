@@ -101,6 +101,7 @@ class Timetable:
         self._scheduler: TwistedScheduler | None = None
         self._timers: dict[str, Any] = {}
         self._is_stopping = False
+        self._whole_sweep_at_s: float | None = None  # by the reactor's clock: when the last whole sweep ended
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -117,6 +118,7 @@ class Timetable:
         scheduler.add_job(self._sweep_calendar, _Every(_READ_CALENDAR_EVERY_S), id="calendar")
         scheduler.add_job(self._keep_house, _Every(_KEEP_HOUSE_EVERY_S), id="house")
         scheduler.start()
+        self._whole_sweep_at_s = self._reactor.seconds()  # none is late before it could be
         self._look_at_clock_again()
         log.info("timetable_started", sweep_every_s=self._ladder.sweep_every_s, calendar=self.calendar.version)
 
@@ -141,7 +143,15 @@ class Timetable:
             "calendar": self.calendar.version,
             "clock_jumped_s": self._watch.jumped.total_seconds(),
             "is_clock_doubted": self._watch.is_doubted,
+            "swept_s_ago": self._swept_s_ago(),
+            "sweep_every_s": self._ladder.sweep_every_s,
+            "oldest_undialled_s": round(self._waiting.oldest_undialled_s(self._clock.now()), 1),
         }
+
+    def _swept_s_ago(self) -> float | None:
+        if self._whole_sweep_at_s is None:
+            return None
+        return round(float(self._reactor.seconds()) - self._whole_sweep_at_s, 1)
 
     # -- when to sweep --------------------------------------------------------------------------------------------
 
@@ -219,6 +229,7 @@ class Timetable:
             await self._waiting.read(at, self.calendar)
         await self._dials.settle_rest()
         await self._dial(at)
+        self._whole_sweep_at_s = self._reactor.seconds()
 
     async def _do_steps(self, orders: list[Order], at: datetime) -> bool:
         lease = await self._orders.lease(_SWEEPS_LEASE, self._ladder.lease_s)

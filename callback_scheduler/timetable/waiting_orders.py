@@ -143,6 +143,12 @@ class WaitingOrders:
 
         return may_dial
 
+    def oldest_undialled_s(self, at: datetime) -> float:
+        """Return for how long the oldest open order that is due has been so without any attempt; 0 if there is none."""
+        waiting = (order.due_at for order in self._seen.values() if not order.attempts and order.due_at <= at)
+        oldest = min(waiting, default=at)
+        return (at - oldest).total_seconds()
+
     def _near(self, at: datetime) -> Iterable[Order]:
         if not self._watch.is_doubted:
             return self._seen.values()

@@ -26,12 +26,12 @@ class Readiness(Answer):
     is_ready: bool
     reasons: list[str] = Field(
         description="Why not: draining, door.closed, trunks.none_registered, lines.none, lines.all_in_use, "
-        "journal.closed, journal.stuck, journal.failing (the disk refused an event within the last "
-        "minute), disk.full, redis.away, redis.lost_orders, node_number.taken, clock. Without Redis "
-        "callers are still served and orders are on disk, but nobody can be shown or dialled, so "
-        "another node should take the calls where there is one. clock: it has jumped by more than "
-        "two hours since the node was started; no reminder is given and no breach frozen until it is "
-        "right again, or the node was started anew by a clock that is."
+        "lines.cannot_fork, journal.closed, journal.stuck, journal.failing (the disk refused an event within the last "
+        "minute), disk.full, redis.away, redis.lost_orders, node_number.taken, timetable.behind (no whole sweep for a "
+        "minute and three turns), clock. Without Redis callers are still served and orders are on disk, but nobody can "
+        "be shown or dialled, so another node should take the calls where there is one. clock: it has jumped by more "
+        "than two hours since the node was started; no reminder is given and no breach frozen until it is right again, "
+        "or the node was started anew by a clock that is."
     )
 
 

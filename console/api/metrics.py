@@ -97,6 +97,11 @@ def _of_status(status: Mapping[str, Any]) -> Iterator[Metric]:
     yield from _of_notices(status["notices"])
     disk = status.get("disk", {})
     yield _gauge("disk_free_megabytes", "Room for journal and recordings.", _one(disk.get("free_mb", 0)))
+    timetable = status["timetable"]
+    yield _gauge("sweep_age_seconds", "Since the last whole sweep over the orders.",
+                 _one(timetable.get("swept_s_ago") or 0))  # fmt: skip
+    yield _gauge("oldest_undialled_seconds", "For how long the oldest order that is due has waited for its first try.",
+                 _one(timetable.get("oldest_undialled_s", 0)))  # fmt: skip
     doubted = status["timetable"].get("is_clock_doubted", False)
     yield _gauge("clock_doubted", "1 while the clock has jumped, and nothing is frozen on its word.", _one(doubted))
 
@@ -108,6 +113,9 @@ def _of_lines(lines: Mapping[str, Any], door: Mapping[str, Any], trunks: Mapping
     yield _gauge("callers_waiting_for_line", "Callers who wait for a line.", _one(lines.get("waiting", 0)))
     yield _counter("lines_died", "Line processes that died under calls or idle.", _one(lines.get("died", 0)))
     yield _counter("lines_recycled", "Line processes replaced in good time.", _one(lines.get("recycled", 0)))
+    yield _counter("lines_not_born", "Line processes that could not be forked or never came up.",
+                   _one(lines.get("births_failed", 0)))  # fmt: skip
+    yield _gauge("lines_failing", "1 while no line comes up.", _one(lines.get("is_failing", 0)))
     events: Values = {(str(name),): float(count) for name, count in door.get("counters", {}).items()}
     yield _counter("sip_door_events", "What the SIP door counted, such as rejected_full.", events, ("event",))
     up: Values = {(str(name),): float(one.get("state") == "registered") for name, one in dict(trunks).items()}

@@ -94,7 +94,11 @@ class WarmParent:
             _tell({"refused": config.line, "most_lines": self._most_lines})
             return
         parent = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as wrong:  # no process or memory left: those who talk must not end with this
+            _tell({"refused": config.line, "error": str(wrong)})
+            return
         if pid == 0:
             _be_line(config, parent)
         self._lines[pid] = config.line

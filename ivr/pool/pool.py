@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 
 from config.settings import LineSettings
 from ivr.line import messages as m
+from ivr.pool.births import Births
 from ivr.pool.process import LineConnection, LineProcess, LinesDidNotStart, LineState, connections
 from ivr.pool.slot import CallRefused, LineDied, LineSlot
 from ivr.pool.warm_parent import Spawn, WarmParent
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 _WATCH_EVERY_S = 1.0
 _START_WITHIN_S = 20.0
 _HELLO_WITHIN_S = 10.0
+_FORKED_WITHIN_S = 5.0
 _STOP_WITHIN_S = 6.0
 # An outgoing leg whose INVITE nobody answered at all cannot be cancelled before a first answer (RFC 3261 9.1).
 _RELEASE_WITHIN_S = 6.0
@@ -62,6 +64,8 @@ class LinePool:
         self._next_number = 0
         self._capacity = 1
         self._recycled = self._died = 0
+        self._births = Births()
+        self._is_starting = self._is_stopping = self._is_parent_hung = False
         self._parent: WarmParent | None = None
         self._parent_born_at = self._looked_at = 0.0
         self._restart_after_s = _FIRST_RESTART_AFTER_S
@@ -72,14 +76,13 @@ class LinePool:
         self._socket_folder: int | None = None
         self._socket, self._socket_path = Path(), ""  # where it lies, and the address that it is bound to
         self._later: list[Any] = []
-        self._is_stopping = False
         self._waiting: list[tuple[Callable[[], bool], Deferred[None], Any]] = []
 
     # -- start and stop ---------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Start the warm parent and the spare lines; LinesDidNotStart if none comes up."""
-        self._is_stopping = False
+        self._is_stopping, self._is_starting = False, True
         self._socket = path = self._make_socket_path()
         self._socket_folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         self._socket_path = short_address(path, self._socket_folder)
@@ -91,6 +94,7 @@ class LinePool:
         if not await self._until(lambda: self._free() >= needed, _START_WITHIN_S):
             await self.stop()
             raise LinesDidNotStart(f"of {needed} lines, fewer said Hello within {_START_WITHIN_S:.0f} s")
+        self._is_starting = False
         log.info("lines_started", **self.status())
 
     async def stop(self) -> None:
@@ -195,8 +199,20 @@ class LinePool:
     def _free(self) -> int:
         return sum(line.capacity - len(line.slots) for line in self._lines.values() if line.state is LineState.READY)
 
+    @property
+    def _can_grow(self) -> bool:
+        """Whether a line would be born for a caller who finds none free."""
+        return self._parent is not None and not self._is_failing and self._left()[0] > 0
+
+    @property
+    def _is_failing(self) -> bool:
+        return self._births.is_failing or self._is_parent_hung
+
     def status(self) -> dict[str, int]:
-        """Return counts: lines there are, conversations free and in use, lines recycled and died, legs a line takes."""
+        """Return counts: lines there are, conversations free and in use, lines recycled and died, legs a line takes.
+
+        `can_grow` is 1 while lines are born at need, `is_failing` 1 while none comes up.
+        """
         living = [line for line in self._lines.values() if line.state is not LineState.DEAD]
         return {
             "total": len(living),
@@ -204,6 +220,9 @@ class LinePool:
             "in_use": sum(len(line.slots) for line in living),
             "recycled": self._recycled,
             "died": self._died,
+            "births_failed": self._births.failed,
+            "can_grow": int(self._can_grow),
+            "is_failing": int(self._is_failing),
             "cap": max((line.max_legs for line in living), default=0),
         }
 
@@ -212,17 +231,24 @@ class LinePool:
     def _start_parent(self) -> None:
         self._parent_born_at = self._reactor.seconds()
         # the watchdog may wait for killed lines while their successors are born already
-        self._parent = self._spawn(self._reactor, self, self._settings.count * 2 + 2)
+        self._is_parent_hung = False
+        try:
+            self._parent = self._spawn(self._reactor, self, self._settings.count * 2 + 2)
+        except OSError as wrong:  # no process or descriptor left
+            self._births.failure(self._reactor.seconds())
+            self.parent_ended(f"it cannot be started: {wrong}")
+            return
         self._keep_spares()
 
     def _keep_spares(self) -> None:
         """Fork until enough lines are ready or coming: the spare ones, and more of them the busier the house is."""
-        if self._is_stopping or self._parent is None:
+        if self._is_stopping or self._parent is None or not self._births.may_begin(self._reactor.seconds()):
             return
         living = [line for line in self._lines.values() if line.state in (LineState.STARTING, LineState.READY)]
         coming = sum(line.state is LineState.STARTING for line in living)
         in_use = sum(len(line.slots) for line in living)
-        target = max(self._settings.spare, in_use // 4) + self._asked_in_vain
+        # the first line shows that they come up at all, also where none is kept ready
+        target = max(self._settings.spare, in_use // 4, int(self._is_starting)) + self._asked_in_vain
         missing = -(-(target - self._free()) // self._capacity) - coming
         for _ in range(min(missing, self._settings.count - len(living))):
             number, self._next_number = self._next_number, self._next_number + 1
@@ -233,6 +259,7 @@ class LinePool:
         """A line has been born."""
         if number in self._lines:
             self._lines[number].pid = pid
+            self._is_parent_hung = False
 
     def hello(self, connection: LineConnection, hello: m.Hello) -> LineProcess | None:
         """A line is ready; None if the kernel knows the process at the other end by another number."""
@@ -241,6 +268,7 @@ class LinePool:
             log.error("hello_from_stranger", line_id=hello.line, pid=hello.pid)
             return None
         line.ready(connection, hello)
+        self._births.succeeded()
         self._capacity = line.capacity
         self._asked_in_vain = max(0, self._asked_in_vain - self._capacity)
         self._changed()
@@ -262,6 +290,9 @@ class LinePool:
         for line in list(self._lines.values()):
             silent_s = now - line.heard_at
             most_s = _HELLO_WITHIN_S if line.state is LineState.STARTING else self._settings.heartbeat_silence_s
+            is_unborn = line.state is LineState.STARTING and line.pid == 0 and silent_s > _FORKED_WITHIN_S
+            if is_unborn and now - self._parent_born_at > _START_WITHIN_S:
+                self._note_hung_parent(line)
             if silent_s > most_s:
                 log.error("line_silent", line_id=line.number, pid=line.pid, silent_s=round(silent_s, 1))
                 self._kill(line)
@@ -270,6 +301,14 @@ class LinePool:
         if now - self._parent_born_at > _HEALTHY_AFTER_S:
             self._restart_after_s = _FIRST_RESTART_AFTER_S
         self._keep_spares()
+
+    def _note_hung_parent(self, line: LineProcess) -> None:
+        """The warm parent does not fork: it is ended once nobody talks, since its lines end with it."""
+        if not self._is_parent_hung:
+            self._is_parent_hung = True
+            log.error("warm_parent_hung", line_id=line.number)
+        if self._parent is not None and not any(one.slots for one in self._lines.values()):
+            self._parent.kill_itself()
 
     def _recycle_if_due(self, line: LineProcess) -> None:
         is_old = self._reactor.seconds() - line.born_at > self._settings.recycle_after_h * 3600
@@ -335,6 +374,9 @@ class LinePool:
     def _bury(self, line: LineProcess, status: int | None = None) -> None:
         """Tell the slots of a line, then the door, that it has died; one that left as it was told has not died."""
         was_leaving = line.state is LineState.LEAVING
+        if line.state is LineState.STARTING and not self._is_stopping:
+            pause_s = self._births.failure(self._reactor.seconds())
+            log.error("line_not_born", line_id=line.number, status=status, again_in_s=pause_s)
         slots = line.bury()
         if was_leaving and not slots:
             return

@@ -9,11 +9,17 @@ _JOURNAL_STUCK = 1000  # events that wait for the disk
 # So long no call is sent here; the next one is the trial.
 _JOURNAL_FAILING_S = 60.0
 REASONS = (
-    "draining", "door.closed", "trunks.none_registered", "lines.none", "lines.all_in_use", "journal.closed",
-    "journal.stuck", "journal.failing", "disk.full", "redis.away", "redis.lost_orders", "node_number.taken", "clock",
+    "draining", "door.closed", "trunks.none_registered", "lines.none", "lines.all_in_use", "lines.cannot_fork",
+    "journal.closed", "journal.stuck", "journal.failing", "disk.full", "redis.away", "redis.lost_orders",
+    "node_number.taken", "timetable.behind", "clock",
 )  # fmt: skip
+# A sweep is late when so many should have been made since the last whole one, and a minute has passed.
+_SWEEPS_MISSED, _LATE_S = 3, 60.0
 # What the wall does not show by itself, and somebody must see to.
-_OF_THESE = ("journal.stuck", "journal.failing", "disk.full", "redis.lost_orders", "node_number.taken")
+_OF_THESE = (
+    "lines.cannot_fork", "journal.stuck", "journal.failing", "disk.full", "redis.lost_orders", "node_number.taken",
+    "timetable.behind",
+)  # fmt: skip
 ALARMS = (*_OF_THESE, "redis.may_evict")
 
 
@@ -37,9 +43,12 @@ def _of_calls(status: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     yield "door.closed", not status["door"].get("listen")
     states = [trunk.get("state") for trunk in trunks.values()]
     yield "trunks.none_registered", bool(states) and "registered" not in states
-    has_lines = lines.get("total", 0) > 0
-    yield "lines.none", not has_lines
-    yield "lines.all_in_use", has_lines and lines.get("free", 0) <= 0
+    has_lines, is_failing = lines.get("total", 0) > 0, bool(lines.get("is_failing", 0))
+    # where no line is kept ready, one is born for who comes
+    can_grow = bool(lines.get("can_grow", 0))
+    yield "lines.none", not has_lines and not can_grow
+    yield "lines.all_in_use", has_lines and lines.get("free", 0) <= 0 and not can_grow
+    yield "lines.cannot_fork", is_failing
 
 
 def _of_what_is_owed(status: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
@@ -54,3 +63,6 @@ def _of_what_is_owed(status: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     yield "redis.lost_orders", redis.get("orders_lost", 0) > 0
     yield "node_number.taken", bool(ledger.get("node_number_taken_by"))
     yield "clock", bool(status["timetable"].get("is_clock_doubted", False))
+    timetable = status["timetable"]
+    late_s = max(_LATE_S, _SWEEPS_MISSED * timetable.get("sweep_every_s", 0.0))
+    yield "timetable.behind", (timetable.get("swept_s_ago") or 0.0) > late_s

@@ -112,6 +112,11 @@ WRONG: dict[str, Any] = {
     "trunks.none_registered": {"trunks": {"city": {"state": "refused"}, "old": {"state": "trying"}}},
     "lines.none": {"lines": {}},
     "lines.all_in_use": {"lines": {"total": 2, "free": 0, "in_use": 8}},
+    "lines.cannot_fork": {"lines": {"total": 2, "free": 1, "is_failing": 1}},
+    "timetable.behind": {"timetable": {"swept_s_ago": 61.0, "sweep_every_s": 20.0}},
+    "redis.lost_orders": {
+        "ledger": {"journal": {"journal_id": "j"}, "redis": {"is_up": True, "orders_lost": 1}}
+    },
     "journal.closed": {"ledger": {"journal": {}, "redis": {"is_up": True}}},
     "journal.stuck": {"ledger": {"journal": {"journal_id": "j", "queued": 1001}, "redis": {"is_up": True}}},
     "journal.failing": {"ledger": {"journal": {"journal_id": "j", "failed_s_ago": 59.0}, "redis": {"is_up": True}}},
@@ -132,6 +137,12 @@ def test_a_node_that_cannot_take_a_call_says_why(house: House, reason: str) -> N
     answer = house.visitor().get("/readyz")
     assert (answer.status, told(answer)) == (503, {"is_ready": False, "reasons": [reason]})
     assert told(house.visitor().get("/healthz")) == {"status": "ok"}
+
+
+@pytest.mark.parametrize("lines", [{"total": 0, "can_grow": 1}, {"total": 2, "free": 0, "in_use": 2, "can_grow": 1}])
+def test_a_node_whose_lines_are_born_at_need_can_take_a_call(house: House, lines: dict[str, int]) -> None:
+    house.operations.status_now["lines"] = lines
+    assert house.visitor().get("/readyz").status == 200
 
 
 def test_one_registered_trunk_of_several_is_enough_and_none_configured_too(house: House) -> None:

@@ -23,6 +23,7 @@ from callback_scheduler.notices.notices import Notices
 from callback_scheduler.notices.outbox import Outbox
 from callback_scheduler.notices.webhook import Webhook
 from callback_scheduler.orders.order import Attempt, AttemptOutcome, Order
+from callback_scheduler.store.completeness import Completeness
 from callback_scheduler.store.leases import Leases
 from callback_scheduler.store.store import Store
 from callback_scheduler.timetable.under_way import CallbacksUnderWay
@@ -83,6 +84,12 @@ def _half_a_mark(real: Any, folder: Path, name: str, mark: Mark) -> None:
 
 def _half_applied(real: Any, store: Store, journal_id: str, events: Any) -> None:
     real(store, journal_id, events[: len(events) // 2])
+
+
+def _one_order_evicted(real: Any, store: Store, journal_id: str, events: Any) -> None:
+    real(store, journal_id, events)
+    orders = sorted(store.ask(lambda redis: redis.zrange(store.key("orders"), 0, -1)))
+    store.ask(lambda redis: redis.delete(*(store.key("order", number) for number in orders[:1])))
 
 
 def _half_a_cursor(real: Any, file: Path, content: bytes) -> None:
@@ -168,6 +175,10 @@ POINTS: dict[str, Point] = {
     # on its way to Redis
     "store_before_apply": Point(Store, "apply", _BEFORE, armed=_ANY, most=12),
     "store_half_applied": Point(Store, "apply", _half_applied, armed=_ANY, most=12),
+    "store_order_evicted_while_away": Point(Store, "apply", _one_order_evicted, armed=(REMINDERS, DIALS), most=12),
+    "store_emptied_to_be_built_anew": Point(
+        Completeness, "empty", _AFTER, armed=_ANY, most=1, after="store_order_evicted_while_away"
+    ),
     "store_applied_nobody_told": Point(Store, "apply", _AFTER, armed=_ANY, most=12),
     "store_answer_under_way": Point(Ledger, "_answer", _BEFORE, armed=_ANY, most=8),
     "store_sweeps_lease_taken": Point(Leases, "take", _AFTER, _of_the_sweeps, _ANY, most=2),
