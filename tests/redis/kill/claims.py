@@ -162,7 +162,7 @@ def every_receiver_is_told_everything_in_order(c: Compared) -> Breaches:
     for name, receiver in (("board", c.story.board), ("strict", c.story.strict)):
         owed = {event.event_id for _, event in c.counted if event.event_type in RECEIVERS[name]}
         taken = {post.key for post in receiver.taken}
-        refused = {post.key for post in receiver.posts if post.answer == 410}
+        refused = {post.key for post in receiver.posts if post.answer == 422}
         if lost := owed - taken - refused:
             kinds = [event.event_type for _, event in c.counted if event.event_id in lost]
             yield f"{name} was never told {len(lost)} events: {Counter(kinds)}"

@@ -130,7 +130,7 @@ def _receivers(seed: int) -> Iterator[tuple[HttpReceiver, HttpReceiver]]:
 
 
 def _refuses_one(post: Post) -> int:
-    return 410 if post.fields["order"].get("callback_number") == REFUSED_BY_THE_STRICT else 200
+    return 422 if post.fields["order"].get("callback_number") == REFUSED_BY_THE_STRICT else 200
 
 
 def play(points: Sequence[str], seed: int, nursery: Nursery, perhaps: str = "") -> Story:
