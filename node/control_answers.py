@@ -21,28 +21,37 @@ log = structlog.get_logger()
 Answerer = Callable[..., Awaitable[Any]]
 
 
-def answerers(operations: Operations, ledger: Ledger, notices: Notices, clock: Clock) -> dict[str, Answerer]:
-    """Return all questions of an operator; keyword arguments are those of the verbs."""
+def answerers(
+    operations: Operations, ledger: Ledger, notices: Notices, clock: Clock, clock_was_set: Callable[[], None]
+) -> dict[str, Answerer]:
+    """Return all questions of an operator; keyword arguments are those of the verbs.
+
+    `clock_was_set` is told when a clock that moves was set on purpose.
+    """
     return {
-        **_of_the_node(operations, ledger, notices, clock),
+        **_of_the_node(operations, ledger, notices, clock, clock_was_set),
         **_of_orders(operations),
         **_of_calls(operations),
         **_of_the_site(operations),
     }
 
 
-def _of_the_node(operations: Operations, ledger: Ledger, notices: Notices, clock: Clock) -> dict[str, Answerer]:
+def _of_the_node(
+    operations: Operations, ledger: Ledger, notices: Notices, clock: Clock, clock_was_set: Callable[[], None]
+) -> dict[str, Answerer]:
     async def status() -> dict[str, Any]:
         return operations.status()
 
     async def list_notices() -> dict[str, Any]:
         return {"receivers": notices.status(), "dead_letters": notices.dead_letters()}
 
-    async def set_clock(at: str) -> str:
+    async def set_clock(at: str, as_jump: bool = False) -> str:
         if not isinstance(clock, MovableClock):
             raise PermissionError("the clock moves only in a rehearsal: start the service with --at")
         clock.set(datetime.fromisoformat(at))
-        log.warning("clock_set", at=at)
+        if not as_jump:  # else as a clock that jumped by itself, which nobody believes
+            clock_was_set()
+        log.warning("clock_set", at=at, as_jump=as_jump)
         return clock.now().isoformat()
 
     return {

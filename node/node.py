@@ -110,7 +110,7 @@ class Node:
         self.operations = self._make_operations(services, ports)
         self._ledger.watch(self.operations.on_event)
         self._door.on_trunk_changed = self._on_lines_changed
-        asked = answerers(self.operations, self._ledger, self._notices, clock)
+        asked = answerers(self.operations, self._ledger, self._notices, clock, self._timetable.clock_was_set)
         self._control = Control(self._data_dir / "control.sock", reactor, {**asked, "drain": self._drain_asked})
 
     def _make_ports(self) -> Ports:

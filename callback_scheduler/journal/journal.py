@@ -248,19 +248,25 @@ class Journal:
                 durable.append((position, replace(waiting.event, chain=chain)))
                 lines.append(segments.frame(position, body, chain))
             self._writer.append(b"".join(lines))
-        except OSError as failed:
-            reason = self._failure(failed)
-            log.error(
-                "journal_write_failed", file=str(self._segments[-1].path), events=len(group), error=str(failed),
-                what_to_do=reason.what_to_do,
-            )  # fmt: skip
-            self.failed_at_s = time.monotonic()
-            self._reactor.callFromThread(_fail, group, reason)
+        except Exception as failed:  # whatever it is: nobody may wait for ever for a thread that has died
+            self._refuse(group, failed)
             return
         self.failed_at_s = None
         self.position, self.chain = durable[-1][0], chain
-        self._on_durable(durable)
+        try:
+            self._on_durable(durable)
+        except Exception:  # it is on disk, and the store reads it from there
+            log.exception("journal_reader_failed")
         self._reactor.callFromThread(_succeed, group, durable)
+
+    def _refuse(self, group: list[_Append], failed: Exception) -> None:
+        reason = self._failure(failed)
+        log.error(
+            "journal_write_failed", file=str(self._segments[-1].path), events=len(group), error=str(failed),
+            what_to_do=reason.what_to_do, exc_info=None if isinstance(failed, OSError) else failed,
+        )  # fmt: skip
+        self.failed_at_s = time.monotonic()
+        self._reactor.callFromThread(_fail, group, reason)
 
     def _body(self, waiting: _Append) -> bytes:
         # a file of an earlier version, which could not be sealed, is read by those who know no seals
@@ -268,9 +274,11 @@ class Journal:
         seal = self._seal_of(waiting.event) if is_sealed and self._seal_of else None
         return body_of(waiting.event, waiting.payload, seal, self._keys)
 
-    def _failure(self, failed: OSError) -> JournalWriteFailed:
-        kind = JournalFull if failed.errno in NO_SPACE else JournalWriteFailed
-        return kind(f"{self._segments[-1].path}: {failed.strerror or failed}; the event is not on disk")
+    def _failure(self, failed: Exception) -> JournalWriteFailed:
+        is_full = isinstance(failed, OSError) and failed.errno in NO_SPACE
+        kind = JournalFull if is_full else JournalWriteFailed
+        why = (failed.strerror if isinstance(failed, OSError) else "") or failed
+        return kind(f"{self._segments[-1].path}: {why}; the event is not on disk")
 
     def _begin_segment_if_full(self) -> None:
         if self._writer.good_bytes < self._segment_bytes:

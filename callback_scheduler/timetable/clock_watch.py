@@ -20,6 +20,7 @@ class ClockWatch:
         self._tolerance = timedelta(seconds=tolerance_s)
         self._last = self._offset()
         self.jumped = timedelta(0)  # all jumps since the start together
+        self._believed = timedelta(0)  # of these, what somebody meant
 
     def _offset(self) -> timedelta:
         return timedelta(seconds=self._clock.now().timestamp() - self._monotonic())
@@ -36,4 +37,8 @@ class ClockWatch:
     @property
     def is_doubted(self) -> bool:
         """Whether the clock stands so far from where it started that no great thing may be done on its word."""
-        return abs(self.jumped) > _BELIEVED
+        return abs(self.jumped - self._believed) > _BELIEVED
+
+    def believe(self) -> None:
+        """Take the clock as it stands now for right: somebody set it who may."""
+        self._believed = self.jumped

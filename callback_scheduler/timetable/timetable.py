@@ -202,6 +202,11 @@ class Timetable:
                 job.reschedule(job.trigger)
             self.wake()
 
+    def clock_was_set(self) -> None:
+        """Believe the clock as it stands now: it was set on purpose, as in a rehearsal, and did not jump."""
+        self._watch_clock()
+        self._watch.believe()
+
     # -- the sweep over orders --------------------------------------------------------------------------------------
 
     async def sweep(self, at: datetime | None = None) -> None:

@@ -17,7 +17,7 @@ from callback_scheduler.timetable.ladder import next_step_at, pending_steps, tie
 from callback_scheduler.timetable.may_dial import DialFor, DialPast
 from callback_scheduler.timetable.ports import Ports
 from callback_scheduler.timetable.under_way import CallbacksUnderWay
-from callback_scheduler.timetable.whose_turn import dial_from, to_dial
+from callback_scheduler.timetable.whose_turn import dial_from, may_be_owed, to_dial
 from config.ladder import LadderSettings
 from routing.calendar import Calendar
 from routing.clock import SHANGHAI, Clock
@@ -144,8 +144,12 @@ class WaitingOrders:
         return may_dial
 
     def oldest_undialled_s(self, at: datetime) -> float:
-        """Return for how long the oldest open order that is due has been so without any attempt; 0 if there is none."""
-        waiting = (order.due_at for order in self._seen.values() if not order.attempts and order.due_at <= at)
+        """Return for how long the oldest order that is due and may be dialled has been so without any attempt, or 0.
+
+        What waits for a person, who must find out its number first or let it be dialled, is not the timetable's.
+        """
+        ours = (order for order in self._seen.values() if not order.attempts and may_be_owed(order))
+        waiting = (order.due_at for order in ours if order.due_at <= at)
         oldest = min(waiting, default=at)
         return (at - oldest).total_seconds()
 

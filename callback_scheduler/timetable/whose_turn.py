@@ -28,6 +28,11 @@ UNIT_FAILED = frozenset({
 })  # fmt: skip
 
 
+def may_be_owed(order: Order) -> bool:
+    """Tell whether the timetable itself has to dial an order, whenever that may be; else somebody must act first."""
+    return order.state in DIALLED and stored(order.callback_number) is not None and not order.hold_reason
+
+
 def dial_from(order: Order, at: datetime, ladder: LadderSettings, calendar: Calendar) -> datetime | None:
     """Return from when on an order may be dialled, `at` or later; None if somebody must act first.
 
@@ -35,7 +40,7 @@ def dial_from(order: Order, at: datetime, ladder: LadderSettings, calendar: Cale
     the caller prefers is waited for if it still keeps the promise, or if the promise is broken anyway. Who has no
     number that may be rung, or one that only an earlier version took for one, must be found out first.
     """
-    if order.state not in DIALLED or stored(order.callback_number) is None or order.hold_reason:
+    if not may_be_owed(order):
         return None
     rules = ladder.of(order.unit_id)
     due_at = order.due_at.astimezone(SHANGHAI)

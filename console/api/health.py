@@ -21,9 +21,13 @@ class Healthy(Answer):
 
 
 class Readiness(Answer):
-    """Whether a call can be taken now."""
+    """Whether a call can be taken now, and how far callbacks are behind."""
 
     is_ready: bool
+    swept_s_ago: float | None = Field(description="Seconds since the last whole look at what is due; null before it.")
+    oldest_undialled_s: float = Field(
+        description="For how long the oldest order that is due has waited for its first try; no reason by itself."
+    )
     reasons: list[str] = Field(
         description="Why not: draining, door.closed, trunks.none_registered, lines.none, lines.all_in_use, "
         "lines.cannot_fork, journal.closed, journal.stuck, journal.failing (the disk refused an event within the last "
@@ -44,8 +48,12 @@ async def healthz(visit: Visit) -> Response:
 @route("/readyz", is_public=True, is_impersonal=True)
 async def readyz(visit: Visit) -> Response:
     """200 if door, trunks, lines, journal, Redis and clock are as they must be; 503 with the reasons if not."""
-    reasons = why_not_ready(visit.operations.status())
-    readiness = Readiness(is_ready=not reasons, reasons=reasons)
+    status = visit.operations.status()
+    reasons, timetable = why_not_ready(status), status["timetable"]
+    readiness = Readiness(
+        is_ready=not reasons, reasons=reasons,
+        swept_s_ago=timetable.get("swept_s_ago"), oldest_undialled_s=timetable.get("oldest_undialled_s", 0.0),
+    )  # fmt: skip
     return Response(503 if reasons else 200, readiness.model_dump_json().encode(), JSON)
 
 

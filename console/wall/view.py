@@ -83,17 +83,14 @@ async def _counted(visit: Visit) -> dict[str, Any]:
     today = Question(at, OWN_RULE, since=at.date(), until=at.date())
     lately = Question(at, OWN_RULE, since=at.date() - timedelta(days=_MISSES_DAYS), until=at.date())
     status = visit.operations.status()
-    clock = {
-        "is_clock_doubted": status["timetable"].get("is_clock_doubted", False),
-        "drain": status.get("drain", {}),
-    }
+    node = {"is_clock_doubted": status["timetable"].get("is_clock_doubted", False), "drain": status["drain"]}
     try:
         counted = await visit.operations.report(today)
         missed = (await visit.operations.report(lately)).misses
     except StoreError:
-        return clock | {"tally": None, "misses": None}
+        return node | {"tally": None, "misses": None}
     tally = total_calls(counted.calls)
-    return clock | {
+    return node | {
         "tally": tally,
         "rates": tally.rates(),
         "budget": counted.budget_today,

@@ -20,7 +20,10 @@ _OF_THESE = (
     "lines.cannot_fork", "journal.stuck", "journal.failing", "disk.full", "redis.lost_orders", "node_number.taken",
     "timetable.behind",
 )  # fmt: skip
-ALARMS = (*_OF_THESE, "redis.may_evict")
+ALARMS = (*_OF_THESE, "timetable.undialled", "redis.may_evict")
+# An order that is due was not tried once for so long: too few lines, or nothing ran. The node is as ready
+# as any other that shares the orders, so this is no reason to send it no calls.
+_UNDIALLED_S = 600.0
 
 
 def why_not_ready(status: Mapping[str, Any]) -> list[str]:
@@ -34,12 +37,14 @@ def alarms(status: Mapping[str, Any]) -> list[str]:
     wrong = {*why_not_ready(status)}
     if status["ledger"].get("redis", {}).get("may_evict", False):
         wrong.add("redis.may_evict")
+    if status["timetable"].get("oldest_undialled_s", 0.0) > _UNDIALLED_S:
+        wrong.add("timetable.undialled")
     return [alarm for alarm in ALARMS if alarm in wrong]
 
 
 def _of_calls(status: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     trunks, lines = dict(status["trunks"]), status["lines"]
-    yield "draining", bool(status.get("drain", {}).get("is_draining", False))
+    yield "draining", bool(status["drain"]["is_draining"])
     yield "door.closed", not status["door"].get("listen")
     states = [trunk.get("state") for trunk in trunks.values()]
     yield "trunks.none_registered", bool(states) and "registered" not in states

@@ -265,6 +265,7 @@ class FakeOperations:
         self.status_now: dict[str, Any] = {
             "opening": {"is_open": True, "reason": "", "until": None}, "calls": [], "seats": [], "lines": {},
             "door": {}, "trunks": {}, "ledger": {}, "timetable": {}, "notices": [],
+            "drain": {"is_draining": False, "calls": 0, "left_s": 0},
         }  # fmt: skip
         self._listeners: list[Listener] = []
 

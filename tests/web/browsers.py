@@ -61,6 +61,8 @@ def _mortal(driver: str, folder: Path) -> Path:
     start.write_text(
         f"#!{sys.executable}\nimport os, sys\n"
         f"os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), {STANDS_BACK}))\n"
+        # libpulse, where a system has it, else makes a folder of its own beside the tests' that nobody takes away
+        f"os.environ['PULSE_RUNTIME_PATH'] = {str(folder / 'pulse')!r}\n"
         f"command = {dying_with_us([driver])!r}\nos.execv(command[0], command + sys.argv[1:])\n",
         encoding="utf-8",
     )

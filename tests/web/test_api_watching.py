@@ -132,11 +132,19 @@ WRONG: dict[str, Any] = {
 @pytest.mark.parametrize("reason", WRONG)
 def test_a_node_that_cannot_take_a_call_says_why(house: House, reason: str) -> None:
     ready = house.visitor().get("/readyz")
-    assert (ready.status, told(ready)) == (200, {"is_ready": True, "reasons": []})
+    figures = {"swept_s_ago": None, "oldest_undialled_s": 0.0}
+    assert (ready.status, told(ready)) == (200, {"is_ready": True, "reasons": []} | figures)
     house.operations.status_now |= WRONG[reason]
     answer = house.visitor().get("/readyz")
-    assert (answer.status, told(answer)) == (503, {"is_ready": False, "reasons": [reason]})
+    figures["swept_s_ago"] = house.operations.status_now["timetable"].get("swept_s_ago")
+    assert (answer.status, told(answer)) == (503, {"is_ready": False, "reasons": [reason]} | figures)
     assert told(house.visitor().get("/healthz")) == {"status": "ok"}
+
+
+def test_an_order_that_was_never_dialled_is_told_and_takes_no_node_from_the_calls(house: House) -> None:
+    house.operations.status_now["timetable"] = {"swept_s_ago": 2.5, "oldest_undialled_s": 7200.0}
+    answer = house.visitor().get("/readyz")
+    assert (answer.status, told(answer)["swept_s_ago"], told(answer)["oldest_undialled_s"]) == (200, 2.5, 7200.0)
 
 
 @pytest.mark.parametrize("lines", [{"total": 0, "can_grow": 1}, {"total": 2, "free": 0, "in_use": 2, "can_grow": 1}])

@@ -54,6 +54,22 @@ def test_the_wall_says_that_the_clock_is_doubted(house: House, supervisor: Visit
         assert "系统时钟（clock）" in text(supervisor.get(path))
 
 
+def test_the_wall_says_that_the_node_drains_and_how_many_calls_are_left(house: House, supervisor: Visitor) -> None:
+    assert "不再接入新来电" not in text(supervisor.get("/wall"))
+    house.operations.status_now["drain"] = {"is_draining": True, "calls": 17, "left_s": 60}
+    page = text(supervisor.get("/wall"))
+    assert "不再接入新来电" in page
+    assert "17" in page
+
+
+@pytest.mark.parametrize(("waits_s", "is_told"), [(540.0, False), (660.0, True)])
+def test_the_wall_says_that_an_order_is_due_and_was_never_dialled(
+    house: House, supervisor: Visitor, waits_s: float, is_told: bool
+) -> None:
+    house.operations.status_now["timetable"] = {"oldest_undialled_s": waits_s}
+    assert ("有工单到期已超过10分钟" in text(supervisor.get("/wall/figures"))) is is_told
+
+
 def test_the_wall_says_why_a_seat_is_not_offered_calls(supervisor: Visitor) -> None:
     page = text(supervisor.get("/wall"))
     assert "连续未接听，系统已置为离席" in page

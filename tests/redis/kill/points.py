@@ -74,7 +74,7 @@ def _not_synced(real: Any, writer: SegmentWriter, records: bytes) -> None:
     writer._write(records)
 
 
-def _half_a_segment(real: Any, folder: Path, journal_id: str, first: int, chain: str) -> None:
+def _half_a_segment(real: Any, folder: Path, journal_id: str, first: int, *rest: Any) -> None:
     (folder / f"{first:012d}.new").write_bytes(b"000000a0 1234abcd 0 {")
 
 

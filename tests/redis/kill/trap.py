@@ -5,12 +5,15 @@ from __future__ import annotations
 import inspect
 import os
 import signal
+import traceback
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NoReturn
 
 from tests.redis.kill.points import POINTS, Way
 from tests.redis.kill.witness import Witness
+
+BROKEN_TRAP = 70  # the status of a life whose trap failed
 
 
 class Trap:
@@ -46,7 +49,7 @@ class Trap:
                 return result
             if self._is_it(*args):
                 if callable(way):
-                    way(real, *args)
+                    self._half(way, real, args)
                 self._die()
             return real(*args, **named)
 
@@ -62,6 +65,13 @@ class Trap:
             return result
 
         return instead
+
+    def _half(self, way: Callable[..., Any], real: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        try:
+            way(real, *args)
+        except Exception:  # a fault of the trap must end the life, and not be taken for one of the node
+            traceback.print_exc()
+            os._exit(BROKEN_TRAP)
 
     def _die(self) -> NoReturn:
         self._witness.saw("killed", self._now(), point=self._name)

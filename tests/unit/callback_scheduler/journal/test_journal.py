@@ -84,6 +84,19 @@ def test_a_failed_sync_is_no_success_and_leaves_nothing_behind(book: Book, monke
     assert names(journal) == ["kept", "after"]
 
 
+def test_what_fails_unforeseen_in_the_journals_thread_keeps_nobody_waiting(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = book.open()
+    book.append(journal, "kept")
+    with monkeypatch.context() as broken:
+        broken.setattr(segments, "frame", lambda *record: 1 / 0)
+        with pytest.raises(JournalWriteFailed, match="division by zero; the event is not on disk"):
+            book.append(journal, "lost")
+    book.append(journal, "after")
+    assert names(journal) == ["kept", "after"]
+
+
 def test_a_full_disk_is_said_clearly_and_half_a_record_is_taken_back(
     book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:

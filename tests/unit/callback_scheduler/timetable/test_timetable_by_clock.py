@@ -117,6 +117,22 @@ def test_nothing_is_frozen_or_skipped_while_the_clock_is_doubted_and_all_is_done
     assert world.order(order).overdue_at == moment("03-04 10:00")
 
 
+def test_a_clock_that_was_set_on_purpose_is_believed_and_doubted_again_when_it_jumps() -> None:
+    world = World("03-04 05:45")
+    order = an_order()
+    world.ledger.put(order)
+    timetable = world.timetable()
+    world.sweep()
+    world.clock.set(moment("03-04 10:01"))
+    timetable.clock_was_set()
+    world.sweep()
+    assert world.order(order).overdue_at == moment("03-04 10:00")
+    assert not timetable.status()["is_clock_doubted"]
+    world.clock.advance(timedelta(hours=24))
+    world.sweep()
+    assert timetable.status()["is_clock_doubted"]
+
+
 def revised(day: str, day_type: DayType) -> Calendar:
     on = moment(f"{day} 00:00").date()
     return Calendar({on: ListedDay(on, day_type, "临时放假", "2026.csv")})
