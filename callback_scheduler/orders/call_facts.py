@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from callback_scheduler.orders.verdict import instant_ms
@@ -30,6 +30,11 @@ class SurveyFacts(NamedTuple):
     unit_id: str
     level: int
     is_solved: bool | None
+
+
+def cut_recordings(records: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the paths of the recordings of these calls that lack sound: the disk was full, or the line died."""
+    return frozenset(path for record in records for path in record.get("recordings_cut") or ())
 
 
 def call_facts(record: Mapping[str, Any]) -> CallFacts:

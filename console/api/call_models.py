@@ -53,7 +53,7 @@ class CallAnswer(Answer):
     two_way_s: float
     legs: list[LegAnswer]
     recordings: int = Field(description="How many there are; they are heard in the console.")
-    recordings_cut: int = Field(description="How many lack sound, or are missing, since the disk was full.")
+    recordings_cut: int = Field(description="How many lack sound, or are missing: the disk was full, or the line died.")
     order_ids: list[str]
     attempt_id: str
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from callback_scheduler.orders.call_facts import cut_recordings
 from callback_scheduler.orders.order import Order
 from routing.clock import in_shanghai
 
@@ -23,6 +24,7 @@ class Recording:
     path: str
     label: str  # message or talk
     at: datetime | None
+    is_cut: bool = False  # it lacks sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,12 @@ def story(order: Order, events: Iterable[dict[str, Any]], calls: Iterable[dict[s
 def recordings(order: Order, calls: Iterable[dict[str, Any]]) -> list[Recording]:
     """Return the recordings of an order, messages first, each once; those of calls of other orders never."""
     by_path: dict[str, Recording] = {}
+    calls = list(calls)
+    cut = cut_recordings(calls)
 
     def add(path: str, label: str, at: datetime | None) -> None:
         if path and path not in by_path:
-            by_path[path] = Recording(sha256(path.encode()).hexdigest()[:16], path, label, at)
+            by_path[path] = Recording(sha256(path.encode()).hexdigest()[:16], path, label, at, path in cut)
 
     add(order.message_path, "message", order.opened_at)
     for merged in order.merged_calls:

@@ -8,6 +8,7 @@ from enum import Enum
 from hashlib import sha256
 from typing import Any
 
+from callback_scheduler.orders.call_facts import cut_recordings
 from callback_scheduler.orders.order import Attempt, Order
 from callback_scheduler.orders.states import TRANSITIONS, OrderEvent, OrderState
 from console.visit import Visit
@@ -54,6 +55,7 @@ class Message:
     path: str
     at: datetime | None
     is_talk: bool
+    is_cut: bool
 
 
 def may(order: Order, event: OrderEvent) -> bool:
@@ -105,10 +107,11 @@ def step_now(visit: Visit, order: Order) -> str:
 def messages(order: Order, calls: list[dict[str, Any]]) -> list[Message]:
     """Return what the caller left, and the talks of this unit about the order; those of other units are not its own."""
     by_path: dict[str, Message] = {}
+    cut = cut_recordings(calls)
 
     def add(path: str, at: datetime | None, *, is_talk: bool = False) -> None:
         if path and path not in by_path:
-            by_path[path] = Message(sha256(path.encode()).hexdigest()[:16], path, at, is_talk)
+            by_path[path] = Message(sha256(path.encode()).hexdigest()[:16], path, at, is_talk, path in cut)
 
     add(order.message_path, order.opened_at)
     for merged in order.merged_calls:

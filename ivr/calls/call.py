@@ -328,6 +328,7 @@ class Call:
         async def say() -> None:
             with suppress(CallError):
                 await leg.say(prompt, **values)
+                self._music.resume(leg)
 
         ensureDeferred(say())
 

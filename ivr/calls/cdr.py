@@ -124,7 +124,7 @@ class CallRecord:
     two_way_s: float = 0.0
     legs: list[LegRecord] = field(default_factory=list)
     recordings: list[str] = field(default_factory=list)
-    recordings_cut: list[str] = field(default_factory=list)  # what lacks sound, as the disk was full
+    recordings_cut: list[str] = field(default_factory=list)  # what lacks sound: the disk was full, or the line died
     order_ids: list[str] = field(default_factory=list)
     attempt_id: str = ""  # the attempt of a callback
     supervisions: list[SupervisionRecord] = field(default_factory=list)

@@ -85,8 +85,9 @@ class Recordings:
             waiting.callback(event.duration_ms)
 
     def on_line_died(self) -> None:
-        """Make whole what the line left open."""
+        """Make whole what the line left open; its last sound is lost."""
         for path in self._running.values():
+            self.cut.append(str(path))
             try:
                 repair(path)
             except OSError as wrong:

@@ -50,6 +50,11 @@ class WaitingMusic:
             self._timer.cancel()
         leg.hush()
 
+    def resume(self, leg: Leg) -> None:
+        """Go on with the music if `leg` hears it and was spoken to meanwhile; a leg plays one thing at a time."""
+        if self._leg is leg and not leg.is_gone:
+            leg.play_files(self._call.prompts.files_now(Prompt.MUSIC), loop=True)
+
     def _say_word(self) -> None:
         if self._leg is None or self._leg.is_gone:
             return

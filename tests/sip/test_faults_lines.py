@@ -89,7 +89,9 @@ def test_a_line_killed_while_two_talk_releases_both(house: House, specialist: Ph
     time.sleep(2.0)
     kill_line_under(house, caller, "interrupted")
     assert specialist.wait_ended(_RELEASED_WITHIN_S).by_remote
-    talk = Path(house.record(caller)["recordings"][0])
+    record = house.record(caller)
+    assert record["recordings_cut"] == record["recordings"]  # its last sound died with the line
+    talk = Path(record["recordings"][0])
     assert tone_levels(talk, {"caller": CALLER_TONE}, -1.0)["caller"] > -40
 
 

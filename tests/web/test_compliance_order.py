@@ -141,6 +141,17 @@ def test_a_recording_plays_in_ranges_and_shows_its_waveform(
     assert picture.content_type == "image/svg+xml"
 
 
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_a_recording_that_lacks_sound_says_so(
+    house: Supervised, supervisor: Visitor, sound: Path, is_cut: bool
+) -> None:
+    order = house.put_recording(due_today(), sound)
+    cut = [order.message_path] if is_cut else []
+    house.operations.calls_there.append(a_call(order.order_id, recordings=[order.message_path], recordings_cut=cut))
+    page = text(supervisor.get(f"/orders/{order.order_id}"))
+    assert ("录音不完整" in page) is is_cut
+
+
 def test_who_plays_a_recording_is_in_the_audit_log_once(house: Supervised, supervisor: Visitor, sound: Path) -> None:
     order = house.put_recording(due_today(), sound)
     key = key_in(text(supervisor.get(f"/orders/{order.order_id}")))

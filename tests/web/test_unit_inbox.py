@@ -109,7 +109,9 @@ def the_talk(house: House, tmp_path: Path, unit_id: str) -> None:
         outcome=AttemptOutcome.TALK_TOO_SHORT,
     )  # fmt: skip
     put(house, "1", units_before=("market",), attempts=(attempt,), message_path="message.wav")
-    house.operations.calls_there = [{"call_id": "c9", "unit_id": unit_id, "order_ids": ["1"]}]
+    house.operations.calls_there = [
+        {"call_id": "c9", "unit_id": unit_id, "order_ids": ["1"], "recordings_cut": ["talk.wav"]}
+    ]
     for name in ("talk.wav", "message.wav"):
         (tmp_path / name).write_bytes(b"RIFF")
         house.operations.recordings_there[name] = tmp_path / name
@@ -121,12 +123,14 @@ def test_the_message_can_be_heard_and_a_talk_of_the_unit_before_cannot(
     the_talk(house, tmp_path, "market")
     page = text(clerk.get("/unit/orders/1"))
     assert page.count("<audio") == 1
+    assert "录音不完整" not in page
     assert "通话不足10秒" not in page
     key = page.partition("/recordings/")[2].partition('"')[0]
     assert clerk.get(f"/unit/orders/1/recordings/{key}").stream is not None
     the_talk(house, tmp_path, "tax")
     own = text(clerk.get("/unit/orders/1"))
     assert own.count("<audio") == 2
+    assert own.count("录音不完整") == 1
     talk = own.split("/recordings/")[2].partition('"')[0]
     assert clerk.get(f"/unit/orders/1/recordings/{talk}").stream is not None
     the_talk(house, tmp_path, "market")

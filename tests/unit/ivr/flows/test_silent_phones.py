@@ -73,6 +73,10 @@ def test_a_caller_whose_seat_holds_by_its_own_key_hears_music_and_no_talk_is_cou
     story.run(20)
     assert story.slot.hears(CALLER_LEG) == Prompt.MUSIC.value
     assert story.call.talked_s == pytest.approx(before_s, abs=1.1)
+    story.call.whisper(story.call.caller, Prompt.JOINED)
+    assert story.slot.hears(CALLER_LEG) == Prompt.JOINED.value
+    story.run(10)
+    assert story.slot.hears(CALLER_LEG) == Prompt.MUSIC.value  # the word was one, and the music goes on
     story.slot.tell(LegOnHold(seat, False))
     story.run(5)
     assert story.slot.hears(CALLER_LEG) == ""
