@@ -14,6 +14,7 @@ from console.people.roles import Role
 from console.unit.view import STEPS, Press, matter_name, may, messages, own_attempts, rows, step_now
 from console.visit import Visit
 from ivr.refused import OperationRefused
+from routing.masking import masked_text
 from routing.phone_numbers import masked
 
 UNITS = (Role.UNIT,)
@@ -134,11 +135,14 @@ async def answer(visit: Visit) -> Response:
 
 @route("/unit/orders/<order_id>/enterprise", methods=("POST",), roles=UNITS)
 async def name_enterprise(visit: Visit) -> Response:
-    """Keep the enterprise's name, and whom to ask for there."""
+    """Keep the enterprise's name, and whom to ask for there; what the form showed with a number masked stays."""
     order, form = await own_order(visit), visit.form
-    await visit.operations.orders.name_enterprise(
-        order.order_id, form.get("company", ""), form.get("contact", ""), visit.actor
+    company, contact = (
+        "" if (new := form.get(name, "")) == masked_text(known) else new
+        for name, known in (("company", order.company), ("contact", order.contact))
     )
+    if company or contact or not (order.company or order.contact):
+        await visit.operations.orders.name_enterprise(order.order_id, company, contact, visit.actor)
     return visit.go(f"/unit/orders/{order.order_id}").saying(visit.t("unit.said.name_enterprise"))
 
 

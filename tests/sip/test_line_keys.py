@@ -50,23 +50,26 @@ def test_keys_by_both_ways_are_heard_and_one_press_is_one_key(lines: Farm, line:
     raw.close()
 
 
-def only_ends(raw: RawPhone, event: int) -> None:
+def only_ends(raw: RawPhone, event: int) -> Iterator[None]:
     for number in range(3):
         raw.rtp(struct.pack(">BBH", event, 0x8A, 1280), raw.event_kind, held=number > 0)
+        yield
 
 
-def one_packet(raw: RawPhone, event: int) -> None:
+def one_packet(raw: RawPhone, event: int) -> Iterator[None]:
     raw.rtp(struct.pack(">BBH", event, 0x0A, 160), raw.event_kind, marker=True)
+    yield
 
 
-def zero_duration(raw: RawPhone, event: int) -> None:
+def zero_duration(raw: RawPhone, event: int) -> Iterator[None]:
     for number, flags in enumerate((0x0A, 0x0A, 0x8A, 0x8A, 0x8A)):
         raw.rtp(struct.pack(">BBH", event, flags, 0), raw.event_kind, held=number > 0)
+        yield
 
 
 @pytest.mark.parametrize(("press", "kind"), [(only_ends, 0), (one_packet, 0), (zero_duration, 0), (only_ends, 97)])
 def test_equal_digits_in_a_row_are_all_heard(
-    lines: Farm, line: LineUnderTest, press: Callable[[RawPhone, int], None], kind: int
+    lines: Farm, line: LineUnderTest, press: Callable[[RawPhone, int], Iterator[None]], kind: int
 ) -> None:
     raw = RawPhone(line.hello.sip_port)
     raw.invite()
@@ -77,11 +80,13 @@ def test_equal_digits_in_a_row_are_all_heard(
     raw.send("ACK")
     line.wait(LegAnswered)
     for digit in (2, 2, 0, 0, 0, 1):
-        press(raw, digit)
+        for _ in press(raw, digit):
+            lines.talk(0.01)
         for _ in range(6):  # a pause of 120 ms, in sound
             raw.rtp(b"\xd5" * 160)
             lines.talk(0.02)
-    press(raw, 11)
+    for _ in press(raw, 11):
+        lines.talk(0.01)
     line.wait(KeyPressed, digit="#")
     assert "".join(key.digit for key in line.seen(KeyPressed)) == "220001#"
     raw.send("BYE")

@@ -343,3 +343,16 @@ def test_a_unit_reads_all_that_was_asked_and_enters_who_asked(house: House, cler
     assert sent.status == 303
     (act,) = [act for act in house.operations.acts if act[0] == "orders.name_enterprise"]
     assert act[1][:3] == (order.order_id, "长宁纸业", "王经理")
+
+
+def test_a_name_that_is_shown_with_a_number_masked_is_kept_whole_when_the_form_comes_back(
+    house: House, clerk: Visitor
+) -> None:
+    order = put(house, "26031010007", company="纸业 13800001234", contact="王经理")
+    page = text(clerk.get(f"/unit/orders/{order.order_id}"))
+    assert 'value="纸业 138****1234"' in page
+    path = f"/unit/orders/{order.order_id}/enterprise"
+    clerk.post(path, {"company": "纸业 138****1234", "contact": "王经理"})
+    clerk.post(path, {"company": "纸业 138****1234", "contact": "李经理"})
+    (act,) = [act for act in house.operations.acts if act[0] == "orders.name_enterprise"]
+    assert act[1][:3] == (order.order_id, "", "李经理")
