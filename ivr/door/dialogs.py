@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ivr.door.exchanges import Exchanges
-from ivr.sip.alias import NO_TAG, alias
+from ivr.sip.alias import NO_TAG, alias, tag_alias
 from ivr.sip.fields import BadMessage, address, uri
 from ivr.sip.message import SipMessage, read
 from ivr.sip.sockets import Hop
@@ -77,7 +77,7 @@ class Dialog:
     @property
     def key(self) -> tuple[bytes, bytes]:
         """Call-ID and tag of who called, by which both sides find it."""
-        return alias(self.call_id), alias(self.caller_tag or NO_TAG)
+        return alias(self.call_id), tag_alias(self.caller_tag or NO_TAG)
 
     def expires_after_s(self) -> float:
         """Return how long it is kept without activity."""
@@ -125,11 +125,11 @@ class DialogTable:
 
     def get(self, call_id: bytes, caller_tag: bytes) -> Dialog | None:
         """Return the dialog of an INVITE without To-tag."""
-        return self._by_key.get((alias(call_id), alias(caller_tag or NO_TAG)))
+        return self._by_key.get((alias(call_id), tag_alias(caller_tag or NO_TAG)))
 
     def find(self, message: SipMessage) -> DialogMatch | None:
         """Return the dialog whose two tags a message carries; in answers to INVITE the To-tag may be new."""
-        from_tag, to_tag = alias(message.from_tag), alias(message.to_tag)
+        from_tag, to_tag = tag_alias(message.from_tag), tag_alias(message.to_tag)
         dialog = self.get(message.call_id, from_tag)
         if dialog is not None and (to_tag in dialog.talks or message.status):
             return DialogMatch(dialog, dialog.talks.get(to_tag), from_caller=True)
@@ -213,7 +213,7 @@ def note_answer(dialog: Dialog, answer: SipMessage, target: bytes = b"", routes:
     `target` and `routes` are the way to who answered a call of ours; the way to a caller is known from its INVITE.
     """
     dialog.has_provisional = True
-    tag = alias(answer.to_tag)
+    tag = tag_alias(answer.to_tag)
     if not tag:
         return None
     talk = dialog.talks.get(tag)

@@ -12,7 +12,7 @@ from ivr.door.dialogs import Dialog, DialogState, Talk, contact_uri
 from ivr.door.forwarding import routes_beyond
 from ivr.door.own_requests import GIVE_UP_S, T1_S, T2_S
 from ivr.door.relay import Premises, Relay
-from ivr.sip.alias import alias
+from ivr.sip.alias import tag_alias
 from ivr.sip.answers import after_invite, answer, new_branch, own_tag, request
 from ivr.sip.fields import MAGIC_COOKIE, via
 from ivr.sip.message import SipMessage, read
@@ -69,10 +69,10 @@ class Farewell:
                 self._cancel(dialog)
         elif message.status < 300:
             near, far = message.first(b"from") or b"", message.first(b"to") or b""
-            talk = dialog.talks.get(alias(message.to_tag)) or Talk(near, far, b"", ())
+            talk = dialog.talks.get(tag_alias(message.to_tag)) or Talk(near, far, b"", ())
             talk.target = contact_uri(message) or talk.target
             talk.routes, talk.is_answered = routes_beyond(message), True
-            dialog.talks[alias(message.to_tag)] = talk
+            dialog.talks[tag_alias(message.to_tag)] = talk
             self._ack(dialog, talk)
             self._bye(dialog, talk)  # once: a repeated 200 gets its ACK only
             here.table.end(dialog)

@@ -10,7 +10,7 @@ import re
 
 from ivr.door.exchanges import Exchange
 from ivr.sip import key_info
-from ivr.sip.alias import NO_TAG, alias
+from ivr.sip.alias import NO_TAG, alias, tag_alias
 from ivr.sip.answers import METHODS, REASONS
 from ivr.sip.fields import BadMessage, address, uri, written
 from ivr.sip.message import SipMessage
@@ -102,7 +102,7 @@ def _whole(start: bytes, headers: _Headers, message: SipMessage) -> bytes:
 
 
 def _tag(tag: bytes) -> bytes:
-    return b";tag=" + alias(tag) if tag else b""
+    return b";tag=" + tag_alias(tag) if tag else b""
 
 
 def _session(message: SipMessage) -> _Headers:

@@ -48,9 +48,9 @@ ODD_INVITES: dict[str, tuple[bytes, bytes]] = {
 }
 _PLAIN = {
     "via": rb"SIP/2\.0/UDP 127\.0\.0\.1:40000;rport;branch=z9hG4bK[0-9a-f]{24}",
-    "from": rb"<sip:far@127\.0\.0\.1>;tag=[A-Za-z0-9._@-]{1,80}",
+    "from": rb"<sip:far@127\.0\.0\.1>;tag=[A-Za-z0-9._-]{1,80}",
     "to": rb"<sip:line@127\.0\.0\.1>",
-    "call-id": rb"[A-Za-z0-9._@-]{1,80}",
+    "call-id": rb"[A-Za-z0-9._-]{1,80}(@[A-Za-z0-9._-]{1,80})?",
     "contact": rb"<sip:far@127\.0\.0\.1:40000>",
     "cseq": rb"1 INVITE",
 }
