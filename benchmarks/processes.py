@@ -89,6 +89,31 @@ def private_mb(pid: int) -> float | None:
     return sum(parts) / 1024 if parts else None
 
 
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the processes of one role hold: how many they are, their share of memory (PSS), open descriptors."""
+
+    processes: int
+    pss_mb: float
+    descriptors: int
+
+
+def resources(pid: int) -> dict[str, Resources]:
+    """Return what a service holds, by role; what is shared counts once."""
+    held: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0])
+    for member, role in family(pid).items():
+        lines = _read(member, "smaps_rollup").splitlines()
+        shares = [int(line.split()[1]) for line in lines if line.startswith("Pss:")]
+        try:
+            descriptors = len(os.listdir(f"/proc/{member}/fd"))
+        except OSError:
+            continue
+        held[role][0] += 1
+        held[role][1] += sum(shares) / 1024
+        held[role][2] += descriptors
+    return {role: Resources(int(count), mb, int(opened)) for role, (count, mb, opened) in held.items()}
+
+
 def machine_busy_s() -> float:
     """Return the CPU seconds that all processors have been busy since boot, what was stolen by the host included."""
     fields = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()[1:]
