@@ -16,6 +16,7 @@ from tests.sip.processes import dying_with_us
 
 MODULES = Path("/usr/lib/baresip/modules")
 EVENTS_AS = 97  # its own payload number for telephone-event: neither ours nor the usual 101
+TONE_HZ = 500  # what it says, unless told otherwise
 _RTP_PORTS = 12
 _SAYS_S = 120
 _SETTINGS = """\
@@ -49,7 +50,7 @@ def is_installed() -> bool:
 class Baresip:
     """One such phone; it speaks a tone, and with `answers` it answers by itself."""
 
-    def __init__(self, folder: Path, number: str, *, tone_hz: int = 500, answers: bool = False) -> None:
+    def __init__(self, folder: Path, number: str, *, tone_hz: int = TONE_HZ, answers: bool = False) -> None:
         folder.mkdir(parents=True)
         self.number, self._heard = number, b""
         self.sip_port, _for_tls, control_port = free_port(), free_port(), free_port()  # TLS takes the one above SIP's
