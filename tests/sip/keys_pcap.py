@@ -1,4 +1,4 @@
-"""Keys as a packet capture that SIPp can play, each packet as RFC 4733 wants it.
+"""Keys and comfort noise as a packet capture that SIPp can play, each packet as RFC 4733 and RFC 3389 want it.
 
 SIPp's own capture of keys has timestamps of another call; here they run with the clock of the stream.
 """
@@ -6,11 +6,12 @@ SIPp's own capture of keys has timestamps of another call; here they run with th
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 EVENTS = {digit: code for code, digit in enumerate("0123456789*#ABCD")}
 PAYLOAD_TYPE = 101
+_COMFORT_NOISE, _NOISE_LEVEL, _NOISE_EVERY_MS = 13, 78, 200  # RFC 3551 table 4; -78 dBov; as gateways send it
 _PACKET_MS = 20
 _SAMPLES = 8 * _PACKET_MS
 _SSRC = 0x12345
@@ -36,11 +37,20 @@ def key_packets(keys: str, key_ms: int = 160, gap_ms: int = 240, payload_type: i
             sequence += 1
 
 
-def write_keys(path: Path, keys: str, **timing: int) -> Path:
-    """Write the keys as a pcap file (Ethernet, IPv4, UDP); SIPp puts in the addresses of its call. Return `path`."""
+def noise_packets(after: str, lasts_s: int) -> Iterator[tuple[float, bytes]]:
+    """Yield what a phone that suppresses silence sends when its keys are pressed and nobody speaks."""
+    sequence = 1 + sum(1 for _ in key_packets(after))
+    begins_ms = round(1000 * max(second for second, _ in key_packets(after))) + _NOISE_EVERY_MS
+    for place, at_ms in enumerate(range(begins_ms, begins_ms + 1000 * lasts_s, _NOISE_EVERY_MS)):
+        header = struct.pack("!BBHII", 0x80, _COMFORT_NOISE, sequence + place, 8 * at_ms, _SSRC)
+        yield at_ms / 1000, header + bytes((_NOISE_LEVEL,))
+
+
+def write_capture(path: Path, packets: Iterable[tuple[float, bytes]]) -> Path:
+    """Write (second, RTP packet) as a pcap file (Ethernet, IPv4, UDP); SIPp puts in the addresses of its call."""
     with path.open("wb") as out:
         out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-        for second, rtp in key_packets(keys, **timing):
+        for second, rtp in packets:
             frame = _frame(rtp)
             whole = int(second)
             out.write(struct.pack("<IIII", whole, round((second - whole) * 1e6), len(frame), len(frame)))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.sip.keys_pcap import write_keys
+from tests.sip.keys_pcap import key_packets, noise_packets, write_capture
 from tests.sip.ports import free_port
 from tests.sip.processes import dying_with_us
 
@@ -51,15 +51,16 @@ class Sipp:
         return SippTrunk(self._program, folder)
 
     def run(self, target_port: int, scenario: str = "uac", *, number: str = "12345", calls: int = 1,
-            per_second: int = 10, at_once: int = 50, call_ms: int = 500, keys: str = "",
+            per_second: int = 10, at_once: int = 50, call_ms: int = 500, keys: str = "", noise_s: int = 0,
             callers: Sequence[tuple[str, str]] = (), transport: str = "u1", timeout_s: int = 60) -> SippResult:
         """Place calls to 127.0.0.1:`target_port` and return when all are over.
 
-        `scenario` is one of SIPp's own (uac) or the stem of a file in scenarios/; `keys` is what keys_rfc4733 presses;
+        `scenario` is one of SIPp's own (uac) or the stem of a file in scenarios/; `keys` is what keys_rfc4733 and
+        suppresses_silence press, and for `noise_s` seconds after them there is nothing but comfort noise;
         `callers` are number and key of each call of caller.xml; `transport` is u1 (UDP) or t1 (TCP).
         """
         if keys:
-            write_keys(self._folder / "keys.pcap", keys)
+            write_capture(self._folder / "keys.pcap", [*key_packets(keys), *noise_packets(keys, noise_s)])
         if callers:
             lines = ["SEQUENTIAL", *(f"{caller};{key};" for caller, key in callers)]
             (self._folder / "callers.csv").write_text("\n".join(lines) + "\n")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.sip.house import FAST_SPEECH, QUICK, TUESDAY_MORNING, House, until
+from tests.sip.house import FAST_SPEECH, QUICK, SPECIALIST_TONE, TUESDAY_MORNING, House, until
 from tests.sip.services import SAMPLE, start_service
 from tests.sip.sipp import Sipp, SippResult
 
@@ -23,11 +25,11 @@ def house(open_house: Callable[..., House]) -> House:
     return open_house(lines={"count": 6, "spare": 4})
 
 
-def call_of(house: House, result: SippResult) -> dict[str, object]:
+def call_of(house: House, result: SippResult) -> dict[str, Any]:
     """Return the record of the one call that SIPp made last."""
     assert (result.successful, result.failed) == (1, 0), result.errors
     house.service.wait_idle()
-    call: dict[str, object] = house.service.ask("calls", limit=1)[0]
+    call: dict[str, Any] = house.service.ask("calls", limit=1)[0]
     assert house.ends_logged(str(call["call_id"])) == 1
     return call
 
@@ -60,6 +62,23 @@ def test_a_caller_over_tcp_is_served(house: House, sipp: Sipp) -> None:
     call = call_of(house, sipp.run(house.service.sip_port, "caller", callers=[caller], transport="t1", call_ms=1500))
     assert (call["caller_number"], call["key_path"], call["matter_id"]) == ("13900000001", "2", "tax")
     assert house.service.ask("status")["door"]["counters"]["failed"] == 0
+
+
+def test_a_caller_who_suppresses_silence_talks_on_and_one_who_sends_nothing_at_all_has_left(
+    open_house: Callable[..., House], sipp_with_captures: Sipp
+) -> None:
+    house = open_house(lines={"count": 3, "spare": 1}, phone={"no_sound_s": 5})
+    specialist = house.desk_phone("6101", SPECIALIST_TONE)
+    specialist.auto_answer(0.2, then_press="1", press_after_s=0.5)
+    call = call_of(house, sipp_with_captures.run(
+        house.service.sip_port, "suppresses_silence", keys="4", noise_s=20, timeout_s=90
+    ))  # fmt: skip
+    (caller,) = (leg for leg in call["legs"] if leg["role"] == "caller")
+    assert caller["cause"] == "no sound"
+    lasted = datetime.fromisoformat(caller["ended_at"]) - datetime.fromisoformat(caller["answered_at"])
+    assert 20 <= lasted.total_seconds() < 60
+    assert call["transfer"] == "accepted"
+    assert call["two_way_s"] > 10  # who listens takes part
 
 
 @pytest.mark.works_hard
