@@ -46,7 +46,7 @@ def test_a_node_killed_here_keeps_every_promise_when_it_is_back(story_of: Callab
 
 def test_there_are_points_around_journal_store_dial_outcome_and_notice() -> None:
     groups = {point.partition("_")[0] for point in POINTS}
-    assert groups == {"journal", "store", "dial", "outcome", "notice"}
+    assert groups == {"journal", "store", "dial", "outcome", "notice", "node"}
     assert len(POINTS) >= 25
 
 

@@ -41,7 +41,9 @@ from ivr.line import messages as m
 from routing.clock import MovableClock
 from routing.site import Site
 from tests.fakes.line import CALLER_LEG
+from tests.redis.kill.points import POINTS, Incident
 from tests.redis.kill.town import DUE_AT, LATE_BELL, PUNCTUAL, Caller, TownLines, TownPrompts
+from tests.redis.kill.trap import die
 from tests.redis.kill.witness import Witness
 
 _P = ParamSpec("_P")
@@ -112,6 +114,7 @@ class Day:
         folder = Path(plan.folder)
         self.ledger = DayLedger(folder, reactor, redis_url=plan.redis_url, key_prefix=plan.key_prefix)
         self._recordings = folder / "recordings"
+        self._lets_in, self._jumped = True, timedelta(0)
         self._office = Office(site.settings, site.directory, site.calendar, site.hours, self.clock)
         self._orders = Orders(self.ledger, self._office)
         services = CallServices(
@@ -156,6 +159,9 @@ class Day:
         for caller in self.plan.callers:
             self._time.callLater((caller.at - self.plan.begins_at).total_seconds(), self._dials_in, caller)
         self._sweep()
+        incident = POINTS.get(self.plan.point)
+        if isinstance(incident, Incident):
+            self._meet(incident)
         await self._pass_until((self.plan.ends_at - self.plan.begins_at).total_seconds())
         await self._timetable.stop()
         dead = [letter["event_id"] for letter in self._notices.dead_letters()]
@@ -187,9 +193,35 @@ class Day:
         evening_s = 60.0 if now - self.plan.begins_at < timedelta(minutes=15) else 7200.0
         self._time.callLater(_SWEEP_S if is_quick else evening_s if is_night else _SLOW_SWEEP_S, self._sweep)
 
+    # -- what comes over all of it ------------------------------------------------------------------------------------
+
+    def _meet(self, incident: Incident) -> None:
+        """Let an incident come at its moment, and death some time later."""
+        begins_s = max(0.0, (self.plan.armed_at - self.plan.begins_at).total_seconds())
+        begins = {
+            "drain": self._drains,
+            "clock_a_day_ahead": lambda: self._jumps(timedelta(days=1)),
+            "clock_a_day_back": lambda: self._jumps(timedelta(days=-1)),
+        }[incident.kind]
+        self._time.callLater(begins_s, begins)
+        dies_s = begins_s + self.plan.nth * incident.dies_after.total_seconds()
+        self._time.callLater(dies_s, lambda: die(self.witness, self.clock.now() - self._jumped, self.plan.point))
+
+    def _drains(self) -> None:
+        """Do as `node.drain` lets the node: nobody comes in, no callback is begun, who talks goes on."""
+        self._lets_in = False
+        self.lines.drain()
+
+    def _jumps(self, by: timedelta) -> None:
+        """Let the wall clock jump by itself: nobody set it."""
+        self.clock.advance(by)
+        self._jumped = by
+
     # -- callers ------------------------------------------------------------------------------------------------------
 
     def _dials_in(self, caller: Caller) -> None:
+        if not self._lets_in:
+            return  # 503: they ring again
         slot = self.lines.take()
         assert slot is not None, "there are lines for all callers of the town"
         slot.caller, slot.on_told = caller.number, self._was_told

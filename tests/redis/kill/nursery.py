@@ -24,6 +24,7 @@ import config
 from routing.clock import MovableClock
 from routing.site import Site, load_site
 from tests.redis.kill.day import Day, Plan, redis_by_the_clock_of, wait_for_a_busy_machine
+from tests.redis.kill.points import POINTS, Point
 from tests.redis.kill.storm import Storm
 from tests.redis.kill.town import Caller
 from tests.redis.kill.trap import Trap
@@ -84,8 +85,9 @@ def _life(plan: Plan, site: Site, reactor: Any) -> Storm | Day:
     witness = Witness(Path(plan.witness), plan.life)
     wait_for_a_busy_machine()
     redis_by_the_clock_of(clock)
-    if plan.point:  # before anybody holds on to the function that it is put into
-        Trap(plan.point, plan.armed_at, plan.nth, clock.now, witness).set()
+    point = POINTS.get(plan.point)
+    if isinstance(point, Point):  # before anybody holds on to the function that it is put into
+        Trap(plan.point, point, plan.armed_at, plan.nth, now=clock.now, witness=witness).set()
     if plan.is_storm:
         return Storm(plan, reactor=reactor, witness=witness)
     return Day(plan, site, reactor=reactor, time=time, clock=clock, witness=witness)

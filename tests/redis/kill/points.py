@@ -1,6 +1,6 @@
 """The points at which the node is killed: before, after, or in the middle of one of its functions.
 
-A name begins with its group: journal, store, dial, outcome, notice. `only` chooses among the calls of the function;
+A name begins with its group: journal, store, dial, outcome, notice, node. `only` chooses among the function's calls;
 the kill comes the nth time such a call is made (or has returned, for AFTER) from a moment on that the seed draws of
 `armed`. `after` names another point that must have killed the node before, so that this one can be reached at all.
 """
@@ -59,6 +59,20 @@ class Point:
     way: Way | Callable[..., Any]
     only: Callable[..., Any] = _any
     armed: tuple[datetime, ...] = (DIALS,)
+    most: int = 3
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Something that comes over the whole node at `armed`; it is killed one to `most` times `dies_after` later.
+
+    `kind` is what `Day` knows it by.
+    """
+
+    kind: str
+    dies_after: timedelta
+    armed: tuple[datetime, ...]
     most: int = 3
     after: str = ""
 
@@ -156,7 +170,7 @@ def _talked_late(dials: CallbacksUnderWay, order: Order, finished: Attempt, *res
 
 _BEFORE, _AFTER = Way.BEFORE, Way.AFTER
 
-POINTS: dict[str, Point] = {
+POINTS: dict[str, Point | Incident] = {
     # what happened, on its way to the disk
     "journal_before_the_write": Point(SegmentWriter, "append", _BEFORE, armed=_ANY, most=12),
     "journal_half_written": Point(SegmentWriter, "append", _half_written, armed=_ANY, most=12),
@@ -228,4 +242,9 @@ POINTS: dict[str, Point] = {
     "notice_refused_not_buried": Point(Outbox, "bury", _BEFORE, armed=(EVENING,), most=1),
     "notice_dead_letter_half_written": Point(Outbox, "_append", _half_buried, armed=(EVENING,), most=1),
     "notice_buried_cursor_not_written": Point(Outbox, "bury", _AFTER, armed=(EVENING,), most=1),
+    # over all of it
+    "node_drained_in_the_evening": Incident("drain", timedelta(seconds=25), armed=(EVENING,)),
+    "node_drained_while_it_dials": Incident("drain", timedelta(seconds=15), armed=(DIALS,)),
+    "node_clock_a_day_ahead": Incident("clock_a_day_ahead", timedelta(minutes=4), armed=(REMINDERS,)),
+    "node_clock_a_day_back": Incident("clock_a_day_back", timedelta(minutes=4), armed=(REMINDERS, DIALS)),
 }

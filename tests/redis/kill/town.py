@@ -99,17 +99,22 @@ class TownLines:
         self.time, self.clock, self.witness, self.seed = time, clock, witness, seed
         self.busy: set[TownSlot] = set()
         self._made = 0
+        self._is_drained = False
 
     def take(self, for_callback: bool = False) -> TownSlot | None:
-        if len(self.busy) >= (_LINES - _FOR_CALLERS if for_callback else _LINES):
+        if self._is_drained or len(self.busy) >= (_LINES - _FOR_CALLERS if for_callback else _LINES):
             return None
         self._made += 1
         slot = TownSlot(self, self._made, for_callback)
         self.busy.add(slot)
         return slot
 
+    def drain(self) -> None:
+        """Give no line any more, as the pool of a node that is to end."""
+        self._is_drained = True
+
     def free_for_callbacks(self) -> int:
-        return max(0, _LINES - _FOR_CALLERS - len(self.busy))
+        return 0 if self._is_drained else max(0, _LINES - _FOR_CALLERS - len(self.busy))
 
 
 class TownSlot(FakeSlot):

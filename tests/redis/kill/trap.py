@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NoReturn
 
-from tests.redis.kill.points import POINTS, Way
+from tests.redis.kill.points import Point, Way
 from tests.redis.kill.witness import Witness
 
 BROKEN_TRAP = 70  # the status of a life whose trap failed
@@ -20,9 +20,9 @@ class Trap:
     """Set once, it springs the `nth` time its point is reached at `armed_at` or later."""
 
     def __init__(
-        self, point: str, armed_at: datetime, nth: int, now: Callable[[], datetime], witness: Witness
+        self, name: str, point: Point, armed_at: datetime, nth: int, *, now: Callable[[], datetime], witness: Witness
     ) -> None:
-        self._name, self._point = point, POINTS[point]
+        self._name, self._point = name, point
         self._armed_at, self._left, self._now, self._witness = armed_at, nth, now, witness
 
     def set(self) -> None:
@@ -74,6 +74,11 @@ class Trap:
             os._exit(BROKEN_TRAP)
 
     def _die(self) -> NoReturn:
-        self._witness.saw("killed", self._now(), point=self._name)
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError("still alive")
+        die(self._witness, self._now(), self._name)
+
+
+def die(witness: Witness, at: datetime, point: str) -> NoReturn:
+    """Kill this process as `kill -9` does, when the witness knows of it."""
+    witness.saw("killed", at, point=point)
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("still alive")
