@@ -134,3 +134,11 @@ class UnknownNotice(NoticeError):
 
 class BackupError(SchedulerError):
     """A backup was not made, or was not restored; the message names the file, and nothing half done is left."""
+
+
+class RestoreCutOff(BackupError):
+    """A restore into this data_dir did not come to its end: a node that began here would know of no order."""
+
+    what_to_do = (
+        "Empty the folder, and run `hotline restore` with the same archive again; nothing in it is needed."
+    )

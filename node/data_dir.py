@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from callback_scheduler.backup.restore import refuse_if_cut_off
 from callback_scheduler.errors import DataDirInUse
 
 log = structlog.get_logger()
@@ -47,7 +48,11 @@ class DataDirHold:
         self._descriptor = -1
 
     async def take(self) -> None:
-        """Hold the folder; DataDirInUse if another process does, and then nothing in it was touched."""
+        """Hold the folder; DataDirInUse if another process does, and then nothing in it was touched.
+
+        RestoreCutOff if it is half restored: who began a journal there would hide that the orders are missing.
+        """
+        refuse_if_cut_off(self._folder)
         # never inherited: a child that outlives a killed node must not keep the next one from starting
         descriptor = os.open(self._folder / "node.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -18,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from callback_scheduler.backup.archive import FORMAT, MANIFEST
-from callback_scheduler.errors import BackupError
+from callback_scheduler.errors import BackupError, RestoreCutOff
 from callback_scheduler.journal import segments
 from callback_scheduler.journal.scan import segment_files
 from callback_scheduler.ledger.verification import ChainHead, verify
@@ -26,6 +27,7 @@ from callback_scheduler.orders.number_fence import fence_of, read_fence, write_f
 from routing.clock import SystemClock
 
 CONFIG_FOLDER = "restored-config"
+_BESIDE = ".restore-"  # where it is put together, inside data_dir
 _CHUNK = 1024 * 1024
 _BIGGEST_MANIFEST = 256 * 1024 * 1024
 
@@ -55,7 +57,7 @@ def restore(archive: Path, data_dir: Path, restored_at: datetime | None = None) 
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         # inside, since data_dir may be the root of a disk of its own
-        with tempfile.TemporaryDirectory(prefix=".restore-", dir=data_dir) as beside:
+        with tempfile.TemporaryDirectory(prefix=_BESIDE, dir=data_dir) as beside:
             made = _unpack(archive, Path(beside))
             _check_journal(Path(beside) / "data" / "journal", made["journal"])
             _note_restoring(Path(beside) / "data" / "journal", made["journal"])
@@ -81,10 +83,19 @@ def _refuse_if_used(data_dir: Path) -> bool:
         return False
     if not data_dir.is_dir():
         raise BackupError(f"{data_dir} is no folder")
+    refuse_if_cut_off(data_dir)
     found = next(data_dir.iterdir(), None)
     if found is not None:
         raise BackupError(f"{data_dir} is not empty: it holds {found.name}; a backup is restored onto nothing else")
     return True
+
+
+def refuse_if_cut_off(data_dir: Path) -> None:
+    """Raise RestoreCutOff if a restore into `data_dir` was killed half way; sweep what one killed at its end left."""
+    for beside in data_dir.glob(_BESIDE + "*"):
+        if not (data_dir / "journal").is_dir():
+            raise RestoreCutOff(f"{data_dir} is half restored: {beside.name} is what a restore left that was cut off")
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _take_away(data_dir: Path, was_there: bool) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +17,14 @@ from twisted.internet.defer import Deferred, ensureDeferred
 import hotline
 from callback_scheduler.backup.archive import back_up
 from callback_scheduler.backup.restore import restore
+from callback_scheduler.errors import RestoreCutOff
 from callback_scheduler.ledger.verification import verify
 from callback_scheduler.orders.order import Order
 from callback_scheduler.orders.states import OrderEvent
 from callback_scheduler.timetable.housekeeping import Housekeeping
 from config.keeping import KeepingSettings
+from node.data_dir import DataDirHold
+from tests.fakes.orders import done
 from tests.redis.nodes import EVENING, InReactor, Node, draft
 
 
@@ -94,6 +102,68 @@ def test_no_number_of_the_lost_time_is_given_again_however_often_a_backup_is_res
         twice.stop()
         again.stop()
     assert len(set(given)) == len(given), given
+
+
+# kills itself before one of the steps of a restore, or between two of the moves that end it
+_KILLED_RESTORE = """
+import os, signal, sys
+from datetime import datetime
+from pathlib import Path
+from callback_scheduler.backup import restore
+archive, data_dir, step, nth, at = sys.argv[1:]
+owner, calls = (Path if step == "rename" else restore), []
+real = getattr(owner, step)
+def instead(*args, **named):
+    calls.append(args)
+    if len(calls) > int(nth):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*args, **named)
+setattr(owner, step, instead)
+restore.restore(Path(archive), Path(data_dir), datetime.fromisoformat(at))
+"""
+
+
+@pytest.mark.parametrize(("step", "nth"), [
+    ("_save", 2), ("_check_journal", 0), ("_note_restoring", 0), ("_fence", 0), ("_put_in_place", 0),
+    ("rename", 0), ("rename", 1), ("rename", 2), ("Restored", 0),
+])  # fmt: skip
+def test_a_restore_that_is_killed_is_seen_by_the_node_and_can_be_made_again(
+    node: Node, other_machine: Node, tmp_path: Path, step: str, nth: int
+) -> None:
+    node.start()
+    given = [node.open_order(str(number)).order_id for number in range(5)]
+    node.settle()
+    before, archive = orders_of(node), tmp_path / "b.tar.gz"
+    back_up(node.data_dir, {}, archive, EVENING)
+    given.append(node.open_order("lost").order_id)
+    folder, at = other_machine.data_dir, EVENING + timedelta(minutes=30)
+    command = [sys.executable, "-c", _KILLED_RESTORE, str(archive), str(folder), step, str(nth), at.isoformat()]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    if not (folder / "journal").exists():
+        with pytest.raises(RestoreCutOff, match="half restored"):
+            restore(archive, folder, at)
+        with pytest.raises(RestoreCutOff):
+            in_no_time(DataDirHold(folder).take())
+        shutil.rmtree(folder)
+        restore(archive, folder, at)
+    in_no_time(hold_once(folder))
+    assert not list(folder.glob(".restore-*"))
+    other_machine.start()
+    other_machine.settle()
+    assert orders_of(other_machine) == before
+    assert other_machine.open_order("new").order_id not in given
+    assert verify(folder / "journal").is_whole
+
+
+def in_no_time(work: Awaitable[None]) -> None:
+    """Run what waits for nothing."""
+    done(ensureDeferred(work))  # type: ignore[arg-type]
+
+
+async def hold_once(folder: Path) -> None:
+    hold = DataDirHold(folder)
+    await hold.take()
+    await hold.let_go()
 
 
 def test_a_backup_taken_while_callers_come_in_holds_every_order_of_before(
