@@ -16,6 +16,9 @@ from tests.fuzz.mutator import is_answerable_invite, mutated
 
 _ANSWER_WITHIN_S = 6.0  # a line that says nothing is answered for after two
 _GOOD_EVERY = 50
+_LOOKS = 5  # at the memory, evenly over a run
+_MB = 1 << 20
+_MUTANT, _GOOD = "13800001111", "13800002222"  # whoever has many calls at once is refused more: 486
 _AT_ONCE = 6
 _FINAL = re.compile(rb"SIP/2\.0 ([2-6]\d\d) ")
 _HEADER = re.compile(rb"(?im)^(via|v|from|f|to|t|call-id|i|cseq)[ \t]*:[^\r]*(?:\r\n[ \t][^\r]*)*")
@@ -24,7 +27,7 @@ _BUSY = 503  # all lines are in use, or rest a moment after a conversation: an a
 
 @dataclass
 class SocketsOutcome:
-    """What a run found; memory in KiB of the node and all its lines, after the first fifth and at the end."""
+    """What a run found; `memory` is MB (PSS: what is shared counts once) by kind of process, after each fifth."""
 
     messages: int = 0
     invites: int = 0
@@ -33,7 +36,7 @@ class SocketsOutcome:
     good_calls: int = 0
     good_calls_lost: int = 0
     lines_died: int = 0
-    memory_kib: list[int] = field(default_factory=list)
+    memory: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
@@ -55,14 +58,14 @@ class _Caller:
         self.sent_at = 0.0
         self._byes = 0
 
-    def plain(self, name: str) -> bytes:
+    def plain(self, name: str, number: str = _MUTANT) -> bytes:
         """Return a good INVITE."""
         host, port = self.socket.getsockname()
         body = ("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8 101\r\n"
                 "a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n")  # fmt: skip
         lines = [
             f"INVITE sip:12345@127.0.0.1:{self._door[1]} SIP/2.0",
-            f"Via: SIP/2.0/UDP {host}:{port};rport;branch=z9hG4bK{name}", f"From: <sip:13800001111@{host}>;tag=t{name}",
+            f"Via: SIP/2.0/UDP {host}:{port};rport;branch=z9hG4bK{name}", f"From: <sip:{number}@{host}>;tag=t{name}",
             "To: <sip:12345@127.0.0.1>", f"Call-ID: {name}@fuzz", "CSeq: 1 INVITE", f"Contact: <sip:f@{host}:{port}>",
             "Max-Forwards: 70", "Content-Type: application/sdp", f"Content-Length: {len(body)}", "", body,
         ]  # fmt: skip
@@ -124,8 +127,8 @@ def run(service: Service, count: int, seed: int) -> SocketsOutcome:
             outcome.invites += caller.expects
             if number % _GOOD_EVERY == _GOOD_EVERY - 1:
                 _good_call(service.sip_port, f"{seed}good{number}", outcome)
-            if number in (count // 5, count - 1):
-                outcome.memory_kib.append(_memory_kib(service))
+            if (number + 1) * _LOOKS % count < _LOOKS:
+                outcome.memory.append(_memory(service))
         end = time.monotonic() + _ANSWER_WITHIN_S + 1
         while time.monotonic() < end and not all(caller.is_done for caller in callers):
             _listen(selector)
@@ -163,7 +166,7 @@ def _good_call(port: int, name: str, outcome: SocketsOutcome) -> None:
     outcome.good_calls += 1
     for attempt in range(20):
         caller = _Caller(port)
-        caller.send(caller.plain(f"{name}n{attempt}"), expects=True)
+        caller.send(caller.plain(f"{name}n{attempt}", _GOOD), expects=True)
         while not caller.is_done:
             time.sleep(0.002)
             caller.hear()
@@ -176,15 +179,19 @@ def _good_call(port: int, name: str, outcome: SocketsOutcome) -> None:
     outcome.good_calls_lost += 1
 
 
-def _memory_kib(service: Service) -> int:
+def _memory(service: Service) -> dict[str, float]:
     node = psutil.Process(service.pid)
-    total = 0
-    for process in (node, *node.children(recursive=True)):
+    held: dict[str, float] = {"node": node.memory_full_info().pss / _MB, "lines": 0.0, "a line": 0.0, "rest": 0.0}
+    lines = 0
+    for process in node.children(recursive=True):
         try:
-            total += process.memory_info().rss // 1024
+            is_line = "ivr.line" in process.cmdline()
+            held["lines" if is_line else "rest"] += process.memory_full_info().pss / _MB
+            lines += is_line
         except psutil.NoSuchProcess:
             continue
-    return total
+    held["a line"] = held["lines"] / max(1, lines)
+    return held
 
 
 def _field(data: bytes, *names: bytes) -> bytes:
@@ -196,9 +203,10 @@ def _field(data: bytes, *names: bytes) -> bytes:
 
 def told(outcome: SocketsOutcome, began: float) -> str:
     """Return a run in one line."""
+    memory = (f"{kind} {' → '.join(f'{held[kind]:.1f}' for held in outcome.memory)}" for kind in outcome.memory[0])
     return (
         f"over sockets: {outcome.messages} mutations in {time.monotonic() - began:.0f} s, {outcome.invites} INVITEs, "
         f"answers {dict(sorted(outcome.answered.items()))}; {len(outcome.silent)} without a final answer, "
-        f"{outcome.good_calls_lost} of {outcome.good_calls} good calls lost, {outcome.lines_died} lines died, memory "
-        f"{' -> '.join(str(kib) for kib in outcome.memory_kib)} KiB"
+        f"{outcome.good_calls_lost} of {outcome.good_calls} good calls lost, {outcome.lines_died} lines died; memory "
+        f"{', '.join(memory)} MB"
     )
