@@ -1,4 +1,4 @@
-"""`python -m benchmarks.soak`: half an hour of calls of which many end badly; does anything grow, is a good one lost?
+"""`python -m benchmarks.soak`: half an hour of calls of which many end badly, to see what grows and who is lost.
 
 One caller in ten loses power in the talk, one in ten never confirms the answer, one in twenty has a name in GBK. The
 good ones ring, choose, talk with a specialist who has accepted, and hang up.
