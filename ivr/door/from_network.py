@@ -7,11 +7,12 @@ from ivr.door import own_answers
 from ivr.door.admission import Admission
 from ivr.door.dialogs import Dialog, DialogMatch
 from ivr.door.farewell import Farewell
-from ivr.door.forwarding import branch_of, stamp_source
+from ivr.door.forwarding import branch_of, make_body_safe, stamp_source
 from ivr.door.relay import Premises, Relay
 from ivr.sip.answers import ALLOW, METHODS, answer, own_tag
 from ivr.sip.fields import BadMessage, uri
-from ivr.sip.message import SipMessage
+from ivr.sip.message import SipMessage, read
+from ivr.sip.sdp import NoUsableAudio
 from ivr.sip.sockets import Hop
 
 
@@ -63,6 +64,8 @@ class FromNetwork:
             self._farewell.request(message, match.dialog)
         elif message.method == "ACK" and not (match.talk is not None and match.talk.has_final):
             self._premises.counters.count("no_dialog", method="ACK")
+        elif message.method == "ACK" and _leaves_without_sound(message, match.dialog):
+            self._farewell.hang_up(match.dialog)
         elif (reply := self._own_answer(message, match.dialog)) is not None:
             self._premises.counters.count("answered_by_door", method=message.method, status=reply[0])
             self._premises.refuse(message, *reply)
@@ -145,6 +148,20 @@ class FromNetwork:
             self._farewell.answer(message, match.dialog)
         else:
             self._relay.answer_to_line(message, match)
+
+
+def _leaves_without_sound(ack: SipMessage, dialog: Dialog) -> bool:
+    """Tell whether an ACK answers our offer with nothing that can be heard: the call would hold its line in silence.
+
+    Who rings without an offer has one from us, and must answer it here (RFC 3261 13.2.1).
+    """
+    if not dialog.is_incoming or dialog.is_confirmed or ack.cseq != dialog.invite_cseq or read(dialog.invite).body:
+        return False
+    try:
+        make_body_safe(ack, is_answer=False)  # as strictly as an offer
+    except NoUsableAudio:
+        return True
+    return not ack.body
 
 
 def _bad_target(text: bytes) -> int:

@@ -188,6 +188,20 @@ def test_the_lines_answer_to_that_goes_nowhere_and_is_no_fault() -> None:
     assert world.count("bad_message") == 0
 
 
+@pytest.mark.parametrize(
+    ("body", "is_ended"), [("", True), (SDP.replace("m=audio 30000", "m=video 30000"), True), (SDP, False)]
+)
+def test_a_late_offer_whose_ack_answers_nothing_is_ended_at_once_on_both_sides(body: str, is_ended: bool) -> None:
+    world = World()
+    world.from_network(invite(body=""))
+    world.from_line(reply(world.to_line(), "200 OK", tag="lt", extra=f"Contact: <sip:a@127.0.0.1:{LINE}>", body=SDP))
+    assert message(world.to_network()).status == 200
+    world.from_network(in_dialog("ACK", body=body))
+    to_line = message(world.to_line())
+    assert to_line.method == ("BYE" if is_ended else "ACK")
+    assert [message(data).method for data, _ in world.sent_out()] == (["BYE"] if is_ended else [])
+
+
 def test_one_that_is_confirmed_goes_on() -> None:
     world = World()
     world.answered_call()
