@@ -17,13 +17,14 @@ _END = 0x80
 # Q.24, begin at least 80 ms apart.
 _SAME_PRESS = 480  # 60 ms at 8000 Hz
 _HALF = 1 << 31
+_PER_MS = 8
 
 
 class EventPackets:
     """The presses in the RTP packets of one leg."""
 
     def __init__(self) -> None:
-        self._ssrc = -1
+        self._ssrc: int | None = -1  # None: whoever sends next; pjmedia tells none
         self._digit = ""
         self._timestamp = self._duration = 0
         self._has_ended = False
@@ -33,12 +34,22 @@ class EventPackets:
         event = _read(packet)
         if event is None:
             return None
-        ssrc, timestamp, digit, duration, has_ended = event
+        return self._press(*event)
+
+    def told(self, digit: str, at_ms: int, duration_ms: int, *, has_ended: bool) -> str | None:
+        """Return a key that pjmedia tells of a packet which was not seen here; None if its press is known.
+
+        `at_ms` is the RTP timestamp in milliseconds, as pjmedia gives it.
+        """
+        return self._press(None, at_ms * _PER_MS, digit, duration_ms * _PER_MS, has_ended)
+
+    def _press(self, ssrc: int | None, timestamp: int, digit: str, duration: int, has_ended: bool) -> str | None:
         ahead = (timestamp - self._timestamp) % (1 << 32)
-        if ssrc == self._ssrc and self._digit:
+        if self._digit and (ssrc == self._ssrc or None in (ssrc, self._ssrc)):
             if ahead >= _HALF:
-                return None  # of a press before: it was overtaken
+                return None  # of a press before, which was overtaken; or of this one, cut to milliseconds
             if digit == self._digit and (ahead <= _SAME_PRESS or self._goes_on(ahead)):
+                self._ssrc = self._ssrc if ssrc is None else ssrc
                 self._timestamp, self._duration = timestamp, duration
                 self._has_ended = has_ended
                 return None

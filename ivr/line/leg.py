@@ -14,6 +14,7 @@ import pjsua2 as pj
 from ivr.line.keys import INFO, RFC4733, KeyFilter
 from ivr.line.messages import Event, LegAnswered, LegEnded, LegIncoming, LegOnHold, LegRinging, Ring
 from ivr.line.players import wrong_text
+from ivr.line.rtp_taps import Tap
 
 _Callback = TypeVar("_Callback", bound=Callable[..., None])
 _NAME_ADDR = re.compile(r'^\s*(?:"((?:[^"\\]|\\.)*)"|([^<"]*?))\s*<([^>]*)>')
@@ -23,6 +24,7 @@ _LONGEST_URI = 512
 _LONGEST_RIGHT_S = 600
 _NOT_HERE = 503  # we cannot take the call now; whoever routes it may try elsewhere
 _SENT_BY_INFO = 1  # PJSUA_DTMF_METHOD_SIP_INFO
+_DTMF_UPDATE, _DTMF_END = 1, 2  # PJMEDIA_STREAM_DTMF_IS_UPDATE, _IS_END
 
 
 def survived(callback: _Callback) -> _Callback:
@@ -71,7 +73,7 @@ class LineOfLeg(Protocol):
     def leg_has_media(self, leg: SipLeg, media: Any | None) -> None: ...
     def leg_is_over(self, leg: SipLeg) -> None: ...
     def key_pressed(self, leg: SipLeg, digit: str, source: str) -> None: ...
-    def was_heard(self, leg: SipLeg, digit: str) -> bool: ...
+    def tap_of(self, leg: SipLeg) -> Tap | None: ...
     def local_uri(self, number: str, display_name: str = "") -> str: ...
 
 
@@ -262,7 +264,15 @@ class SipLeg(pj.Call):  # type: ignore[misc]  # pjsua2 carries no types
     def onDtmfDigit(self, prm: Any) -> None:
         if prm.method == _SENT_BY_INFO:
             self._key(prm.digit, INFO)
-        elif not self.line.was_heard(self, prm.digit):
+
+    @survived
+    def onDtmfEvent(self, prm: Any) -> None:
+        """Hear a key whose packets were read by pjmedia before they could be looked into; most are known."""
+        if prm.method == _SENT_BY_INFO:
+            return
+        tap, is_first = self.line.tap_of(self), not prm.flags & _DTMF_UPDATE
+        has_ended = bool(prm.flags & _DTMF_END)
+        if tap.told(prm.digit, prm.timestamp, prm.duration, has_ended=has_ended) if tap is not None else is_first:
             self._key(prm.digit, RFC4733)
 
     def key_heard(self, digit: str) -> None:

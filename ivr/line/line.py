@@ -18,7 +18,7 @@ from ivr.line.bridge import Bridges, PatchBoard
 from ivr.line.leg import Account, SipLeg
 from ivr.line.players import Plays, wrong_text
 from ivr.line.recorders import Recordings
-from ivr.line.rtp_taps import RtpTaps
+from ivr.line.rtp_taps import RtpTaps, Tap
 from ivr.line.wakeups import Wakeups
 from ivr.line.wire import Wire
 
@@ -57,7 +57,6 @@ class Line:
         self._bridges = Bridges(self._board)
         self._plays = Plays(self._board, self.send)
         self._taps = RtpTaps(self._key_heard)
-        self._heard: list[tuple[int, str]] = []  # in this round's packets; pjmedia is going to tell most of them, too
         self._recordings = Recordings(self._board, self.send, self._legs.__contains__, config.least_free_bytes)
         self._period_s = _IDLE_PERIOD_S
         self._next_heartbeat = self._next_tick = 0.0
@@ -115,8 +114,6 @@ class Line:
             look(0)
             if queue:
                 self._drain()
-            if self._heard:
-                self._heard.clear()
             if self._over or self._lingering:
                 self._let_go(now_s())
             now = now_s()
@@ -260,16 +257,11 @@ class Line:
     def _key_heard(self, number: int, digit: str) -> None:
         leg = self._legs.get(number)
         if leg is not None and not leg.is_over:
-            self._heard.append((number, digit))
             leg.key_heard(digit)
 
-    def was_heard(self, leg: SipLeg, digit: str) -> bool:
-        """Tell whether a key that pjmedia tells was in the packets of this round already; asked once for each."""
-        try:
-            self._heard.remove((leg.leg_id, digit))
-        except ValueError:
-            return False
-        return True
+    def tap_of(self, leg: SipLeg) -> Tap | None:
+        """Return what looks into the RTP of a leg; None where its socket was not found."""
+        return self._taps.of(leg.leg_id)
 
     def key_pressed(self, leg: SipLeg, digit: str, source: str) -> None:
         """A key of a leg was pressed."""

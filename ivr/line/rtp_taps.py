@@ -66,6 +66,10 @@ class Tap:
                 digits += self._in_sound(bytes(_buffer[:size]))
         return digits
 
+    def told(self, digit: str, at_ms: int, duration_ms: int, *, has_ended: bool) -> bool:
+        """Tell whether pjmedia has read a press that was not seen here: it came between our look and its own."""
+        return self._keys.told(digit, at_ms, duration_ms, has_ended=has_ended) is not None
+
     def _unlock(self) -> None:
         here = self._socket.getsockname()
         _libc.connect(self.descriptor, _AF_UNSPEC, len(_AF_UNSPEC))
@@ -115,6 +119,10 @@ class RtpTaps:
         """Return how many RTP packets of any kind have come from a leg since its sound came up, or last changed."""
         tap = self._taps.get(leg)
         return tap.packets if tap is not None else 0
+
+    def of(self, leg: int) -> Tap | None:
+        """Return the tap of a leg; None where its socket was not found."""
+        return self._taps.get(leg)
 
     @property
     def descriptors(self) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 
 import pytest
@@ -102,3 +103,46 @@ def test_sources_extension_and_padding_are_read_over() -> None:
 @given(st.lists(st.binary(max_size=40), max_size=20))
 def test_any_bytes_are_survived(packets: list[bytes]) -> None:
     assert len(keys(*packets)) <= len(packets)
+
+
+class Pjmedia:
+    """What pjmedia tells of event packets: each update, an end once; of equal digits it sees the duration alone."""
+
+    def __init__(self) -> None:
+        self._last: tuple[int, int, bool] | None = None
+
+    def tells(self, packet: bytes) -> tuple[str, int, int, bool] | None:
+        timestamp, = struct.unpack_from("!I", packet, 4)
+        code, flags, duration = struct.unpack_from("!BBH", packet, 12)
+        has_ended, last = bool(flags & 0x80), self._last
+        is_same = last is not None and code == last[0] and duration >= last[1]
+        self._last = (code, duration, has_ended)
+        if is_same and has_ended and last is not None and last[2]:
+            return None
+        return DIGITS[code], timestamp // 8, duration // 8, has_ended
+
+
+@pytest.mark.parametrize(("press", "may_lose"), [(whole, False), (zero_duration, True), (only_ends, True)])
+@given(st.text("0123456789*#", min_size=1, max_size=12), st.integers(0, 2**32 - 1), st.randoms(use_true_random=False))
+def test_what_comes_between_our_look_and_pjmedias_is_one_key_all_the_same(
+    press: object, may_lose: bool, number: str, begins: int, luck: random.Random
+) -> None:
+    assert callable(press)
+    packets = [packet for at, digit in enumerate(number) for packet in press(digit, begins + 1600 * at)]
+    reader, pjmedia, heard = EventPackets(), Pjmedia(), ""
+    while packets:
+        size = luck.randint(1, 4)
+        round_, packets = packets[:size], packets[size:]
+        # at least one packet of a round is what woke the loop, the others may come after the look
+        for packet in round_[: luck.randint(1, len(round_))]:
+            heard += reader.digit_of(packet) or ""
+        for packet in round_:
+            told = pjmedia.tells(packet)
+            heard += (reader.told(*told[:3], has_ended=told[3]) or "") if told else ""
+    assert heard == number if not may_lose else is_within(heard, number)
+
+
+def is_within(heard: str, number: str) -> bool:
+    """Tell whether `heard` is `number` with at most some keys missing: none doubled, none out of order."""
+    rest = iter(number)
+    return all(digit in rest for digit in heard)
