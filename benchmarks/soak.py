@@ -222,7 +222,7 @@ def judged(soak: Soak) -> tuple[list[str], bool]:
         grown_mb = (three[1].pss_mb - three[0].pss_mb) / thousands
         told.append(f"{role:6}memory {memory} MB ({grown_mb:+.2f} MB in 1000 calls), descriptors {opened}, "
                     f"processes {processes}")  # fmt: skip
-    good_lost = sum(count for why, count in phones.lost.items() if why.startswith("good"))
+    good_lost = sum(phones.placed[kind] - phones.served[kind] for kind in (_GOOD, _GBK))  # unanswered ones, too
     told.append(f"good callers lost: {good_lost}; lines in use at the end: {last.lines['in_use']}, "
                 f"died: {last.lines['died']}")  # fmt: skip
     return told, good_lost == 0 and last.lines["in_use"] == 0 and last.lines["died"] == samples[0].lines["died"]
