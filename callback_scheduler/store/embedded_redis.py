@@ -26,6 +26,7 @@ from processes import die_with_parent
 log = structlog.get_logger()
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+_NOT_STARTED = 127  # the status of what a shell cannot start, too
 # One that ends sooner after a good start, as with a full disk, is not started again at once for ever.
 _STEADY_AFTER_S = 10.0
 _LAST_WORDS = 12
@@ -88,12 +89,12 @@ class EmbeddedRedis:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _make_private(self._socket.parent)
         self._thread.start()
-        give_up_at_s = time.monotonic() + timeout_s
-        while not self._ready.wait(_LOOK_S) and not self._stopping.is_set() and time.monotonic() < give_up_at_s:
-            pass
+        give_up_at_s, was_ready = time.monotonic() + timeout_s, False
+        while not was_ready and not self._stopping.is_set() and time.monotonic() < give_up_at_s:
+            was_ready = self._ready.wait(_LOOK_S)  # it may be gone again by now; then it is started again
         if self._stopping.is_set():
             raise EmbeddedRedisError(f"redis-server in {self.folder} was told to stop before it was ready")
-        if not self._ready.is_set():
+        if not was_ready:
             words = "\n".join(self._last_words) or "it said nothing; another redis-server may still use the folder"
             raise EmbeddedRedisError(f"redis-server in {self.folder} is not ready after {timeout_s:g} s:\n{words}")
 
@@ -145,9 +146,13 @@ class EmbeddedRedis:
             if self._stopping.is_set():
                 return 0, False
             # what lies at the socket's place is replaced by the server itself, once it has the folder's lock
-            self._child = child = subprocess.Popen(
-                self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-            )
+            try:
+                self._child = child = subprocess.Popen(
+                    self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                )
+            except OSError as refused:  # no process or descriptor is to be had: it is tried again later and later
+                self._last_words.append(f"it could not be started: {refused}")
+                return _NOT_STARTED, False
         self.starts, self.pid, was_ready = self.starts + 1, child.pid, False
         assert child.stdout is not None
         for line in child.stdout:

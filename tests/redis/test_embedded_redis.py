@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import importlib.util
 import os
 import signal
@@ -13,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -73,6 +75,7 @@ def test_it_dies_with_its_parent_even_by_kill_9(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 import structlog
 from callback_scheduler.store.embedded_redis import EmbeddedRedis
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
@@ -172,6 +175,23 @@ def test_one_that_comes_up_and_dies_at_once_is_started_ever_more_slowly(tmp_path
     server.start()
     wait_until(lambda: server.starts >= 4)
     assert time.monotonic() - began_s >= 0.2 + 0.4 + 0.8
+    server.stop()
+
+
+def test_one_that_cannot_be_started_for_want_of_processes_is_started_when_there_are_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wants, start = [OSError(errno.EAGAIN, "Resource temporarily unavailable")] * 2, subprocess.Popen
+
+    def refuses_at_first(*args: Any, **named: Any) -> Any:
+        if wants:
+            raise wants.pop()
+        return start(*args, **named)
+
+    monkeypatch.setattr(subprocess, "Popen", refuses_at_first)
+    server = EmbeddedRedis(tmp_path / "redis")
+    server.start()
+    assert answers(server)
     server.stop()
 
 
