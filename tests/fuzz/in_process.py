@@ -15,7 +15,7 @@ from tests.fuzz.mutator import is_answerable_invite, mutated
 
 _PLAIN_LINE = re.compile(
     rb"INVITE sip:line@127\.0\.0\.1:\d+ SIP/2\.0|Via: SIP/2\.0/UDP 127\.0\.0\.1:40000;rport;branch=z9hG4bK[0-9a-f]+"
-    rb"|Max-Forwards: 70|From: <sip:far@127\.0\.0\.1>;tag=[\w.@-]{1,80}|To: <sip:line@127\.0\.0\.1>"
+    rb"|Max-Forwards: 70|From: <sip:far@127\.0\.0\.1>;tag=[\w.@-]{1,80}|To: <sip:line@127\.0\.0\.1>(;tag=lt)?"
     rb"|Call-ID: [\w.@-]{1,80}|CSeq: \d{1,10} INVITE|Contact: <sip:far@127\.0\.0\.1:40000>"
     rb"|Session-Expires: \d{1,7}(;refresher=ua[cs])?|Min-SE: \d{1,7}|Supported: timer|Require: timer"
     rb"|Allow: [A-Z]+(, [A-Z]+)*|Content-Type: application/sdp|Content-Length: \d{1,4}"
